@@ -1,0 +1,20 @@
+"""The ``bridge`` command."""
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line, or say what to install for it."""
+    try:
+        from bridge.cli import run  # noqa: PLC0415  # typer comes with [server] only
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").startswith("bridge"):
+            raise
+        sys.exit(f"bridge: {exc.name} is not installed. Run `pip install 'django-migration-bridge[server]'`.")
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""``bridge migrate``: the tables, without the site's help."""
+
+from typing import Any
+from urllib.parse import unquote
+
+import typer
+from psycopg.conninfo import conninfo_to_dict
+
+from bridge.contrib.django.standalone import migrate as migrate_tables
+from bridge.errors import ConfigurationError
+from bridge.web.settings import DatabaseSettings
+
+__all__ = ["migrate"]
+
+_DJANGO_NAMES = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+
+
+def migrate() -> None:
+    """Create or update the bridge_* tables. The site's own `migrate` does the same, and finds them done."""
+    url = DatabaseSettings.load().database_url.get_secret_value()
+    # A driver's error here may quote the connection's parameters; Django's classes are not ours to name in full.
+    from django.db import Error  # noqa: PLC0415  # Django's settings are configured by what follows
+
+    try:
+        migrate_tables(_django_database(url))
+    except Error as exc:
+        raise ConfigurationError(
+            f"The tables could not be created ({type(exc).__name__})",
+            cure="Check BRIDGE_DATABASE_URL, that the server is up, and that the role may create tables.",
+        ) from exc
+    typer.echo("The bridge_* tables are up to date.")
+
+
+def _django_database(url: str) -> dict[str, Any]:
+    """Write a database URL as an entry of Django's DATABASES."""
+    if url.startswith("sqlite:///"):
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(url.removeprefix("sqlite:///"))}
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise ConfigurationError("BRIDGE_DATABASE_URL is of an unknown kind", cure="Use postgresql:// or sqlite:///.")
+    parts = conninfo_to_dict(url)
+    named = {django: str(parts.pop(name)) for name, django in _DJANGO_NAMES.items() if parts.get(name)}
+    return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": parts}

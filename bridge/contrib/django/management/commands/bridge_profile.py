@@ -1,0 +1,30 @@
+"""``manage.py bridge_profile``: tell the bridge about this site."""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from bridge.contrib.django.publishing import describe_site, publish_profile
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Publishes the site profile; ``migrate`` does the same."""
+
+    help = "Publish what the bridge must know about this site: user table, hashers, validators. No secrets."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take ``--dry-run``."""
+        parser.add_argument("--dry-run", action="store_true", help="Print the profile and write nothing.")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Write the profile, or print it."""
+        if options["dry_run"]:
+            self.stdout.write(json.dumps(describe_site().to_document(), indent=2))
+            return
+        profile = publish_profile()
+        self.stdout.write(self.style.SUCCESS(f"Published the profile of {profile.user_table.name}."))
+        for found in profile.findings():
+            self.stdout.write(self.style.WARNING(f"{found.code}: {found.message}. {found.cure}"))

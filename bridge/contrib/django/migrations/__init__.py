@@ -1,0 +1,1 @@
+"""The ``bridge_*`` tables, also run by ``bridge migrate``."""

@@ -1,0 +1,1 @@
+"""The demo site: its migrated endpoints and the scripted walk-through."""

@@ -1,0 +1,196 @@
+"""The demo: its folder, its database, and the two servers on it."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Self
+
+import httpx
+
+from bridge.errors import ConfigurationError
+
+__all__ = ["DemoSite", "RunningDemo"]
+
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 10.0
+_SECRETS: Final = "secrets.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunningDemo:
+    """Both servers, up.
+
+    Attributes:
+        django: base URL of the Django site.
+        bridge: base URL of the bridge.
+        database_url: that both work on.
+    """
+
+    django: str
+    bridge: str
+    database_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSite:
+    """A folder with the demo's secrets and, unless it is elsewhere, its SQLite database.
+
+    Attributes:
+        folder: where.
+        database_url: of the database.
+        secrets: random, made once, so that tokens and sessions outlive a restart.
+    """
+
+    folder: Path
+    database_url: str
+    secrets: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def prepare(cls, folder: Path, *, database_url: str | None = None) -> Self:
+        """Make the folder and the secrets, where they are missing.
+
+        Raises:
+            ConfigurationError: the demo site is not at hand, or the folder cannot be made.
+        """
+        if find_spec("legacy_django") is None:
+            raise ConfigurationError(
+                "The demo site legacy_django is not importable", cure="Run the demo from a checkout of the project."
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = _kept_secrets(folder / _SECRETS)
+        except OSError as exc:
+            raise ConfigurationError(f"{folder} cannot be used ({exc.strerror})", cure="Give another --dir.") from exc
+        return cls(folder, database_url or f"sqlite:///{folder.absolute() / 'shop.sqlite3'}", kept)
+
+    def create_database(self, *, users: int) -> None:
+        """Run the site's migrations, which publish its profile, and create its users."""
+        self._manage("migrate", "--verbosity", "0")
+        self._manage("seed_shop", "--users", str(users))
+
+    @contextmanager
+    def running(self, *, port: int, django_port: int) -> Iterator[RunningDemo]:
+        """Start Django under gunicorn and the bridge under uvicorn, and stop both in the end."""
+        django_port, port = _usable_port(django_port, "--django-port"), _usable_port(port, "--port")
+        running = RunningDemo(f"http://127.0.0.1:{django_port}", f"http://127.0.0.1:{port}", self.database_url)
+        with ExitStack() as stack:
+            stack.enter_context(self._server("django", *_gunicorn(django_port), ready=f"{running.django}/"))
+            stack.enter_context(self._server("bridge", *_bridge(port), ready=f"{running.bridge}/readyz"))
+            yield running
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment in which either app serves the demo."""
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DJANGO_"))}
+        signing, django = self.secrets["signing_key"], self.secrets["django_secret_key"]
+        return inherited | {
+            "DATABASE_URL": self.database_url,
+            "DJANGO_SECRET_KEY": django,
+            "DJANGO_SETTINGS_MODULE": "legacy_django.settings",
+            "JWT_SIGNING_KEY": signing,
+            "BRIDGE_DATABASE_URL": self.database_url,
+            "BRIDGE_DJANGO_SECRET_KEY": django,
+            "BRIDGE_SIGNING_KEY": signing,
+            "PYTHONPATH": os.pathsep.join(filter(None, (str(_checkout()), inherited.get("PYTHONPATH", "")))),
+        }
+
+    def _manage(self, *arguments: str) -> None:
+        command = (sys.executable, "-m", "legacy_django.manage", *arguments)
+        done = subprocess.run(command, env=self.environment(), cwd=self.folder, check=False)
+        if done.returncode != 0:
+            raise ConfigurationError(
+                f"`manage.py {arguments[0]}` failed", cure=f"See above; an empty --dir may help ({self.folder})."
+            )
+
+    @contextmanager
+    def _server(self, name: str, *command: str, ready: str) -> Iterator[None]:
+        log = self.folder / f"{name}.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command, env=self.environment(), cwd=self.folder, stdout=output, stderr=subprocess.STDOUT
+            )
+        try:
+            _await_answer(process, ready, name=name, log=log)
+            yield
+        finally:
+            _stop(process)
+
+
+def _gunicorn(port: int) -> tuple[str, ...]:
+    options = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4", "--no-control-socket")
+    return (sys.executable, "-m", "gunicorn", "legacy_django.wsgi:application", *options)
+
+
+def _bridge(port: int) -> tuple[str, ...]:
+    return (sys.executable, "-m", "bridge", "serve", "--port", str(port), "--endpoints", "bridge.demo.endpoints:router")
+
+
+def _checkout() -> Path:
+    spec = find_spec("legacy_django")
+    assert spec is not None  # noqa: S101  # `prepare` looked
+    assert spec.origin is not None  # noqa: S101  # it is a regular package
+    return Path(spec.origin).parents[1]
+
+
+def _kept_secrets(path: Path) -> dict[str, str]:
+    if not path.exists():
+        made = {"django_secret_key": secrets.token_urlsafe(50), "signing_key": secrets.token_urlsafe(50)}
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(made))
+    kept: dict[str, str] = json.loads(path.read_text())
+    return kept
+
+
+def _usable_port(port: int, option: str) -> int:
+    """Give the port, or a free one for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as exc:
+            raise ConfigurationError(f"Port {port} is in use", cure=f"Give another {option}, or 0 for any.") from exc
+        return int(probe.getsockname()[1])
+
+
+def _await_answer(process: subprocess.Popen[bytes], url: str, *, name: str, log: Path) -> None:
+    transport = httpx.HTTPTransport(retries=0)
+    deadline = _Deadline(_START_SECONDS)
+    with httpx.Client(transport=transport, timeout=_START_SECONDS) as client:
+        while process.poll() is None and not deadline.passed():
+            try:
+                if client.get(url).is_success:
+                    return
+            except httpx.TransportError:
+                deadline.pause()
+    last = log.read_text(errors="replace").strip().splitlines()[-5:]
+    raise ConfigurationError(f"{name} did not start: {' / '.join(last)}", cure=f"See {log}.")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+class _Deadline:
+    """Polls a starting server, for so long and no longer."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def passed(self) -> bool:
+        return time.monotonic() > self._end
+
+    def pause(self) -> None:
+        time.sleep(0.05)

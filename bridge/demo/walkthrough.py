@@ -1,0 +1,222 @@
+"""The scripted walk-through: each step acts on both live servers and holds what it saw against what should be."""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from bridge.demo.site import RunningDemo
+from bridge.store.database import Row, open_database
+
+__all__ = ["FORMATS", "Step", "StepFailed", "steps"]
+
+PASSWORD: Final = "secret"  # noqa: S105  # the demo's, printed for everybody
+FORMATS: Final = (
+    "pbkdf2_sha256",
+    "pbkdf2_sha1",
+    "sha1",
+    "md5",
+    "unsalted_md5",
+    "bcrypt_sha256",
+    "bcrypt",
+    "scrypt",
+    "argon2",
+)
+_DJANGO_ARGON2: Final = re.compile(r"argon2\$argon2id\$v=19\$m=102400,t=2,p=8\$[\w+/]{22,}\$[\w+/]{43}", re.ASCII)
+_TIMEOUT: Final = 60.0
+
+_STORED = """
+    SELECT password FROM auth_user WHERE username = :username
+"""
+
+
+class StepFailed(Exception):  # noqa: N818  # it says what it is
+    """What was seen is not what should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to show.
+
+    Attributes:
+        title: what holds, if it does.
+        play: acts, and gives the evidence line by line.
+    """
+
+    title: str
+    play: Callable[[], Iterator[str]]
+
+
+def steps(demo: RunningDemo) -> tuple[Step, ...]:
+    """Give the steps in their order."""
+    play = _Play(demo)
+    return (
+        Step("Before: most passwords are old", play.report),
+        *(Step(f"{name}: logs in at the bridge, then at Django", lambda name=name: play.upgrade(name)) for name in FORMATS),
+        Step("A user who logs in at Django first is upgraded there, and the bridge leaves it", play.django_first),
+        Step("A token of the bridge opens the site", play.bridge_token_at_the_site),
+        Step("A SimpleJWT token of the site opens the bridge", play.site_token_at_the_bridge),
+        Step("The migrated endpoint shows what the site's shows", play.same_items),
+        Step("Logout revokes the token at once, in both apps", play.logout),
+        Step("Wrong password, no such user, inactive, no password: one answer", play.refusals),
+        Step("The report is for staff", play.staff_only),
+        Step("After: how many passwords have been upgraded", play.report),
+    )
+
+
+class _Play:
+    """The demo as its users see it: two base URLs, and a look into the database for evidence."""
+
+    def __init__(self, demo: RunningDemo) -> None:
+        self._demo = demo
+
+    def report(self) -> Iterator[str]:
+        """Read the report as staff."""
+        found = self._bridge_get("/migration/report", self._bridge_token("staff")).json()
+        counts = ", ".join(f"{each['algorithm']} {each['users']}" for each in found["by_algorithm"])
+        yield f"{found['upgraded']} of {found['usable']} usable passwords upgraded ({found['upgraded_share']:.1%})"
+        yield counts
+
+    def upgrade(self, username: str) -> Iterator[str]:
+        """Log in at the bridge, look, log in at Django, look again."""
+        before = self._stored(username)
+        token = self._bridge_token(username)
+        after = self._stored(username)
+        _require(_DJANGO_ARGON2.fullmatch(after), f"stored value is {_shown(after)}")
+        _require(username != "argon2" or after == before, "an argon2 value was rewritten")
+        yield f"bridge POST /auth/token 200; {_shown(before)} -> {_shown(after)} ({len(after)} characters)"
+        me = self._bridge_get("/users/me/", token).json()
+        _require(me["username"] == username, "the token names another user")
+        status = self._django_login(username)
+        _require(self._stored(username) == after, "Django wrote the column again")
+        yield f"Django POST /accounts/login/ {status}; the column is byte for byte the same"
+
+    def django_first(self) -> Iterator[str]:
+        """Log in at Django, look, log in at the bridge, look again."""
+        before = self._stored("user00001")
+        status = self._django_login("user00001")
+        after = self._stored("user00001")
+        _require(_DJANGO_ARGON2.fullmatch(after), f"stored value is {_shown(after)}")
+        yield f"Django POST /accounts/login/ {status}; {_shown(before)} -> {_shown(after)}"
+        self._bridge_token("user00001")
+        _require(self._stored("user00001") == after, "the bridge wrote the column again")
+        yield "bridge POST /auth/token 200; the column is byte for byte the same"
+
+    def bridge_token_at_the_site(self) -> Iterator[str]:
+        """Show a bridge token to SimpleJWT and to plain views."""
+        token = self._bridge_token("argon2")
+        for path in ("/api/me/", "/whoami/", "/whoami/async/"):
+            answer = self._django_get(path, token)
+            _require(answer.status_code == httpx.codes.OK, f"{path} answered {answer.status_code}")
+            _require(answer.json()["username"] == "argon2", f"{path} knows another user")
+            yield f"Django GET {path} 200 {answer.json()['username']}"
+
+    def site_token_at_the_bridge(self) -> Iterator[str]:
+        """Show a SimpleJWT token to the bridge."""
+        answer = self._bridge_get("/users/me/", self._site_token("argon2"))
+        _require(answer.json()["username"] == "argon2", "the bridge knows another user")
+        yield f"Django POST /api/token/ 200; bridge GET /users/me/ {answer.status_code} {answer.json()['username']}"
+
+    def same_items(self) -> Iterator[str]:
+        """Compare the migrated endpoint with the site's."""
+        token = self._bridge_token("argon2")
+        here, there = self._bridge_get("/users/me/items/", token).json(), self._django_get("/api/items/", token).json()
+        _require(here == there, f"bridge {here}, Django {there}")
+        yield f"bridge GET /users/me/items/ == Django GET /api/items/: {len(here)} items"
+
+    def logout(self) -> Iterator[str]:
+        """Log out, and try the token again in both apps."""
+        token = self._bridge_token("argon2")
+        ended = httpx.post(f"{self._demo.bridge}/auth/logout", headers=_bearer(token), timeout=_TIMEOUT)
+        _require(ended.status_code == httpx.codes.NO_CONTENT, f"logout answered {ended.status_code}")
+        again = httpx.get(f"{self._demo.bridge}/users/me/", headers=_bearer(token), timeout=_TIMEOUT)
+        _require(again.status_code == httpx.codes.UNAUTHORIZED, f"the bridge answered {again.status_code}")
+        site = self._django_get("/whoami/", token)
+        _require(site.status_code == httpx.codes.FOUND, f"Django answered {site.status_code}")
+        yield f"bridge POST /auth/logout 204, GET /users/me/ {again.status_code}; Django GET /whoami/ {site.status_code} to login"
+
+    def refusals(self) -> Iterator[str]:
+        """Fail to log in in four ways."""
+        attempts = {"argon2": "wrong", "nobody": PASSWORD, "inactive": PASSWORD, "passwordless": PASSWORD}
+        answers = {
+            name: httpx.post(f"{self._demo.bridge}/auth/token", data=_form(name, password), timeout=_TIMEOUT)
+            for name, password in attempts.items()
+        }
+        distinct = {(answer.status_code, answer.text) for answer in answers.values()}
+        _require(len(distinct) == 1, f"{len(distinct)} different answers")
+        status, body = distinct.pop()
+        _require(status == httpx.codes.UNAUTHORIZED, f"answered {status}")
+        yield f"{', '.join(attempts)}: {status} {body}"
+
+    def staff_only(self) -> Iterator[str]:
+        """Ask for the report as somebody else, and as nobody."""
+        url = f"{self._demo.bridge}/migration/report"
+        other = httpx.get(url, headers=_bearer(self._bridge_token("argon2")), timeout=_TIMEOUT).status_code
+        nobody = httpx.get(url, timeout=_TIMEOUT).status_code
+        _require((other, nobody) == (403, 401), f"answered {other} and {nobody}")
+        yield f"GET /migration/report: {other} for a customer, {nobody} without a token"
+
+    def _bridge_token(self, username: str) -> str:
+        url = f"{self._demo.bridge}/auth/token"
+        return str(_ok(httpx.post(url, data=_form(username, PASSWORD), timeout=_TIMEOUT)).json()["access_token"])
+
+    def _site_token(self, username: str) -> str:
+        url = f"{self._demo.django}/api/token/"
+        return str(_ok(httpx.post(url, data={"username": username, "password": PASSWORD}, timeout=_TIMEOUT)).json()["access"])
+
+    def _bridge_get(self, path: str, token: str) -> httpx.Response:
+        return _ok(httpx.get(f"{self._demo.bridge}{path}", headers=_bearer(token), timeout=_TIMEOUT))
+
+    def _django_get(self, path: str, token: str) -> httpx.Response:
+        return httpx.get(f"{self._demo.django}{path}", headers=_bearer(token), timeout=_TIMEOUT)
+
+    def _django_login(self, username: str) -> int:
+        """Log in through the site's own form, as a browser does; give the status, which is a redirect."""
+        with httpx.Client(base_url=self._demo.django, timeout=_TIMEOUT) as browser:
+            browser.get("/accounts/login/")
+            form = {"username": username, "password": PASSWORD, "csrfmiddlewaretoken": browser.cookies["csrftoken"]}
+            answer = browser.post("/accounts/login/", data=form)
+            _require(answer.status_code == httpx.codes.FOUND, f"Django's login answered {answer.status_code}")
+            _require("sessionid" in browser.cookies, "Django opened no session")
+            return answer.status_code
+
+    def _stored(self, username: str) -> str:
+        row = asyncio.run(_fetch(self._demo.database_url, _STORED, {"username": username}))
+        _require(row, f"there is no user {username}")
+        return str(row["password"]) if row else ""
+
+
+async def _fetch(url: str, statement: str, parameters: dict[str, Any]) -> Row | None:
+    database = await open_database(url)
+    try:
+        return await database.fetch_one(statement, parameters)
+    finally:
+        await database.close()
+
+
+def _form(username: str, password: str) -> dict[str, str]:
+    return {"grant_type": "password", "username": username, "password": password}
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _ok(answer: httpx.Response) -> httpx.Response:
+    _require(answer.status_code == httpx.codes.OK, f"{answer.request.url.path} answered {answer.status_code}")
+    return answer
+
+
+def _require(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise StepFailed(otherwise)
+
+
+def _shown(stored: str) -> str:
+    """Show the algorithm and its cost, and nothing of salt and hash."""
+    fields = stored.split("$")
+    named = {"pbkdf2_sha256": 2, "pbkdf2_sha1": 2, "scrypt": 2, "bcrypt": 4, "bcrypt_sha256": 4, "argon2": 4}
+    return "$".join(fields[: named.get(fields[0], 1)]) + "$…" if len(fields) > 1 else "bare MD5"

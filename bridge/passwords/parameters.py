@@ -1,0 +1,31 @@
+"""What Django's argon2 hasher would write."""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Argon2Parameters"]
+
+_DJANGO_SALT_ALPHABET_SIZE: Final = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Parameters:
+    """What Django's preferred ``Argon2PasswordHasher`` writes; the defaults are stock Django's.
+
+    Attributes:
+        time_cost: passes over the memory.
+        memory_cost: KiB.
+        parallelism: lanes.
+        salt_length: bytes. Django asks for 128 bits of a 62-letter alphabet: 22 characters, and replaces shorter salts.
+    """
+
+    time_cost: int = 2
+    memory_cost: int = 102_400
+    parallelism: int = 8
+    salt_length: int = 22
+
+    @staticmethod
+    def salt_length_for(entropy: float) -> int:
+        """Count the characters of Django's salt alphabet that hold ``entropy`` bits (``must_update_salt``)."""
+        return math.ceil(entropy / math.log2(_DJANGO_SALT_ALPHABET_SIZE))

@@ -1,0 +1,74 @@
+"""The site's rules for new passwords and usernames, run by Django's own validators outside the site."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.password_validation import get_password_validators
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
+
+from bridge.errors import ConfigurationError
+
+__all__ = ["PasswordRules", "email_error", "username_error"]
+
+
+class PasswordRules:
+    """AUTH_PASSWORD_VALIDATORS of the site profile.
+
+    Args:
+        configured: the setting as the site has it.
+
+    Raises:
+        ConfigurationError: a validator of the site's own is not installed here.
+    """
+
+    def __init__(self, configured: Sequence[Mapping[str, Any]]) -> None:
+        try:
+            self._validators = get_password_validators(configured)
+        except (ImportError, ImproperlyConfigured, TypeError) as exc:
+            raise ConfigurationError(
+                "A password validator of the site cannot be loaded here",
+                cure="Install the package that holds it where the bridge runs.",
+            ) from exc
+
+    def errors(self, password: str, attributes: Mapping[str, str]) -> list[str]:
+        """Give what the validators say against a new password; ``attributes`` are the user's own texts."""
+        user = _UserTexts(attributes)
+        found: list[str] = []
+        for validator in self._validators:
+            try:
+                validator.validate(password, user)  # type: ignore[arg-type]  # they read attributes by name only
+            except ValidationError as exc:
+                found.extend(exc.messages)
+        return found
+
+
+def username_error(username: str) -> str | None:
+    """Give what Django's ``AbstractUser`` says against a username."""
+    return _error_of(UnicodeUsernameValidator(), username)
+
+
+def email_error(email: str) -> str | None:
+    """Give what Django's ``EmailField`` says against an address; an empty one is fine."""
+    return _error_of(validate_email, email) if email else None
+
+
+def _error_of(validate: Any, value: str) -> str | None:
+    try:
+        validate(value)
+    except ValidationError as exc:
+        return " ".join(exc.messages)
+    return None
+
+
+class _UserTexts:
+    """Stands in for a user where a validator compares the password with the user's attributes by name."""
+
+    def __init__(self, attributes: Mapping[str, str]) -> None:
+        self.__dict__.update(attributes)
+        self._meta = self
+
+    def get_field(self, name: str) -> Any:
+        """Have no field, upon which Django names the attribute itself."""
+        raise FieldDoesNotExist(name)

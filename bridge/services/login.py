@@ -1,0 +1,139 @@
+"""A password, a stored value, and what follows: the silent upgrade."""
+
+import logging
+import unicodedata
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Protocol
+
+from bridge.errors import DatabaseError, HashingUnavailable
+from bridge.passwords.policy import PasswordPolicy, Verification
+from bridge.passwords.pool import HashingPool
+from bridge.passwords.rollout import RehashRollout
+from bridge.services.clock import Clock
+from bridge.services.recording import Event, Recorder
+from bridge.store.database import Database
+from bridge.store.users import StoredUser, Users
+
+__all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
+
+_logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The password was theirs.
+
+    Attributes:
+        user: as read before this login.
+    """
+
+    user: StoredUser
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused:
+    """No such account, or not its password, or not active: nobody outside learns which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rehashing:
+    """Whether to upgrade at all.
+
+    Attributes:
+        rollout: what the operator wants.
+        profile_is_safe: what the site profile allows.
+    """
+
+    rollout: RehashRollout
+    profile_is_safe: bool
+
+    def applies_to(self, user_id: str) -> bool:
+        """Tell whether this user's hash may be upgraded now."""
+        return self.rollout.includes(user_id, profile_is_safe=self.profile_is_safe)
+
+
+class PasswordCheck(Protocol):
+    """``PasswordPolicy.verify`` or ``verify_and_update``."""
+
+    def __call__(self, password: str, stored: str) -> Verification:
+        """Give the verdict."""
+        ...
+
+
+class Login:
+    """Verifies a password against the site's user table and upgrades the stored value.
+
+    Args:
+        decoy: a stored value that is nobody's, verified where there is no account.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        users: Users,
+        policy: PasswordPolicy,
+        pool: HashingPool,
+        rehashing: Rehashing,
+        recorder: Recorder,
+        clock: Clock,
+        decoy: str,
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._policy = policy
+        self._pool = pool
+        self._rehashing = rehashing
+        self._recorder = recorder
+        self._clock = clock
+        self._decoy = decoy
+
+    async def attempt(self, *, username: str, password: str) -> LoggedIn | LoginRefused:
+        """Log a user in.
+
+        Raises:
+            HashingUnavailable: too many are logging in already.
+            DatabaseUnavailable: the user table cannot be read.
+        """
+        user = await self._users.by_username(normalised(username))
+        try:
+            verdict = await self._verify(user, password)
+        except HashingUnavailable:
+            await self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY)
+            raise
+        if user is None or not (verdict.valid and user.is_active):
+            await self._recorder.record(Event.LOGIN_REFUSED, user_id=user.id if user else None)
+            return LoginRefused()
+        await self._settle(user, verdict)
+        await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id)
+        return LoggedIn(user=user)
+
+    async def _verify(self, user: StoredUser | None, password: str) -> Verification:
+        upgrade = user is not None and user.is_active and self._rehashing.applies_to(user.id)
+        check: PasswordCheck = self._policy.verify_and_update if upgrade else self._policy.verify
+        verifies = user is not None and self._policy.verifies(user.encoded)
+        stored = user.encoded if user is not None and verifies else self._decoy
+        return await self._pool.run(partial(check, password, stored))
+
+    async def _settle(self, user: StoredUser, verdict: Verification) -> None:
+        """Write the upgrade and ``last_login``. Whatever the database says, the user is logged in."""
+        outcome: Event | None = None
+        try:
+            async with self._database.transaction() as transaction:
+                if verdict.rehashed is not None:
+                    written = await self._users.replace_password(
+                        user, encoded=verdict.rehashed, executor=transaction
+                    )
+                    outcome = Event.UPGRADE_WRITTEN if written else Event.UPGRADE_SUPERSEDED
+                await self._users.record_login(user, now=self._clock(), executor=transaction)
+        except DatabaseError as exc:
+            _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
+            outcome = Event.UPGRADE_FAILED if verdict.rehashed is not None else None
+        if outcome is not None:
+            await self._recorder.record(outcome, user_id=user.id)
+
+
+def normalised(username: str) -> str:
+    """Strip and NFKC-normalise a typed username (``django.contrib.auth.forms.UsernameField``)."""
+    return unicodedata.normalize("NFKC", username.strip())

@@ -1,0 +1,54 @@
+"""Says what happened: to the shared counters, to this process's metrics and to the log."""
+
+import logging
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter
+
+from bridge.errors import DatabaseError
+from bridge.services.clock import Clock
+from bridge.store.activity import Activity
+
+__all__ = ["Event", "Recorder"]
+
+_logger: Final = logging.getLogger("bridge.audit")
+_APP: Final = "bridge"
+
+
+class Event(StrEnum):
+    """What can happen at a login; one of the first three each time, and one of the others with it."""
+
+    LOGIN_SUCCEEDED = "login_succeeded"
+    LOGIN_REFUSED = "login_refused"
+    LOGIN_WITHOUT_CAPACITY = "login_without_capacity"
+    UPGRADE_WRITTEN = "upgrade_written"
+    UPGRADE_SUPERSEDED = "upgrade_superseded"
+    """Somebody changed the password between its verification and the write; theirs stands."""
+    UPGRADE_FAILED = "upgrade_failed"
+    """The database refused the write; the login went on."""
+
+
+class Recorder:
+    """Counts events.
+
+    Args:
+        activity: the counters in the database, which all replicas share.
+        registry: this process's metrics.
+    """
+
+    def __init__(self, *, activity: Activity, registry: CollectorRegistry, clock: Clock) -> None:
+        self._activity = activity
+        self._clock = clock
+        self._metric = Counter("bridge_events", "What happened at logins, by event.", ["event"], registry=registry)
+        for event in Event:
+            self._metric.labels(event=event.value)
+
+    async def record(self, event: Event, *, user_id: str | None = None) -> None:
+        """Count an event everywhere. A database that does not count it is logged and stands in nobody's way."""
+        self._metric.labels(event=event.value).inc()
+        _logger.info("%s", event.value, extra={"event": event.value, "user_id": user_id})
+        try:
+            await self._activity.add(day=self._clock().date(), app=_APP, event=event.value)
+        except DatabaseError as exc:
+            _logger.warning("%s not counted in the database: %s", event.value, type(exc).__name__)

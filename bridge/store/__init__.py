@@ -1,0 +1,1 @@
+"""The only SQL, written once for PostgreSQL and SQLite."""

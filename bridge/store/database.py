@@ -1,0 +1,80 @@
+"""What a store may ask of a database, and which driver answers."""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from bridge.errors import ConfigurationError
+
+__all__ = ["Database", "Executor", "Parameters", "Row", "open_database", "quoted"]
+
+Row = Mapping[str, Any]
+Parameters = Mapping[str, Any]
+
+_NAMED: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+
+
+class Executor(Protocol):
+    """Runs statements whose parameters are written ``:name``."""
+
+    async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
+        """Give the first row, or None."""
+        ...
+
+    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
+        """Give every row."""
+        ...
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        """Give the number of rows changed."""
+        ...
+
+
+class Database(Executor, Protocol):
+    """A database; each statement outside ``transaction`` commits by itself.
+
+    Every method raises ``bridge.errors.DatabaseError`` or one of its kinds, and nothing of the driver's.
+    """
+
+    def transaction(self) -> AbstractAsyncContextManager[Executor]:
+        """Run the statements inside as one: all of them hold, or none."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        ...
+
+
+async def open_database(url: str) -> Database:
+    """Connect to ``postgresql://…``, ``sqlite:///relative`` or ``sqlite:////absolute``.
+
+    Raises:
+        ConfigurationError: the URL is of no kind that we know.
+        DatabaseUnavailable: nobody answers there.
+    """
+    # A driver is imported only where it is used: the other one may not be installed.
+    if url.startswith(("postgresql://", "postgres://")):
+        from bridge.store.postgresql import PostgresqlDatabase  # noqa: PLC0415
+
+        return await PostgresqlDatabase.connect(url)
+    if url.startswith("sqlite:///"):
+        from bridge.store.sqlite import SqliteDatabase  # noqa: PLC0415
+
+        return await SqliteDatabase.connect(url.removeprefix("sqlite:///"))
+    raise ConfigurationError(
+        "BRIDGE_DATABASE_URL is of an unknown kind",
+        cure="Use postgresql://user:password@host:5432/name, sqlite:///relative or sqlite:////absolute.",
+    )
+
+
+def quoted(identifier: str) -> str:
+    """Quote a table's or column's name, as SQL:2016 and both databases have it."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+@lru_cache(maxsize=256)
+def pyformat(statement: str) -> str:
+    """Turn ``:name`` into psycopg's ``%(name)s``; casts (``::text``) stay."""
+    return _NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))

@@ -1,0 +1,127 @@
+"""PostgreSQL through psycopg's asynchronous pool."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final, Self
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+
+from bridge.errors import ConstraintViolated, DatabaseError, DatabaseUnavailable, SchemaMissing, WriteRefused
+from bridge.store.database import Executor, Parameters, Row, pyformat
+
+__all__ = ["PostgresqlDatabase"]
+
+_Connection = psycopg.AsyncConnection[DictRow]
+
+_WAIT_SECONDS: Final = 5.0
+_MAXIMUM_CONNECTIONS: Final = 10
+_REFUSALS: Final = (
+    psycopg.errors.InsufficientPrivilege,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.DiskFull,
+)
+
+
+class _PostgresqlExecutor:
+    """Runs statements on one connection."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
+        with _translated_errors():
+            return await (await self._run(statement, parameters)).fetchone()
+
+    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
+        with _translated_errors():
+            return await (await self._run(statement, parameters)).fetchall()
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        with _translated_errors():
+            return (await self._run(statement, parameters)).rowcount
+
+    async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
+        return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
+
+
+class PostgresqlDatabase:
+    """A pool of autocommitting connections; also through PgBouncer in transaction mode (nothing is prepared)."""
+
+    def __init__(self, pool: AsyncConnectionPool[_Connection]) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def connect(cls, url: str) -> Self:
+        """Open the pool and wait for its first connection.
+
+        Raises:
+            DatabaseUnavailable: none came within five seconds.
+        """
+        options: dict[str, Any] = {
+            "autocommit": True,
+            "prepare_threshold": None,
+            "row_factory": dict_row,
+            "connect_timeout": int(_WAIT_SECONDS),
+            "application_name": "bridge",
+        }
+        pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
+            url, kwargs=options, min_size=1, max_size=_MAXIMUM_CONNECTIONS, timeout=_WAIT_SECONDS, open=False
+        )
+        try:
+            with _translated_errors():
+                await pool.open(wait=True, timeout=_WAIT_SECONDS)
+        except BaseException:
+            await pool.close()
+            raise
+        return cls(pool)
+
+    async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
+        """Give the first row, or None."""
+        async with self._executor() as executor:
+            return await executor.fetch_one(statement, parameters)
+
+    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
+        """Give every row."""
+        async with self._executor() as executor:
+            return await executor.fetch_all(statement, parameters)
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        """Give the number of rows changed."""
+        async with self._executor() as executor:
+            return await executor.execute(statement, parameters)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Executor]:
+        """Run the statements inside as one: all of them hold, or none."""
+        with _translated_errors():
+            async with self._pool.connection() as connection, connection.transaction():
+                yield _PostgresqlExecutor(connection)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def _executor(self) -> AsyncIterator[Executor]:
+        with _translated_errors():
+            async with self._pool.connection() as connection:
+                yield _PostgresqlExecutor(connection)
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn the driver's errors into ours. Their messages stay behind: they may quote a row's content."""
+    try:
+        yield
+    except _REFUSALS as exc:
+        raise WriteRefused(type(exc).__name__) from exc
+    except psycopg.IntegrityError as exc:
+        raise ConstraintViolated(type(exc).__name__) from exc
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as exc:
+        raise SchemaMissing(type(exc).__name__) from exc
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as exc:
+        raise DatabaseUnavailable(type(exc).__name__) from exc
+    except psycopg.Error as exc:
+        raise DatabaseError(type(exc).__name__) from exc

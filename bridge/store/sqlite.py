@@ -1,0 +1,131 @@
+"""SQLite through aiosqlite: for the demo, small sites and tests."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import quote
+from uuid import UUID
+
+import aiosqlite
+
+from bridge.errors import ConstraintViolated, DatabaseError, DatabaseUnavailable, SchemaMissing, WriteRefused
+from bridge.store.database import Executor, Parameters, Row
+
+__all__ = ["SqliteDatabase"]
+
+_BUSY_MILLISECONDS: Final = 5000
+_PRIMARY_CODE: Final = 0xFF
+_REFUSALS: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+
+
+class _SqliteExecutor:
+    """Runs statements on the connection; the caller holds its lock."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
+        # A statement with RETURNING takes effect only once all of its rows were read.
+        rows = await self.fetch_all(statement, parameters)
+        return rows[0] if rows else None
+
+    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
+        with _translated_errors():
+            async with self._connection.execute(statement, _adapted(parameters)) as cursor:
+                return [dict(row) for row in await cursor.fetchall()]
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        with _translated_errors():
+            async with self._connection.execute(statement, _adapted(parameters)) as cursor:
+                return cursor.rowcount
+
+
+class SqliteDatabase:
+    """One connection, one statement or transaction at a time: SQLite has a single writer anyway."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+        self._executor = _SqliteExecutor(connection)
+        self._lock = asyncio.Lock()
+
+    @classmethod
+    async def connect(cls, path: str) -> Self:
+        """Open an existing file; its journal mode stays as the site set it.
+
+        Raises:
+            DatabaseUnavailable: there is no such file, or it cannot be opened.
+        """
+        uri = f"file:{quote(str(Path(path).absolute()))}?mode=rw"
+        with _translated_errors():
+            connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+        connection.row_factory = aiosqlite.Row
+        await connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        return cls(connection)
+
+    async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
+        """Give the first row, or None."""
+        async with self._lock:
+            return await self._executor.fetch_one(statement, parameters)
+
+    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
+        """Give every row."""
+        async with self._lock:
+            return await self._executor.fetch_all(statement, parameters)
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        """Give the number of rows changed."""
+        async with self._lock:
+            return await self._executor.execute(statement, parameters)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Executor]:
+        """Run the statements inside as one: all of them hold, or none."""
+        async with self._lock:
+            # IMMEDIATE: a transaction that reads first and writes later could otherwise fail half-way as busy.
+            await self._executor.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._executor
+            except BaseException:
+                await self._executor.execute("ROLLBACK")
+                raise
+            await self._executor.execute("COMMIT")
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._connection.close()
+
+
+def _adapted(parameters: Parameters | None) -> dict[str, Any]:
+    return {name: _as_django_stores(value) for name, value in (parameters or {}).items()}
+
+
+def _as_django_stores(value: Any) -> Any:
+    """Write a value in the form that Django's SQLite backend writes (``django.db.backends.sqlite3.operations``)."""
+    if isinstance(value, datetime):
+        return str(value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return value.hex
+    return value
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    """Turn the driver's errors into ours. Their messages stay behind: they may quote a row's content."""
+    try:
+        yield
+    except sqlite3.IntegrityError as exc:
+        raise ConstraintViolated(exc.sqlite_errorname) from exc
+    except sqlite3.OperationalError as exc:
+        if "no such table" in str(exc) or "no such column" in str(exc):
+            raise SchemaMissing(exc.sqlite_errorname) from exc
+        if exc.sqlite_errorcode & _PRIMARY_CODE in _REFUSALS:
+            raise WriteRefused(exc.sqlite_errorname) from exc
+        raise DatabaseUnavailable(exc.sqlite_errorname) from exc
+    except sqlite3.Error as exc:
+        raise DatabaseError(type(exc).__name__) from exc

@@ -1,0 +1,217 @@
+"""The Django site's user table, wherever its profile says it is."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from bridge.profile import UserTable
+from bridge.store.database import Database, Executor, Row, quoted
+
+__all__ = ["EDITABLE", "Identified", "StoredUser", "Users", "is_storable"]
+
+EDITABLE: Final = ("email", "first_name", "last_name")
+_FLAGS: Final = ("is_active", "is_staff", "is_superuser")
+_TEXTS: Final = EDITABLE
+_MOMENTS: Final = ("date_joined", "last_login")
+_LARGEST_KEY: Final = 2**63 - 1
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """One row of the user table.
+
+    Attributes:
+        id: the primary key as text, which is what tokens carry.
+        key: the primary key as JSON has it: a number where Django's is one.
+        encoded: the stored password; empty where it was not asked for, and never shown by ``repr``.
+    """
+
+    id: str
+    key: int | str
+    username: str
+    email: str
+    first_name: str
+    last_name: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+    date_joined: datetime | None
+    last_login: datetime | None
+    encoded: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """The user that a token names, and whether that token was revoked."""
+
+    user: StoredUser
+    revoked: bool
+
+
+def is_storable(text: str) -> bool:
+    """Tell whether a text column can hold it: PostgreSQL takes no NUL, and UTF-8 no lone surrogates."""
+    return "\0" not in text and _SURROGATE.search(text) is None
+
+
+class Users:
+    """Reads and writes users.
+
+    Args:
+        database: where.
+        table: what it is called there, and its columns.
+        time_zone: of columns without one (the site has USE_TZ off); None where they are aware.
+    """
+
+    def __init__(self, database: Database, table: UserTable, *, time_zone: str | None = None) -> None:
+        self._database = database
+        self._table = table
+        self._zone = ZoneInfo(time_zone) if time_zone else None
+        self._name = quoted(table.name)
+        self._key = quoted(table.key)
+        self._username = quoted(table.username)
+
+    async def by_username(self, username: str) -> StoredUser | None:
+        """Read a user and their stored password by exact username; a name that no row can hold is nobody's."""
+        if not is_storable(username):
+            return None
+        row = await self._database.fetch_one(
+            f"SELECT {self._columns}, u.password AS encoded FROM {self._name} u WHERE u.{self._username} = :username",
+            {"username": username},
+        )
+        return None if row is None else self._user(row)
+
+    async def with_password(self, user_id: str) -> StoredUser | None:
+        """Read a user and their stored password by primary key."""
+        key = self._native_key(user_id)
+        if key is None:
+            return None
+        row = await self._database.fetch_one(
+            f"SELECT {self._columns}, u.password AS encoded FROM {self._name} u WHERE u.{self._key} = :key", {"key": key}
+        )
+        return None if row is None else self._user(row)
+
+    async def of_token(self, *, user_id: str, token_id: str) -> Identified | None:
+        """Read, in one statement, the user that a token names and whether the token was revoked."""
+        key = self._native_key(user_id)
+        if key is None or not is_storable(token_id):
+            return None
+        row = await self._database.fetch_one(
+            f"SELECT {self._columns},"
+            " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked"
+            f" FROM {self._name} u WHERE u.{self._key} = :key",
+            {"key": key, "token_id": token_id},
+        )
+        return None if row is None else Identified(user=self._user(row), revoked=bool(row["revoked"]))
+
+    async def replace_password(
+        self, user: StoredUser, *, encoded: str, executor: Executor | None = None
+    ) -> bool:
+        """Write a new stored password, provided that the one in ``user`` is still there (compare-and-swap)."""
+        changed = await (executor or self._database).execute(
+            f"UPDATE {self._name} SET password = :new WHERE {self._key} = :key AND password = :old",
+            {"new": encoded, "key": self._native_key(user.id), "old": user.encoded},
+        )
+        return changed == 1
+
+    async def record_login(self, user: StoredUser, *, now: datetime, executor: Executor | None = None) -> None:
+        """Set ``last_login``, as Django's ``user_logged_in`` receiver does."""
+        await (executor or self._database).execute(
+            f"UPDATE {self._name} SET last_login = :now WHERE {self._key} = :key",
+            {"now": self._site_time(now), "key": self._native_key(user.id)},
+        )
+
+    async def update(self, user_id: str, changes: Mapping[str, str]) -> StoredUser | None:
+        """Write the given ones of ``EDITABLE``; give the row as it is then, None where there is none any more."""
+        names = [name for name in EDITABLE if name in changes]
+        row = await self._database.fetch_one(
+            f"UPDATE {self._name} AS u SET {', '.join(f'{quoted(name)} = :{name}' for name in names)}"
+            f" WHERE u.{self._key} = :key RETURNING {self._columns}",
+            {"key": self._native_key(user_id), **{name: changes[name] for name in names}},
+        )
+        return None if row is None else self._user(row)
+
+    async def create(self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime) -> StoredUser | None:
+        """Insert an ordinary, active user; None if the username is taken, also in other case (``UserCreationForm``)."""
+        values = self._new_row(username=username, encoded=encoded, texts=texts, now=now)
+        names = ", ".join(quoted(name) for name in values)
+        slots = ", ".join(f":{name}" for name in values)
+        row = await self._database.fetch_one(
+            f"INSERT INTO {self._name} AS u ({names}) SELECT {slots} WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {self._name} t WHERE lower(t.{self._username}) = lower(:{self._table.username}))"
+            f" ON CONFLICT DO NOTHING RETURNING {self._columns}",
+            values,
+        )
+        return None if row is None else self._user(row)
+
+    def limit(self, column: str) -> int | None:
+        """Give a text column's maximal length in characters; None where it has none."""
+        return self._table.columns.get(column)
+
+    def has(self, column: str) -> bool:
+        """Tell whether the site's table has one of Django's columns."""
+        return column in self._table.columns
+
+    @property
+    def _columns(self) -> str:
+        every = ", ".join(
+            f"u.{quoted(name)} AS {name}" if self.has(name) else f"NULL AS {name}"
+            for name in (*_TEXTS, *_FLAGS, *_MOMENTS)
+        )
+        return f"u.{self._key} AS key, u.{self._username} AS username, {every}"
+
+    def _new_row(self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime) -> dict[str, Any]:
+        flags = {"is_active": True, "is_staff": False, "is_superuser": False}
+        known = {name: value for name, value in flags.items() if self.has(name)}
+        known |= {name: texts.get(name, "") for name in _TEXTS if self.has(name)}
+        if self.has("date_joined"):
+            known["date_joined"] = self._site_time(now)
+        if self._table.key_type == "uuid":
+            known[self._table.key] = uuid4()
+        return known | {self._table.username: username, "password": encoded}
+
+    def _user(self, row: Row) -> StoredUser:
+        key = self._text_key(row["key"])
+        return StoredUser(
+            id=key,
+            key=int(key) if self._table.key_type == "integer" else key,
+            username=row["username"],
+            **{name: row[name] or "" for name in _TEXTS},
+            is_active=bool(row["is_active"]) or not self.has("is_active"),
+            is_staff=bool(row["is_staff"]),
+            is_superuser=bool(row["is_superuser"]),
+            date_joined=self._moment(row["date_joined"]),
+            last_login=self._moment(row["last_login"]),
+            encoded=row.get("encoded", ""),
+        )
+
+    def _native_key(self, user_id: str) -> int | UUID | str | None:
+        """Read a key's text form; None where it cannot be a key of this table."""
+        if self._table.key_type == "integer":
+            is_number = user_id.isascii() and user_id.isdigit() and len(user_id) < len(str(_LARGEST_KEY))
+            return int(user_id) if is_number else None
+        if self._table.key_type == "uuid":
+            try:
+                return UUID(user_id)
+            except ValueError:
+                return None
+        return user_id if is_storable(user_id) else None
+
+    def _text_key(self, key: Any) -> str:
+        # SQLite holds a UUID as 32 hex digits; Django writes the dashes into its tokens.
+        return str(UUID(key)) if self._table.key_type == "uuid" and isinstance(key, str) else str(key)
+
+    def _moment(self, value: Any) -> datetime | None:
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=self._zone or UTC)
+        return moment.astimezone(UTC)
+
+    def _site_time(self, moment: datetime) -> datetime:
+        return moment if self._zone is None else moment.astimezone(self._zone).replace(tzinfo=None)

@@ -1,0 +1,125 @@
+"""Believes an access token, or does not."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import jwt
+
+from bridge.errors import InvalidToken
+from bridge.tokens.claims import AccessClaims
+from bridge.tokens.keys import SigningKey
+
+__all__ = ["TokenVerifier"]
+
+_MAXIMUM_LENGTH: Final = 8192
+_MAXIMUM_ID_LENGTH: Final = 255
+_BRIDGE_CLAIMS: Final = ("aud", "sub", "iat", "jti", "client_id")
+
+
+class TokenVerifier:
+    """Verifies tokens of the bridge and of the site, which are signed with the same key.
+
+    Args:
+        key: whose public half verifies, with its own algorithm; the token's header never chooses one.
+        issuer: the bridge's ``iss``.
+        audience: the bridge's ``aud``.
+        site_issuer: SIMPLE_JWT's ISSUER; None where the site's tokens carry none.
+        site_audience: SIMPLE_JWT's AUDIENCE; likewise.
+    """
+
+    def __init__(
+        self,
+        *,
+        key: SigningKey,
+        issuer: str,
+        audience: str,
+        site_issuer: str | None = None,
+        site_audience: str | None = None,
+    ) -> None:
+        self._key = key
+        self._issuer = issuer
+        self._audience = audience
+        self._site_issuer = site_issuer
+        self._site_audience = site_audience
+
+    def verify(self, token: str) -> AccessClaims:
+        """Check signature, expiry, kind, issuer and audience (RFC 8725, RFC 9068 section 4; SimpleJWT's rules).
+
+        Raises:
+            InvalidToken: whatever is wrong with it.
+        """
+        payload = self._decode(token)
+        if payload.get("token_type") != "access":
+            raise InvalidToken("not an access token")
+        self._check_origin(payload)
+        return _claims(payload)
+
+    def _decode(self, token: str) -> dict[str, Any]:
+        if len(token) > _MAXIMUM_LENGTH:
+            raise InvalidToken("too long")
+        try:
+            return jwt.decode(
+                token,
+                self._key.public,
+                algorithms=[self._key.algorithm],
+                options={"require": ["exp", "jti"], "verify_aud": False, "verify_iss": False, "verify_sub": False},
+            )
+        except (jwt.PyJWTError, ValueError) as exc:
+            raise InvalidToken(type(exc).__name__) from exc
+
+    def _check_origin(self, payload: dict[str, Any]) -> None:
+        """Hold a token to the rules of whoever says to have issued it: ours to RFC 9068, the site's to its settings."""
+        if payload.get("iss") == self._issuer and all(name in payload for name in _BRIDGE_CLAIMS):
+            expected_audience: str | None = self._audience
+        elif payload.get("iss") == self._site_issuer:
+            expected_audience = self._site_audience
+        else:
+            raise InvalidToken("foreign issuer")
+        if expected_audience is not None and expected_audience not in _audiences(payload):
+            raise InvalidToken("foreign audience")
+        if expected_audience is None and "aud" in payload:
+            raise InvalidToken("foreign audience")
+
+
+def _audiences(payload: dict[str, Any]) -> list[object]:
+    audience = payload.get("aud")
+    return audience if isinstance(audience, list) else [audience]
+
+
+def _claims(payload: dict[str, Any]) -> AccessClaims:
+    scope = payload.get("scope", "")
+    session_id = payload.get("sid")
+    return AccessClaims(
+        user_id=_user_id(payload),
+        token_id=_token_id(payload),
+        expires_at=_moment(payload["exp"]),
+        issued_at=_moment(payload["iat"]) if "iat" in payload else None,
+        scope=tuple(scope.split()) if isinstance(scope, str) else (),
+        session_id=session_id if isinstance(session_id, str) else None,
+    )
+
+
+def _user_id(payload: dict[str, Any]) -> str:
+    """Read ``user_id``, which SimpleJWT before 5.5.1 and ninja-jwt write as an integer."""
+    user_id = payload.get("user_id")
+    if isinstance(user_id, bool) or not isinstance(user_id, int | str):
+        raise InvalidToken("no user_id")
+    if not 0 < len(str(user_id)) <= _MAXIMUM_ID_LENGTH:
+        raise InvalidToken("user_id out of bounds")
+    return str(user_id)
+
+
+def _token_id(payload: dict[str, Any]) -> str:
+    token_id = payload["jti"]
+    if not isinstance(token_id, str) or not 0 < len(token_id) <= _MAXIMUM_ID_LENGTH:
+        raise InvalidToken("jti out of bounds")
+    return token_id
+
+
+def _moment(seconds: object) -> datetime:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise InvalidToken("not a time")
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError) as exc:
+        raise InvalidToken("not a time") from exc

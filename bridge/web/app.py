@@ -1,0 +1,140 @@
+"""The composition root: one FastAPI application from settings and routers."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from importlib import import_module
+from typing import Final
+
+from django.conf import settings as django_settings
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+
+import bridge
+from bridge.errors import ConfigurationError, DatabaseError, SchemaMissing
+from bridge.passwords.pool import HashingPool
+from bridge.profile import SiteProfile
+from bridge.services.clock import Clock, system_clock
+from bridge.services.recording import Recorder
+from bridge.store.activity import Activity
+from bridge.store.database import Database, open_database
+from bridge.store.profile import Profiles
+from bridge.web.composition import Foundation, compose
+from bridge.web.errors import register_handlers
+from bridge.web.routers import auth, health, migration, users
+from bridge.web.settings import Settings
+
+__all__ = ["app_from_environment", "create_app", "load_router", "site_profile"]
+
+_logger: Final = logging.getLogger(__name__)
+_PROFILE_REFRESH_SECONDS: Final = 10.0
+
+
+def create_app(settings: Settings, *, routers: Sequence[APIRouter] = (), clock: Clock = system_clock) -> FastAPI:
+    """Build the service.
+
+    Args:
+        settings: where and with which keys.
+        routers: the migrated endpoints.
+        clock: where the time comes from.
+    """
+    _run_django_parts_without_a_site()
+    app = FastAPI(
+        title="Django migration bridge",
+        version=bridge.__version__,
+        summary="Log in to either app; move endpoints one at a time.",
+        lifespan=_lifespan(settings, clock),
+    )
+    register_handlers(app)
+    for router in (auth.router, users.router, migration.router, health.router, *routers):
+        app.include_router(router)
+    return app
+
+
+def app_from_environment() -> FastAPI:
+    """Build the service from ``BRIDGE_*``; what each worker of ``bridge serve`` runs."""
+    settings = Settings.load()
+    return create_app(settings, routers=[load_router(name) for name in settings.endpoints])
+
+
+def load_router(name: str) -> APIRouter:
+    """Import ``MODULE:ROUTER``.
+
+    Raises:
+        ConfigurationError: there is no such router.
+    """
+    module, _, attribute = name.partition(":")
+    try:
+        router = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise ConfigurationError(
+            f"--endpoints {name}: {exc}", cure="Name an importable module and the APIRouter in it: package.module:router."
+        ) from exc
+    if not isinstance(router, APIRouter):
+        raise ConfigurationError(f"--endpoints {name} is not a fastapi.APIRouter", cure="Name the router itself.")
+    return router
+
+
+async def site_profile(database: Database) -> SiteProfile | None:
+    """Read the site profile; None before the site's first.
+
+    Raises:
+        ConfigurationError: the bridge's tables are missing or of another version.
+    """
+    try:
+        return await Profiles(database).latest()
+    except SchemaMissing as exc:
+        raise ConfigurationError(
+            "The database has no bridge_* tables",
+            cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
+        ) from exc
+    except (ValueError, KeyError, TypeError) as exc:
+        raise ConfigurationError(
+            "The site profile was written by another version of the bridge",
+            cure="Install the same version in the site and run `python manage.py bridge_profile` there.",
+        ) from exc
+
+
+def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = await open_database(settings.database_url.get_secret_value())
+        pool = HashingPool(workers=settings.hashing_workers)
+        registry = CollectorRegistry()
+        recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
+        foundation = Foundation(settings, database, pool, recorder, registry, clock)
+        try:
+            app.state.bridge = compose(foundation, await site_profile(database))
+            follower = asyncio.create_task(_follow_profile(app, foundation))
+            yield
+            follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await follower
+        finally:
+            await pool.close()
+            await database.close()
+
+    return lifespan
+
+
+async def _follow_profile(app: FastAPI, foundation: Foundation) -> None:
+    """Take up a new site profile without a restart; a database that is away changes nothing."""
+    while True:
+        await asyncio.sleep(_PROFILE_REFRESH_SECONDS)
+        try:
+            profile = await site_profile(foundation.database)
+        except (DatabaseError, ConfigurationError) as exc:
+            _logger.warning("site profile not read, the last one stays in force: %s", type(exc).__name__)
+            continue
+        if profile != app.state.bridge.profile:
+            app.state.bridge = compose(foundation, profile)
+            _logger.info("took up the site profile of %s", profile.published_at if profile else "nobody")
+
+
+def _run_django_parts_without_a_site() -> None:
+    # Django's password validators ask whether to translate their messages. In a process that has no site, the answer
+    # is no; with a site's settings at hand it is the site's.
+    if not django_settings.configured and "DJANGO_SETTINGS_MODULE" not in os.environ:
+        django_settings.configure(USE_I18N=False)

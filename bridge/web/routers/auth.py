@@ -1,0 +1,160 @@
+"""Logging in and out, registering, changing the password."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from bridge.services.access import Granted
+from bridge.services.accounts import Invalid, Registered, UsernameTaken, WrongPassword
+from bridge.services.login import LoginRefused
+from bridge.web.composition import Bridge
+from bridge.web.credentials import LOGIN_BODY, TOKEN_BODY, Credentials, from_json, from_token_request
+from bridge.web.dependencies import BridgeServices, CurrentUser, TokenBearer
+from bridge.web.errors import Problem
+from bridge.web.routers.users import UserOut
+from bridge.web.routes import BoundedRoute, OAuthRoute
+
+__all__ = ["router"]
+
+_UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
+_FORM: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "Malformed request (RFC 6749 section 5.2)"},
+    401: {"description": "Incorrect username or password"},
+    413: {"description": "Body too large"},
+    503: {"description": "No hashing capacity, or no database"},
+}
+
+_oauth = APIRouter(route_class=OAuthRoute)
+_accounts = APIRouter(route_class=BoundedRoute)
+
+
+class TokenOut(BaseModel):
+    """RFC 6749 section 5.1."""
+
+    access_token: str
+    token_type: Literal["bearer"] = "bearer"
+    expires_in: int = Field(description="Seconds")
+    scope: str = ""
+
+
+class TokenInfo(BaseModel):
+    """What an access token says."""
+
+    subject: str
+    username: str
+    scopes: list[str]
+    token_id: str
+    issued_at: datetime | None
+    expires_at: datetime
+
+
+class Registration(BaseModel):
+    """A new user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: Annotated[str, Field(max_length=1024)]
+    password: Annotated[str, Field(max_length=4096)]
+    email: str = ""
+    first_name: str = ""
+    last_name: str = ""
+
+
+class PasswordChange(BaseModel):
+    """The current password and the one to come."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    current_password: Annotated[str, Field(max_length=4096)]
+    new_password: Annotated[str, Field(max_length=4096)]
+
+
+@_oauth.post("/token", openapi_extra=TOKEN_BODY, responses=_FORM)
+async def issue_token(request: Request, response: Response, bridge: BridgeServices) -> TokenOut:
+    """Exchange a username and a password for an access token (OAuth2 password form)."""
+    return await _log_in(bridge, await from_token_request(request), response)
+
+
+@_oauth.post("/login", openapi_extra=LOGIN_BODY, responses=_FORM)
+async def log_in(request: Request, response: Response, bridge: BridgeServices) -> TokenOut:
+    """Do the same with a JSON body: the first-party login."""
+    return await _log_in(bridge, await from_json(request), response)
+
+
+@_accounts.post("/logout", status_code=204, responses={401: {"description": "No valid access token"}})
+async def log_out(bearer: TokenBearer, bridge: BridgeServices) -> None:
+    """Revoke the access token that this request carries, at once and on every replica."""
+    await bridge.access.end(bearer.claims)
+
+
+@_accounts.get("/token", responses={401: {"description": "No valid access token"}})
+async def show_token(bearer: TokenBearer) -> TokenInfo:
+    """Say whom this access token is for, what it may do and until when."""
+    return TokenInfo(
+        subject=bearer.claims.user_id,
+        username=bearer.user.username,
+        scopes=list(bearer.claims.scope),
+        token_id=bearer.claims.token_id,
+        issued_at=bearer.claims.issued_at,
+        expires_at=bearer.claims.expires_at,
+    )
+
+
+@_accounts.post(
+    "/register",
+    status_code=201,
+    responses={403: {"description": "Registration is closed"}, 409: {"description": "The username is taken"}},
+)
+async def register(registration: Registration, bridge: BridgeServices) -> UserOut:
+    """Create a user by the site's own rules, in Django's format. Off unless BRIDGE_REGISTRATION is on."""
+    if not bridge.registration_open:
+        raise Problem(403, code="registration_closed", detail="Registration is closed")
+    texts = registration.model_dump(include={"email", "first_name", "last_name"}, exclude_unset=True)
+    outcome = await bridge.accounts.register(
+        username=registration.username, password=registration.password, texts=texts
+    )
+    match outcome:
+        case Registered(user):
+            return UserOut.of(user)
+        case UsernameTaken():
+            raise Problem(409, code="username_taken", detail="A user with that username already exists")
+        case Invalid(errors):
+            raise Problem(422, code="invalid", detail="The site's rules say no", errors=errors)
+
+
+@_accounts.post("/password", status_code=204, responses={403: {"description": "The current password is another"}})
+async def change_password(change: PasswordChange, user: CurrentUser, bridge: BridgeServices) -> None:
+    """Change one's own password, by the site's validators."""
+    outcome = await bridge.accounts.change_password(
+        user.id, current=change.current_password, new=change.new_password
+    )
+    match outcome:
+        case WrongPassword():
+            raise Problem(403, code="incorrect_password", detail="The current password is incorrect")
+        case Invalid(errors):
+            raise Problem(422, code="invalid", detail="The site's rules say no", errors=errors)
+        case _:
+            return
+
+
+async def _log_in(bridge: Bridge, credentials: Credentials, response: Response) -> TokenOut:
+    outcome = await bridge.login.attempt(username=credentials.username, password=credentials.password)
+    if isinstance(outcome, LoginRefused):
+        raise Problem(401, code="invalid_grant", detail="Incorrect username or password", headers=_UNCHALLENGED)
+    response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
+    return _token_out(bridge.access.open(outcome.user))
+
+
+def _token_out(granted: Granted) -> TokenOut:
+    return TokenOut(
+        access_token=granted.access_token,
+        expires_in=int(granted.expires_in.total_seconds()),
+        scope=" ".join(granted.scope),
+    )
+
+
+router = APIRouter(prefix="/auth", tags=["auth"])
+router.include_router(_oauth)
+router.include_router(_accounts)

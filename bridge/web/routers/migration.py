@@ -1,0 +1,17 @@
+"""How far the upgrade is, for staff."""
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from bridge.web.dependencies import BridgeServices, StaffUser
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/migration", tags=["migration"])
+
+
+@router.get("/report", responses={401: {"description": "No valid access token"}, 403: {"description": "Staff only"}})
+async def report(staff: StaffUser, bridge: BridgeServices) -> dict[str, Any]:  # noqa: ARG001  # it guards the door
+    """Count how many hashes have been upgraded; the same document as ``bridge report --format json``."""
+    return (await bridge.reporting.report()).to_document()

