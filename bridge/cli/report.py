@@ -12,14 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bridge.errors import ConfigurationError, DatabaseUnavailable
+from bridge.cli.opening import opened
 from bridge.profile import UserTable
 from bridge.progress import MigrationReport
 from bridge.services.clock import system_clock
 from bridge.services.reporting import Reporting
 from bridge.store.activity import Activity
 from bridge.store.census import Census
-from bridge.store.database import open_database
 from bridge.web.app import site_profile
 from bridge.web.settings import DatabaseSettings
 
@@ -53,18 +52,10 @@ def report(
 
 
 async def _count(url: str) -> MigrationReport:
-    try:
-        database = await open_database(url)
-    except DatabaseUnavailable as exc:
-        raise ConfigurationError(
-            f"The database cannot be reached ({exc})", cure="Check BRIDGE_DATABASE_URL, and that the server is up."
-        ) from exc
-    try:
+    async with opened(url) as database:
         profile = await site_profile(database)
         census = Census(database, profile.user_table if profile else UserTable())
         return await Reporting(census=census, activity=Activity(database), clock=system_clock).report()
-    finally:
-        await database.close()
 
 
 def _write_csv(counted: MigrationReport) -> None:
@@ -84,8 +75,8 @@ def _show(counted: MigrationReport) -> None:
         table.add_row(each.algorithm, f"{each.users:,}", f"{each.share:.1%}", _bar(each.share, each.algorithm))
     console.print(table)
     console.print(
-        f"[bold]{counted.upgraded:,} of {counted.usable:,} usable passwords upgraded ({counted.upgraded_share:.1%})[/], "
-        f"{counted.remaining:,} to go; {counted.total:,} users in all."
+        f"[bold]{counted.upgraded:,} of {counted.usable:,} usable passwords upgraded ({counted.upgraded_share:.1%})[/],"
+        f" {counted.remaining:,} to go; {counted.total:,} users in all."
     )
     for activity in counted.activity:
         console.print(f"  {activity.app:7} {activity.event:24} {activity.count:>8,}", highlight=False)

@@ -9,10 +9,9 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from bridge.errors import ConfigurationError, DatabaseUnavailable
-from bridge.profile import UNPUBLISHED, SiteProfile
-from bridge.store.database import open_database
-from bridge.web.app import load_router, site_profile
+from bridge.cli.doctor import examine
+from bridge.findings import Finding
+from bridge.web.app import load_router
 from bridge.web.settings import Settings
 
 __all__ = ["serve"]
@@ -23,7 +22,8 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     endpoints: Annotated[
-        list[str] | None, typer.Option(metavar="MODULE:ROUTER", help="A router of migrated endpoints; may be repeated.")
+        list[str] | None,
+        typer.Option(metavar="MODULE:ROUTER", help="A router of migrated endpoints; may be repeated."),
     ] = None,
 ) -> None:
     """Serve the bridge. Settings come from BRIDGE_* in the environment or .env."""
@@ -35,7 +35,8 @@ def serve(
     settings = Settings.load()
     for name in settings.endpoints:
         load_router(name)
-    _say_how_rehashing_stands(settings, asyncio.run(_reached_profile(settings)))
+    # The database is tried before anything listens.
+    _say_how_rehashing_stands(settings, asyncio.run(examine(settings)))
     uvicorn.run(
         "bridge.web.app:app_from_environment",
         factory=True,
@@ -47,25 +48,12 @@ def serve(
     )
 
 
-async def _reached_profile(settings: Settings) -> SiteProfile | None:
-    """Try the database before anything listens."""
-    try:
-        database = await open_database(settings.database_url.get_secret_value())
-    except DatabaseUnavailable as exc:
-        raise ConfigurationError(
-            f"The database cannot be reached ({exc})", cure="Check BRIDGE_DATABASE_URL, and that the server is up."
-        ) from exc
-    try:
-        return await site_profile(database)
-    finally:
-        await database.close()
-
-
-def _say_how_rehashing_stands(settings: Settings, profile: SiteProfile | None) -> None:
-    findings = (UNPUBLISHED,) if profile is None else profile.findings()
-    for found in findings:
-        typer.echo(f"bridge: {found.message}. {found.cure}", err=True)
-    if findings and settings.rehash.mode == "on":
+def _say_how_rehashing_stands(settings: Settings, found: tuple[Finding, ...]) -> None:
+    for finding in found:
+        typer.echo(f"bridge: {finding.message}. {finding.cure}", err=True)
+    if not any(finding.blocking for finding in found):
+        return
+    if settings.rehash.mode == "on":
         typer.echo("bridge: BRIDGE_REHASH=on re-hashes all the same. This can lock users out of Django.", err=True)
-    elif findings:
+    else:
         typer.echo("bridge: hashes are verified and not upgraded until then.", err=True)

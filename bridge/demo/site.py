@@ -1,5 +1,6 @@
 """The demo: its folder, its database, and the two servers on it."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -16,9 +17,10 @@ from typing import Final, Self
 
 import httpx
 
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, DatabaseUnavailable, SchemaMissing
+from bridge.store.database import open_database
 
-__all__ = ["DemoSite", "RunningDemo"]
+__all__ = ["DemoSite", "RunningDemo", "usable_port"]
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0
@@ -63,7 +65,8 @@ class DemoSite:
         """
         if find_spec("legacy_django") is None:
             raise ConfigurationError(
-                "The demo site legacy_django is not importable", cure="Run the demo from a checkout of the project."
+                "The demo site legacy_django is not importable",
+                cure="Run the demo from a checkout of the project.",
             )
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +74,10 @@ class DemoSite:
         except OSError as exc:
             raise ConfigurationError(f"{folder} cannot be used ({exc.strerror})", cure="Give another --dir.") from exc
         return cls(folder, database_url or f"sqlite:///{folder.absolute() / 'shop.sqlite3'}", kept)
+
+    def was_created(self) -> bool:
+        """Tell whether the database holds a demo already."""
+        return asyncio.run(_has_users(self.database_url))
 
     def create_database(self, *, users: int) -> None:
         """Run the site's migrations, which publish its profile, and create its users."""
@@ -80,7 +87,6 @@ class DemoSite:
     @contextmanager
     def running(self, *, port: int, django_port: int) -> Iterator[RunningDemo]:
         """Start Django under gunicorn and the bridge under uvicorn, and stop both in the end."""
-        django_port, port = _usable_port(django_port, "--django-port"), _usable_port(port, "--port")
         running = RunningDemo(f"http://127.0.0.1:{django_port}", f"http://127.0.0.1:{port}", self.database_url)
         with ExitStack() as stack:
             stack.enter_context(self._server("django", *_gunicorn(django_port), ready=f"{running.django}/"))
@@ -107,7 +113,8 @@ class DemoSite:
         done = subprocess.run(command, env=self.environment(), cwd=self.folder, check=False)
         if done.returncode != 0:
             raise ConfigurationError(
-                f"`manage.py {arguments[0]}` failed", cure=f"See above; an empty --dir may help ({self.folder})."
+                f"`manage.py {arguments[0]}` failed",
+                cure=f"See above; an empty --dir may help ({self.folder}).",
             )
 
     @contextmanager
@@ -124,13 +131,36 @@ class DemoSite:
             _stop(process)
 
 
+async def _has_users(url: str) -> bool:
+    try:
+        database = await open_database(url)
+    except DatabaseUnavailable:
+        return False  # a file that is yet to be made, or the site's migrations will say what is wrong
+    try:
+        await database.fetch_one("SELECT 1 AS one FROM auth_user")
+    except SchemaMissing:
+        return False
+    finally:
+        await database.close()
+    return True
+
+
 def _gunicorn(port: int) -> tuple[str, ...]:
     options = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4", "--no-control-socket")
     return (sys.executable, "-m", "gunicorn", "legacy_django.wsgi:application", *options)
 
 
 def _bridge(port: int) -> tuple[str, ...]:
-    return (sys.executable, "-m", "bridge", "serve", "--port", str(port), "--endpoints", "bridge.demo.endpoints:router")
+    return (
+        sys.executable,
+        "-m",
+        "bridge",
+        "serve",
+        "--port",
+        str(port),
+        "--endpoints",
+        "bridge.demo.endpoints:router",
+    )
 
 
 def _checkout() -> Path:
@@ -143,14 +173,20 @@ def _checkout() -> Path:
 def _kept_secrets(path: Path) -> dict[str, str]:
     if not path.exists():
         made = {"django_secret_key": secrets.token_urlsafe(50), "signing_key": secrets.token_urlsafe(50)}
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(made))
+        unfinished = path.with_suffix(".new")
+        unfinished.touch(mode=0o600)
+        unfinished.write_text(json.dumps(made))
+        unfinished.rename(path)
     kept: dict[str, str] = json.loads(path.read_text())
     return kept
 
 
-def _usable_port(port: int, option: str) -> int:
-    """Give the port, or a free one for 0."""
+def usable_port(port: int, *, option: str) -> int:
+    """Give the port, or a free one for 0.
+
+    Raises:
+        ConfigurationError: somebody listens there.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -169,7 +205,8 @@ def _await_answer(process: subprocess.Popen[bytes], url: str, *, name: str, log:
                 if client.get(url).is_success:
                     return
             except httpx.TransportError:
-                deadline.pause()
+                pass
+            deadline.pause()
     last = log.read_text(errors="replace").strip().splitlines()[-5:]
     raise ConfigurationError(f"{name} did not start: {' / '.join(last)}", cure=f"See {log}.")
 

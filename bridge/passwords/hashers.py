@@ -10,8 +10,11 @@ more than 4096 characters and on unusual rounds, where Django gives a verdict. I
 import base64
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import Final, Protocol
 
+from argon2 import DEFAULT_HASH_LENGTH, Parameters, Type, extract_parameters
+from argon2.low_level import ARGON2_VERSION
 from passlib.crypto.digest import lookup_hash, pbkdf2_hmac
 from passlib.hash import des_crypt
 from pwdlib.hashers.argon2 import Argon2Hasher as PwdlibArgon2Hasher
@@ -42,7 +45,7 @@ class Hasher(Protocol):
 
         Raises:
             ValueError: the value is malformed; Django would raise too, or say no.
-            OverflowError: likewise, with a cost beyond what the library can count.
+            OverflowError, TypeError: likewise, with a cost beyond what the library can count.
         """
         ...
 
@@ -50,7 +53,7 @@ class Hasher(Protocol):
 class Pbkdf2Hasher:
     """``pbkdf2_sha256$rounds$salt$base64`` and its SHA-1 sister (``PBKDF2PasswordHasher``)."""
 
-    reads = None
+    reads: int | None = None
 
     def __init__(self, digest: str) -> None:
         self.algorithm = f"pbkdf2_{digest}"
@@ -60,7 +63,7 @@ class Pbkdf2Hasher:
         """Derive the key again and compare the whole value."""
         rounds, salt, _ = encoded.body.split("$", 2)
         _require_salt(salt)
-        key = pbkdf2_hmac(self._digest, password, salt.encode(), int(rounds))
+        key = pbkdf2_hmac(self._digest, password, salt.encode(), int(rounds))  # type: ignore[no-untyped-call]
         again = f"{self.algorithm}${int(rounds)}${salt}${base64.b64encode(key).decode()}"
         return _same(encoded.value, again)
 
@@ -68,7 +71,7 @@ class Pbkdf2Hasher:
 class SaltedDigestHasher:
     """``md5$salt$hex`` and ``sha1$salt$hex`` (``MD5PasswordHasher``, ``SHA1PasswordHasher``)."""
 
-    reads = None
+    reads: int | None = None
 
     def __init__(self, digest: str) -> None:
         self.algorithm = digest
@@ -83,9 +86,9 @@ class SaltedDigestHasher:
 
 
 class UnsaltedDigestHasher:
-    """``sha1$$hex``, and MD5 as ``md5$$hex`` or bare (``UnsaltedSHA1PasswordHasher``, ``UnsaltedMD5PasswordHasher``)."""
+    """``sha1$$hex``; MD5 as ``md5$$hex`` or bare (``UnsaltedSHA1PasswordHasher``, ``UnsaltedMD5PasswordHasher``)."""
 
-    reads = None
+    reads: int | None = None
 
     def __init__(self, digest: str) -> None:
         self.algorithm = f"unsalted_{digest}"
@@ -101,11 +104,13 @@ class DesCryptHasher:
     """``crypt$$`` and thirteen characters of traditional crypt(3) (``CryptPasswordHasher``, gone since Django 5.0)."""
 
     algorithm = "crypt"
-    reads = 8
+    reads: int | None = 8
 
     def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
-        """Compare through passlib, which refuses NUL bytes as crypt(3) does."""
+        """Compare through passlib."""
         _, digest = encoded.body.split("$", 1)
+        if b"\0" in password:
+            raise ValueError("crypt(3) takes no NUL")
         return bool(des_crypt.verify(password[: self.reads], digest))
 
 
@@ -130,7 +135,7 @@ class BcryptSha256Hasher(BcryptHasher):
     """``bcrypt_sha256$$2b$…`` over the hex SHA-256 of the password (``BCryptSHA256PasswordHasher``)."""
 
     algorithm = "bcrypt_sha256"
-    reads = None
+    reads: int | None = None
 
     def _prepare(self, password: bytes) -> bytes:
         return hashlib.sha256(password).hexdigest().encode()
@@ -140,7 +145,7 @@ class ScryptHasher:
     """``scrypt$n$salt$r$p$base64`` (``ScryptPasswordHasher``)."""
 
     algorithm = "scrypt"
-    reads = None
+    reads: int | None = None
 
     def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
         """Derive the key again, under OpenSSL's own memory limit as Django does, and compare the whole value."""
@@ -155,9 +160,18 @@ class Argon2Hasher:
     """``argon2`` and the PHC string: ``argon2$argon2id$v=19$m=…,t=…,p=…$salt$hash`` (``Argon2PasswordHasher``)."""
 
     algorithm = "argon2"
-    reads = None
+    reads: int | None = None
 
     def __init__(self, parameters: Argon2Parameters) -> None:
+        self._written = Parameters(
+            type=Type.ID,
+            version=ARGON2_VERSION,
+            salt_len=parameters.salt_length,
+            hash_len=DEFAULT_HASH_LENGTH,
+            time_cost=parameters.time_cost,
+            memory_cost=parameters.memory_cost,
+            parallelism=parameters.parallelism,
+        )
         self._argon2 = PwdlibArgon2Hasher(
             time_cost=parameters.time_cost,
             memory_cost=parameters.memory_cost,
@@ -175,7 +189,10 @@ class Argon2Hasher:
 
     def must_update(self, encoded: EncodedPassword) -> bool:
         """Tell whether Django, preferring these parameters, would replace the value on the next login."""
-        return self._argon2.check_needs_rehash("$" + encoded.body)
+        found = extract_parameters("$" + encoded.body)
+        # Django asks only whether the salt is too short; pwdlib would replace a longer one as well.
+        is_current = found == replace(self._written, salt_len=found.salt_len)
+        return not is_current or found.salt_len < self._written.salt_len
 
 
 def hashers(argon2: Argon2Hasher) -> dict[str, Hasher]:

@@ -7,6 +7,7 @@ from typing import Final
 __all__ = ["Argon2Parameters"]
 
 _DJANGO_SALT_ALPHABET_SIZE: Final = 62
+_HASH_LENGTH: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,17 @@ class Argon2Parameters:
     parallelism: int = 8
     salt_length: int = 22
 
+    @property
+    def encoded_length(self) -> int:
+        """Count the characters of a value with these parameters, as Django stores it."""
+        costs = f"argon2$argon2id$v=19$m={self.memory_cost},t={self.time_cost},p={self.parallelism}$"
+        return len(costs) + _base64_length(self.salt_length) + 1 + _base64_length(_HASH_LENGTH)
+
     @staticmethod
     def salt_length_for(entropy: float) -> int:
         """Count the characters of Django's salt alphabet that hold ``entropy`` bits (``must_update_salt``)."""
         return math.ceil(entropy / math.log2(_DJANGO_SALT_ALPHABET_SIZE))
+
+
+def _base64_length(length: int) -> int:
+    return math.ceil(length * 4 / 3)

@@ -10,7 +10,7 @@ from bridge.passwords.parameters import Argon2Parameters
 
 __all__ = ["PasswordPolicy", "Verification"]
 
-_REFUSED: Final = (ValueError, OverflowError)
+_REFUSED: Final = (ValueError, OverflowError, TypeError)
 """How the hashers say that a stored value is malformed, or that no password of theirs can look like this one."""
 
 
@@ -37,9 +37,7 @@ class PasswordPolicy:
         accepted: the algorithms in the site's PASSWORD_HASHERS; a value of any other never verifies.
     """
 
-    def __init__(
-        self, *, target: Argon2Parameters | None = None, accepted: Collection[str] = ALGORITHMS
-    ) -> None:
+    def __init__(self, *, target: Argon2Parameters | None = None, accepted: Collection[str] = ALGORITHMS) -> None:
         self._argon2 = Argon2Hasher(target or Argon2Parameters())
         self._hashers = {name: each for name, each in hashers(self._argon2).items() if name in accepted}
 

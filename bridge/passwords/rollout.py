@@ -37,9 +37,9 @@ class RehashRollout:
             raise ValueError("use auto, on, off or a percentage such as 5%")
         return cls(mode="share", percentage=float(match[1]))
 
-    def includes(self, user_id: str, *, profile_is_safe: bool) -> bool:
+    def includes(self, user_id: str, *, is_safe: bool) -> bool:
         """Tell whether this user's hash may be upgraded."""
-        if self.mode == "off" or (self.mode != "on" and not profile_is_safe):
+        if self.mode == "off" or (self.mode != "on" and not is_safe):
             return False
         return self.mode != "share" or _bucket(user_id) < self.percentage * _BUCKETS / 100
 

@@ -77,7 +77,7 @@ class MigrationReport:
             total=total,
             usable=total - users.get(UNUSABLE, 0) - users.get(UNKNOWN, 0),
             upgraded=users.get(TARGET, 0),
-            by_algorithm=tuple(AlgorithmCount(name, count, count / total) for name, count in ranked),
+            by_algorithm=tuple(AlgorithmCount(name, count, count / total if total else 0.0) for name, count in ranked),
             activity=tuple(sorted(activity, key=lambda each: (each.app, each.event))),
         )
 
@@ -105,7 +105,5 @@ class MigrationReport:
                 {"algorithm": each.algorithm, "users": each.users, "share": round(each.share, 6)}
                 for each in self.by_algorithm
             ],
-            "activity": [
-                {"app": each.app, "event": each.event, "count": each.count} for each in self.activity
-            ],
+            "activity": [{"app": each.app, "event": each.event, "count": each.count} for each in self.activity],
         }

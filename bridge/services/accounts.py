@@ -12,7 +12,15 @@ from bridge.services.clock import Clock
 from bridge.services.login import normalised
 from bridge.store.users import EDITABLE, StoredUser, Users, is_storable
 
-__all__ = ["Accounts", "Invalid", "PasswordChanged", "Registered", "Updated", "UsernameTaken", "WrongPassword"]
+__all__ = [
+    "Accounts",
+    "Invalid",
+    "PasswordChanged",
+    "Registered",
+    "Updated",
+    "UsernameTaken",
+    "WrongPassword",
+]
 
 Errors = Mapping[str, list[str]]
 
@@ -101,7 +109,9 @@ class Accounts:
         user = await self._users.create(username=name, encoded=encoded, texts=texts, now=self._clock())
         return UsernameTaken() if user is None else Registered(user)
 
-    async def change_password(self, user_id: str, *, current: str, new: str) -> PasswordChanged | WrongPassword | Invalid:
+    async def change_password(
+        self, user_id: str, *, current: str, new: str
+    ) -> PasswordChanged | WrongPassword | Invalid:
         """Replace a user's password, provided that they know the current one.
 
         Raises:
@@ -109,7 +119,7 @@ class Accounts:
             HashingUnavailable: too many are logging in.
         """
         user = await self._users.with_password(user_id)
-        if user is None:
+        if user is None or not is_storable(current):
             return WrongPassword()
         errors = self._password_errors(new, _texts(user), field="new_password")
         verdict = await self._pool.run(partial(self._policy.verify, current, user.encoded))

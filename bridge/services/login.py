@@ -11,9 +11,11 @@ from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
 from bridge.services.clock import Clock
+from bridge.services.preconditions import Preconditions, Safety
 from bridge.services.recording import Event, Recorder
+from bridge.services.upgrading import Replaced, Upgrading
 from bridge.store.database import Database
-from bridge.store.users import StoredUser, Users
+from bridge.store.users import StoredUser, Users, is_storable
 
 __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 
@@ -42,15 +44,15 @@ class Rehashing:
 
     Attributes:
         rollout: what the operator wants.
-        profile_is_safe: what the site profile allows.
+        safety: what was found at the site last.
     """
 
     rollout: RehashRollout
-    profile_is_safe: bool
+    safety: Safety
 
     def applies_to(self, user_id: str) -> bool:
         """Tell whether this user's hash may be upgraded now."""
-        return self.rollout.includes(user_id, profile_is_safe=self.profile_is_safe)
+        return self.rollout.includes(user_id, is_safe=self.safety.is_safe)
 
 
 class PasswordCheck(Protocol):
@@ -66,6 +68,7 @@ class Login:
 
     Args:
         decoy: a stored value that is nobody's, verified where there is no account.
+        preconditions: looked at again as soon as an upgrade turns out to have been reverted.
     """
 
     def __init__(
@@ -75,7 +78,9 @@ class Login:
         users: Users,
         policy: PasswordPolicy,
         pool: HashingPool,
+        upgrading: Upgrading,
         rehashing: Rehashing,
+        preconditions: Preconditions,
         recorder: Recorder,
         clock: Clock,
         decoy: str,
@@ -84,7 +89,9 @@ class Login:
         self._users = users
         self._policy = policy
         self._pool = pool
+        self._upgrading = upgrading
         self._rehashing = rehashing
+        self._preconditions = preconditions
         self._recorder = recorder
         self._clock = clock
         self._decoy = decoy
@@ -96,7 +103,8 @@ class Login:
             HashingUnavailable: too many are logging in already.
             DatabaseUnavailable: the user table cannot be read.
         """
-        user = await self._users.by_username(normalised(username))
+        # HMAC pads with NULs, so that PBKDF2 takes `secret\0` for `secret`; Django's forms let no NUL through.
+        user = await self._users.by_username(normalised(username)) if is_storable(password) else None
         try:
             verdict = await self._verify(user, password)
         except HashingUnavailable:
@@ -118,20 +126,32 @@ class Login:
 
     async def _settle(self, user: StoredUser, verdict: Verification) -> None:
         """Write the upgrade and ``last_login``. Whatever the database says, the user is logged in."""
-        outcome: Event | None = None
+        outcome: Replaced | None = None
         try:
             async with self._database.transaction() as transaction:
                 if verdict.rehashed is not None:
-                    written = await self._users.replace_password(
-                        user, encoded=verdict.rehashed, executor=transaction
-                    )
-                    outcome = Event.UPGRADE_WRITTEN if written else Event.UPGRADE_SUPERSEDED
+                    outcome = await self._upgrading.replace(user, verdict.rehashed, executor=transaction)
                 await self._users.record_login(user, now=self._clock(), executor=transaction)
         except DatabaseError as exc:
             _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
-            outcome = Event.UPGRADE_FAILED if verdict.rehashed is not None else None
-        if outcome is not None:
-            await self._recorder.record(outcome, user_id=user.id)
+            if verdict.rehashed is not None:
+                await self._recorder.record(Event.UPGRADE_FAILED, user_id=user.id)
+            return
+        if verdict.rehashed is not None:
+            await self._tell(outcome, user)
+
+    async def _tell(self, outcome: Replaced | None, user: StoredUser) -> None:
+        event = Event.UPGRADE_SUPERSEDED if outcome is None else Event.UPGRADE_WRITTEN
+        await self._recorder.record(event, user_id=user.id)
+        if outcome is not None and outcome.was_upgraded_before:
+            await self._recorder.record(Event.UPGRADE_REVERTED, user_id=user.id)
+            await self._look_again()
+
+    async def _look_again(self) -> None:
+        try:
+            await self._rehashing.safety.look(self._preconditions)
+        except DatabaseError as exc:
+            _logger.warning("preconditions not looked at: %s", type(exc).__name__)
 
 
 def normalised(username: str) -> str:

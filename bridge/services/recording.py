@@ -17,7 +17,7 @@ _APP: Final = "bridge"
 
 
 class Event(StrEnum):
-    """What can happen at a login; one of the first three each time, and one of the others with it."""
+    """What can happen at a login; one of the first three each time, and others with it."""
 
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_REFUSED = "login_refused"
@@ -27,6 +27,8 @@ class Event(StrEnum):
     """Somebody changed the password between its verification and the write; theirs stands."""
     UPGRADE_FAILED = "upgrade_failed"
     """The database refused the write; the login went on."""
+    UPGRADE_REVERTED = "upgrade_reverted"
+    """An old value stood where an upgraded one had been: something writes the old algorithm back."""
 
 
 class Recorder:

@@ -22,6 +22,14 @@ class Activity:
             {"day": day, "app": app, "event": event},
         )
 
+    async def since(self, day: date, *, event: str) -> int:
+        """Sum one event up over both apps since a day, that day included."""
+        row = await self._database.fetch_one(
+            "SELECT sum(count) AS count FROM bridge_activity WHERE day >= :day AND event = :event",
+            {"day": day, "event": event},
+        )
+        return int(row["count"] or 0) if row else 0
+
     async def totals(self) -> tuple[ActivityCount, ...]:
         """Sum up over all days."""
         rows = await self._database.fetch_all(

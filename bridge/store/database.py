@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["Database", "Executor", "Parameters", "Row", "open_database", "quoted"]
+__all__ = ["Database", "Dialect", "Executor", "Parameters", "Row", "open_database", "quoted"]
 
 Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
+Dialect = Literal["postgresql", "sqlite"]
 
 _NAMED: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 
@@ -36,7 +37,12 @@ class Database(Executor, Protocol):
     """A database; each statement outside ``transaction`` commits by itself.
 
     Every method raises ``bridge.errors.DatabaseError`` or one of its kinds, and nothing of the driver's.
+
+    Attributes:
+        dialect: for the few questions that the two databases are asked in different words.
     """
+
+    dialect: Dialect
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
         """Run the statements inside as one: all of them hold, or none."""

@@ -9,7 +9,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
 from bridge.errors import ConstraintViolated, DatabaseError, DatabaseUnavailable, SchemaMissing, WriteRefused
-from bridge.store.database import Executor, Parameters, Row, pyformat
+from bridge.store.database import Dialect, Executor, Parameters, Row, pyformat
 
 __all__ = ["PostgresqlDatabase"]
 
@@ -48,6 +48,8 @@ class _PostgresqlExecutor:
 
 class PostgresqlDatabase:
     """A pool of autocommitting connections; also through PgBouncer in transaction mode (nothing is prepared)."""
+
+    dialect: Dialect = "postgresql"
 
     def __init__(self, pool: AsyncConnectionPool[_Connection]) -> None:
         self._pool = pool

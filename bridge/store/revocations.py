@@ -14,10 +14,13 @@ class Revocations:
         self._database = database
 
     async def add(self, *, token_id: str, user_id: str, expires_at: datetime, now: datetime) -> None:
-        """Revoke a token; a second time changes nothing. Entries that expired meanwhile go."""
+        """Revoke a token; a second time changes nothing."""
         await self._database.execute(
             "INSERT INTO bridge_revoked_token (token_id, user_id, expires_at, revoked_at)"
             " VALUES (:token_id, :user_id, :expires_at, :now) ON CONFLICT (token_id) DO NOTHING",
             {"token_id": token_id, "user_id": user_id, "expires_at": expires_at, "now": now},
         )
-        await self._database.execute("DELETE FROM bridge_revoked_token WHERE expires_at < :now", {"now": now})
+
+    async def prune(self, *, now: datetime) -> int:
+        """Drop the entries whose tokens have expired; give their number."""
+        return await self._database.execute("DELETE FROM bridge_revoked_token WHERE expires_at < :now", {"now": now})

@@ -13,7 +13,7 @@ from uuid import UUID
 import aiosqlite
 
 from bridge.errors import ConstraintViolated, DatabaseError, DatabaseUnavailable, SchemaMissing, WriteRefused
-from bridge.store.database import Executor, Parameters, Row
+from bridge.store.database import Dialect, Executor, Parameters, Row
 
 __all__ = ["SqliteDatabase"]
 
@@ -47,6 +47,8 @@ class _SqliteExecutor:
 class SqliteDatabase:
     """One connection, one statement or transaction at a time: SQLite has a single writer anyway."""
 
+    dialect: Dialect = "sqlite"
+
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self._executor = _SqliteExecutor(connection)
@@ -59,9 +61,8 @@ class SqliteDatabase:
         Raises:
             DatabaseUnavailable: there is no such file, or it cannot be opened.
         """
-        uri = f"file:{quote(str(Path(path).absolute()))}?mode=rw"
         with _translated_errors():
-            connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+            connection = await aiosqlite.connect(_uri_of_existing(path), uri=True, isolation_level=None)
         connection.row_factory = aiosqlite.Row
         await connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         return cls(connection)
@@ -99,6 +100,10 @@ class SqliteDatabase:
         await self._connection.close()
 
 
+def _uri_of_existing(path: str) -> str:
+    return f"file:{quote(str(Path(path).absolute()))}?mode=rw"
+
+
 def _adapted(parameters: Parameters | None) -> dict[str, Any]:
     return {name: _as_django_stores(value) for name, value in (parameters or {}).items()}
 
@@ -126,6 +131,8 @@ def _translated_errors() -> Iterator[None]:
             raise SchemaMissing(exc.sqlite_errorname) from exc
         if exc.sqlite_errorcode & _PRIMARY_CODE in _REFUSALS:
             raise WriteRefused(exc.sqlite_errorname) from exc
+        if exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_ERROR:
+            raise DatabaseError(exc.sqlite_errorname) from exc
         raise DatabaseUnavailable(exc.sqlite_errorname) from exc
     except sqlite3.Error as exc:
         raise DatabaseError(type(exc).__name__) from exc

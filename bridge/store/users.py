@@ -80,7 +80,7 @@ class Users:
         if not is_storable(username):
             return None
         row = await self._database.fetch_one(
-            f"SELECT {self._columns}, u.password AS encoded FROM {self._name} u WHERE u.{self._username} = :username",
+            f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {self._username} = :username",
             {"username": username},
         )
         return None if row is None else self._user(row)
@@ -91,7 +91,8 @@ class Users:
         if key is None:
             return None
         row = await self._database.fetch_one(
-            f"SELECT {self._columns}, u.password AS encoded FROM {self._name} u WHERE u.{self._key} = :key", {"key": key}
+            f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {self._key} = :key",
+            {"key": key},
         )
         return None if row is None else self._user(row)
 
@@ -103,14 +104,12 @@ class Users:
         row = await self._database.fetch_one(
             f"SELECT {self._columns},"
             " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked"
-            f" FROM {self._name} u WHERE u.{self._key} = :key",
+            f" FROM {self._name} WHERE {self._key} = :key",
             {"key": key, "token_id": token_id},
         )
         return None if row is None else Identified(user=self._user(row), revoked=bool(row["revoked"]))
 
-    async def replace_password(
-        self, user: StoredUser, *, encoded: str, executor: Executor | None = None
-    ) -> bool:
+    async def replace_password(self, user: StoredUser, *, encoded: str, executor: Executor | None = None) -> bool:
         """Write a new stored password, provided that the one in ``user`` is still there (compare-and-swap)."""
         changed = await (executor or self._database).execute(
             f"UPDATE {self._name} SET password = :new WHERE {self._key} = :key AND password = :old",
@@ -129,22 +128,24 @@ class Users:
         """Write the given ones of ``EDITABLE``; give the row as it is then, None where there is none any more."""
         names = [name for name in EDITABLE if name in changes]
         row = await self._database.fetch_one(
-            f"UPDATE {self._name} AS u SET {', '.join(f'{quoted(name)} = :{name}' for name in names)}"
-            f" WHERE u.{self._key} = :key RETURNING {self._columns}",
+            f"UPDATE {self._name} SET {', '.join(f'{quoted(name)} = :{name}' for name in names)}"
+            f" WHERE {self._key} = :key RETURNING {self._columns}",
             {"key": self._native_key(user_id), **{name: changes[name] for name in names}},
         )
         return None if row is None else self._user(row)
 
-    async def create(self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime) -> StoredUser | None:
+    async def create(
+        self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime
+    ) -> StoredUser | None:
         """Insert an ordinary, active user; None if the username is taken, also in other case (``UserCreationForm``)."""
         values = self._new_row(username=username, encoded=encoded, texts=texts, now=now)
         names = ", ".join(quoted(name) for name in values)
         slots = ", ".join(f":{name}" for name in values)
         row = await self._database.fetch_one(
-            f"INSERT INTO {self._name} AS u ({names}) SELECT {slots} WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._name} t WHERE lower(t.{self._username}) = lower(:{self._table.username}))"
+            f"INSERT INTO {self._name} ({names}) SELECT {slots} WHERE NOT EXISTS"
+            f" (SELECT 1 FROM {self._name} t WHERE lower(t.{self._username}) = lower(:wanted))"
             f" ON CONFLICT DO NOTHING RETURNING {self._columns}",
-            values,
+            {**values, "wanted": username},
         )
         return None if row is None else self._user(row)
 
@@ -159,14 +160,14 @@ class Users:
     @property
     def _columns(self) -> str:
         every = ", ".join(
-            f"u.{quoted(name)} AS {name}" if self.has(name) else f"NULL AS {name}"
+            f"{quoted(name)} AS {name}" if self.has(name) else f"NULL AS {name}"
             for name in (*_TEXTS, *_FLAGS, *_MOMENTS)
         )
-        return f"u.{self._key} AS key, u.{self._username} AS username, {every}"
+        return f"{self._key} AS key, {self._username} AS username, {every}"
 
     def _new_row(self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime) -> dict[str, Any]:
         flags = {"is_active": True, "is_staff": False, "is_superuser": False}
-        known = {name: value for name, value in flags.items() if self.has(name)}
+        known: dict[str, Any] = {name: value for name, value in flags.items() if self.has(name)}
         known |= {name: texts.get(name, "") for name in _TEXTS if self.has(name)}
         if self.has("date_joined"):
             known["date_joined"] = self._site_time(now)

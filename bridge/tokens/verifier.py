@@ -62,7 +62,12 @@ class TokenVerifier:
                 token,
                 self._key.public,
                 algorithms=[self._key.algorithm],
-                options={"require": ["exp", "jti"], "verify_aud": False, "verify_iss": False, "verify_sub": False},
+                options={
+                    "require": ["exp", "jti"],
+                    "verify_aud": False,
+                    "verify_iss": False,
+                    "verify_sub": False,
+                },
             )
         except (jwt.PyJWTError, ValueError) as exc:
             raise InvalidToken(type(exc).__name__) from exc

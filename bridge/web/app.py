@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib import import_module
 from typing import Final
 
@@ -17,11 +17,15 @@ from bridge.errors import ConfigurationError, DatabaseError, SchemaMissing
 from bridge.passwords.pool import HashingPool
 from bridge.profile import SiteProfile
 from bridge.services.clock import Clock, system_clock
+from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import Database, open_database
+from bridge.store.journal import Journal
+from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
-from bridge.web.composition import Foundation, compose
+from bridge.store.revocations import Revocations
+from bridge.web.composition import Bridge, Foundation, compose
 from bridge.web.errors import register_handlers
 from bridge.web.routers import auth, health, migration, users
 from bridge.web.settings import Settings
@@ -29,7 +33,9 @@ from bridge.web.settings import Settings
 __all__ = ["app_from_environment", "create_app", "load_router", "site_profile"]
 
 _logger: Final = logging.getLogger(__name__)
-_PROFILE_REFRESH_SECONDS: Final = 10.0
+_FOLLOW_SECONDS: Final = 10.0
+_PRUNE_SECONDS: Final = 3600.0
+_CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
 def create_app(settings: Settings, *, routers: Sequence[APIRouter] = (), clock: Clock = system_clock) -> FastAPI:
@@ -70,7 +76,8 @@ def load_router(name: str) -> APIRouter:
         router = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as exc:
         raise ConfigurationError(
-            f"--endpoints {name}: {exc}", cure="Name an importable module and the APIRouter in it: package.module:router."
+            f"--endpoints {name}: {exc}",
+            cure="Name an importable module and the APIRouter in it: package.module:router.",
         ) from exc
     if not isinstance(router, APIRouter):
         raise ConfigurationError(f"--endpoints {name} is not a fastapi.APIRouter", cure="Name the router itself.")
@@ -104,14 +111,12 @@ def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractA
         pool = HashingPool(workers=settings.hashing_workers)
         registry = CollectorRegistry()
         recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
-        foundation = Foundation(settings, database, pool, recorder, registry, clock)
+        foundation = Foundation(settings, database, pool, recorder, registry, Safety(clock), clock)
         try:
-            app.state.bridge = compose(foundation, await site_profile(database))
-            follower = asyncio.create_task(_follow_profile(app, foundation))
+            await _look_at_site(app, foundation)
+            background = [asyncio.create_task(work(app, foundation)) for work in (_follow_site, _prune)]
             yield
-            follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await follower
+            await _end(background)
         finally:
             await pool.close()
             await database.close()
@@ -119,18 +124,49 @@ def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractA
     return lifespan
 
 
-async def _follow_profile(app: FastAPI, foundation: Foundation) -> None:
-    """Take up a new site profile without a restart; a database that is away changes nothing."""
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: a driver may turn a cancelled statement into an error, which they survive."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+
+
+async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
+    """Take up the site's profile as it is now, and see whether hashes may be upgraded."""
+    profile = await site_profile(foundation.database)
+    running: Bridge | None = getattr(app.state, "bridge", None)
+    if running is None or profile != running.profile:
+        running = app.state.bridge = compose(foundation, profile)
+        _logger.info("took up the site profile of %s", profile.published_at if profile else "nobody")
+    was_safe = foundation.safety.is_safe
+    await foundation.safety.look(running.preconditions)
+    if foundation.safety.is_safe != was_safe:
+        codes = ", ".join(found.code for found in foundation.safety.findings)
+        _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
+
+
+async def _follow_site(app: FastAPI, foundation: Foundation) -> None:
+    """Notice what changes at the site without a restart; a database that is away changes nothing."""
     while True:
-        await asyncio.sleep(_PROFILE_REFRESH_SECONDS)
+        await asyncio.sleep(_FOLLOW_SECONDS)
         try:
-            profile = await site_profile(foundation.database)
+            await _look_at_site(app, foundation)
         except (DatabaseError, ConfigurationError) as exc:
-            _logger.warning("site profile not read, the last one stays in force: %s", type(exc).__name__)
-            continue
-        if profile != app.state.bridge.profile:
-            app.state.bridge = compose(foundation, profile)
-            _logger.info("took up the site profile of %s", profile.published_at if profile else "nobody")
+            _logger.warning("the site was not looked at, what was found last stays: %s", type(exc).__name__)
+
+
+async def _prune(_: FastAPI, foundation: Foundation) -> None:
+    """Drop what has expired."""
+    stores = (Revocations(foundation.database), Lineage(foundation.database), Journal(foundation.database))
+    while True:
+        for store in stores:
+            try:
+                await store.prune(now=foundation.clock())
+            except DatabaseError as exc:
+                _logger.warning("%s not pruned: %s", type(store).__name__, type(exc).__name__)
+        await asyncio.sleep(_PRUNE_SECONDS)
 
 
 def _run_django_parts_without_a_site() -> None:

@@ -2,34 +2,41 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from bridge.errors import ConfigurationError
+from bridge.passwords.decoy import decoy_value
+from bridge.passwords.encoded import ALGORITHMS
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
-from bridge.passwords.decoy import decoy_value
-from bridge.passwords.encoded import ALGORITHMS
 from bridge.passwords.validation import PasswordRules
-from bridge.profile import SimpleJwtProfile, SiteProfile, UserTable
+from bridge.profile import SessionProfile, SimpleJwtProfile, SiteProfile, UserTable
 from bridge.services.access import Access
 from bridge.services.accounts import Accounts
 from bridge.services.clock import Clock
 from bridge.services.identity import Identity
 from bridge.services.login import Login, Rehashing
+from bridge.services.preconditions import BridgeFacts, Preconditions, Safety
 from bridge.services.recording import Recorder
 from bridge.services.reporting import Reporting
+from bridge.services.upgrading import Upgrading
 from bridge.store.activity import Activity
 from bridge.store.census import Census
 from bridge.store.database import Database
+from bridge.store.inspection import Inspection
+from bridge.store.journal import Journal
+from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
+from bridge.store.upgrades import Upgrades
 from bridge.store.users import Users
 from bridge.tokens import TokenIssuer, TokenVerifier
 from bridge.web.settings import Settings
 
-__all__ = ["Bridge", "Foundation", "compose"]
+__all__ = ["Bridge", "Foundation", "compose", "preconditions_of", "upgrading_of", "users_of"]
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -43,6 +50,7 @@ class Foundation:
     pool: HashingPool
     recorder: Recorder
     registry: CollectorRegistry
+    safety: Safety
     clock: Clock
 
 
@@ -53,6 +61,8 @@ class Bridge:
     database: Database
     registry: CollectorRegistry
     profile: SiteProfile | None
+    preconditions: Preconditions
+    safety: Safety
     registration_open: bool
     login: Login
     access: Access
@@ -65,24 +75,31 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
     """Build every use case; cheap enough to do again when the site publishes a new profile."""
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     table = profile.user_table if profile else UserTable()
-    users = Users(database, table, time_zone=profile.time_zone if profile else None)
+    users = users_of(database, profile)
     target = profile.argon2_parameters if profile else Argon2Parameters()
     policy = PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS)
-    rehashing = Rehashing(rollout=settings.rehash, profile_is_safe=profile is not None and profile.is_safe)
+    preconditions = preconditions_of(settings, database, profile, clock)
     issuer = TokenIssuer(
-        key=settings.key(), issuer=settings.issuer, audience=settings.audience, lifetime=settings.access_lifetime
+        key=settings.key(),
+        issuer=settings.issuer,
+        audience=settings.audience,
+        lifetime=settings.access_lifetime,
     )
     return Bridge(
         database=database,
         registry=foundation.registry,
         profile=profile,
+        preconditions=preconditions,
+        safety=foundation.safety,
         registration_open=settings.registration == "on",
         login=Login(
             database=database,
             users=users,
             policy=policy,
             pool=foundation.pool,
-            rehashing=rehashing,
+            upgrading=upgrading_of(settings, database, profile, clock),
+            rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
+            preconditions=preconditions,
             recorder=foundation.recorder,
             clock=clock,
             decoy=decoy_value(target),
@@ -94,10 +111,51 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
             policy=policy,
             pool=foundation.pool,
             rules=_rules(profile),
-            site_takes_argon2=rehashing.profile_is_safe or settings.rehash.mode == "on",
+            site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
             clock=clock,
         ),
         reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
+    )
+
+
+def users_of(database: Database, profile: SiteProfile | None) -> Users:
+    """Build the access to the site's user table."""
+    table = profile.user_table if profile else UserTable()
+    return Users(database, table, time_zone=profile.time_zone if profile else None)
+
+
+def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock) -> Upgrading:
+    """Build what writes re-hashes, and takes them back."""
+    sessions = profile.sessions if profile else SessionProfile()
+    return Upgrading(
+        users=users_of(database, profile),
+        lineage=Lineage(database),
+        upgrades=Upgrades(),
+        journal=Journal(database),
+        secrets=settings.django_secrets,
+        session_age=timedelta(seconds=sessions.cookie_age),
+        clock=clock,
+        keeping=settings.journal_keeping(),
+    )
+
+
+def preconditions_of(
+    settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock
+) -> Preconditions:
+    """Build the look at what must hold before hashes are upgraded."""
+    key = settings.key()
+    return Preconditions(
+        profile=profile,
+        facts=BridgeFacts(
+            secret_key=settings.django_secrets[0],
+            algorithm=key.algorithm,
+            key_fingerprint=key.fingerprint,
+            issuer=settings.issuer,
+            audience=settings.audience,
+        ),
+        inspection=Inspection(database, profile.user_table if profile else UserTable()),
+        activity=Activity(database),
+        clock=clock,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
+from starlette.requests import HTTPConnection
 
 from bridge.errors import InvalidToken
 from bridge.services.identity import Authenticated
@@ -20,7 +21,7 @@ _UNAUTHENTICATED: Final = {"WWW-Authenticate": "Bearer"}
 class BearerScheme(OAuth2PasswordBearer):
     """OAuth2's password flow for ``/docs``; reads ``Authorization: Bearer`` strictly (RFC 6750 section 2.1)."""
 
-    async def __call__(self, request: Request) -> str:
+    async def __call__(self, request: HTTPConnection) -> str:
         """Give the token.
 
         Raises:

@@ -56,20 +56,31 @@ _TABLE: Final[Mapping[type[BridgeError], Answer]] = {
     ),
     MalformedRequest: Answer(400, "malformed_request", "invalid_request", None),
     HashingUnavailable: Answer(
-        503, "no_hashing_capacity", "temporarily_unavailable", "Too many logins at the moment", {"Retry-After": "10"}
+        503,
+        "no_hashing_capacity",
+        "temporarily_unavailable",
+        "Too many logins at the moment",
+        {"Retry-After": "10"},
     ),
     WriteRefused: Answer(503, "write_refused", "temporarily_unavailable", "The database does not take writes"),
     ConstraintViolated: Answer(
-        409, "site_demands_more", "invalid_request", "The site's user table demands more than can be given here"
+        409,
+        "site_demands_more",
+        "invalid_request",
+        "The site's user table demands more than can be given here",
     ),
     DatabaseError: Answer(
-        503, "database_unavailable", "temporarily_unavailable", "The database is not available", {"Retry-After": "1"}
+        503,
+        "database_unavailable",
+        "temporarily_unavailable",
+        "The database is not available",
+        {"Retry-After": "1"},
     ),
     ConfigurationError: Answer(503, "not_configured", "temporarily_unavailable", None),
 }
 
 
-class Problem(Exception):  # noqa: N818  # it is one, in RFC 9457's own word
+class Problem(Exception):  # it is one, in RFC 9457's own word
     """A refusal that an endpoint decides on.
 
     Args:
@@ -102,7 +113,13 @@ def problem_answer(
     status: int, *, code: str, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
     """Give an ``application/problem+json`` (RFC 9457) with a stable ``code``."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, "code": code}
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+    }
     return JSONResponse(
         body | more, status, dict(headers or {}) | {"Cache-Control": "no-store"}, "application/problem+json"
     )
@@ -139,7 +156,9 @@ async def _on_bridge_error(_: Request, exc: Exception) -> JSONResponse:
 async def _on_validation_error(_: Request, exc: Exception) -> JSONResponse:
     """Name the fields and what is wrong with them, and never repeat what was sent: it may be a password."""
     assert isinstance(exc, RequestValidationError)  # noqa: S101  # as above
-    errors = [{"field": ".".join(str(part) for part in each["loc"][1:]), "message": each["msg"]} for each in exc.errors()]
+    errors = [
+        {"field": ".".join(str(part) for part in each["loc"][1:]), "message": each["msg"]} for each in exc.errors()
+    ]
     printable = [{name: text.encode("utf-8", "replace").decode() for name, text in each.items()} for each in errors]
     return problem_answer(422, code="invalid", detail="The request does not have the expected form", errors=printable)
 

@@ -11,7 +11,9 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bridge.errors import ConfigurationError
+from bridge.passwords.journal import JournalSealer
 from bridge.passwords.rollout import RehashRollout
+from bridge.services.upgrading import JournalKeeping
 from bridge.tokens import SigningKey
 
 __all__ = ["DatabaseSettings", "Settings"]
@@ -67,6 +69,8 @@ class Settings(BaseSettings):
     access_token_lifetime: Annotated[int, Field(ge=1, le=86_400)] = 900
     rehash: Annotated[RehashRollout, NoDecode, BeforeValidator(_rollout)] = RehashRollout("auto")
     hashing_workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    rehash_journal_key: str | None = None
+    rehash_journal_days: Annotated[int, Field(ge=1, le=3650)] = 30
     registration: Literal["on", "off"] = "off"
     endpoints: tuple[str, ...] = ()
 
@@ -86,6 +90,7 @@ class Settings(BaseSettings):
         """
         settings = _loaded(cls)
         settings.key()
+        settings.journal_keeping()
         return settings
 
     def key(self) -> SigningKey:
@@ -95,6 +100,25 @@ class Settings(BaseSettings):
             ConfigurationError: it is too weak or does not fit its algorithm.
         """
         return SigningKey.load(self.signing_key.get_secret_value(), algorithm=self.signing_algorithm)
+
+    def journal_keeping(self) -> JournalKeeping | None:
+        """Build what keeps replaced values; None where BRIDGE_REHASH_JOURNAL_KEY is not set.
+
+        Raises:
+            ConfigurationError: the key is no X25519 public key.
+        """
+        if self.rehash_journal_key is None:
+            return None
+        return JournalKeeping(
+            sealer=JournalSealer.load(self.rehash_journal_key), keep=timedelta(days=self.rehash_journal_days)
+        )
+
+    @property
+    def django_secrets(self) -> tuple[str, ...]:
+        """The site's SECRET_KEY and its fallbacks."""
+        return tuple(
+            secret.get_secret_value() for secret in (self.django_secret_key, *self.django_secret_key_fallbacks)
+        )
 
     @property
     def access_lifetime(self) -> timedelta:
@@ -124,5 +148,6 @@ def _explained(exc: ValidationError) -> ConfigurationError:
     name = str(first["loc"][0])
     message = "it is missing" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
     return ConfigurationError(
-        f"{_PREFIX}{name.upper()}: {message}", cure=_CURES.get(name, "See the table of settings in README.md.")
+        f"{_PREFIX}{name.upper()}: {message}",
+        cure=_CURES.get(name, "See the table of settings in README.md."),
     )

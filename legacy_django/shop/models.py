@@ -68,9 +68,7 @@ class Item(models.Model):
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(999)],
     )
-    unit_price = models.DecimalField(
-        max_digits=8, decimal_places=2, validators=[MinValueValidator(Decimal(0))]
-    )
+    unit_price = models.DecimalField(max_digits=8, decimal_places=2, validators=[MinValueValidator(Decimal(0))])
 
     class Meta:
         """In the order of entry; a product appears once in an order."""

@@ -84,8 +84,7 @@ class Account:
 def showcase_accounts() -> list[Account]:
     """Return one account per hash format, named after it, and the special cases."""
     formats = [
-        Account(username=name, index=index, encode=encode)
-        for index, (name, encode) in enumerate(_FORMATS.items())
+        Account(username=name, index=index, encode=encode) for index, (name, encode) in enumerate(_FORMATS.items())
     ]
     first = len(formats)
     return [

@@ -6,8 +6,8 @@ os.environ.setdefault("DJANGO_SECRET_KEY", "the tests' own secret key, which ope
 os.environ.setdefault("JWT_SIGNING_KEY", "the tests' own signing key, which opens nothing anywhere else")
 os.environ.setdefault("DATABASE_URL", "sqlite:///:memory:")
 
-from legacy_django.settings import *  # noqa: E402, F403
-from legacy_django.settings import PASSWORD_HASHERS as _HASHERS  # noqa: E402
+from legacy_django.settings import *  # noqa: F403
+from legacy_django.settings import PASSWORD_HASHERS as _HASHERS
 
 PASSWORD_HASHERS = [
     "tests.site.hashers.CheapArgon2PasswordHasher",

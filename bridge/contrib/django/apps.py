@@ -18,21 +18,29 @@ class BridgeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register checks, publish the profile after each migrate, count logins."""
+        """Register checks, publish the profile after each migrate, keep sessions over re-hashes, count logins."""
+        if not _has_users():
+            return  # `bridge migrate` runs these migrations without a site
         # The site's models are loaded only now.
-        from bridge.contrib.django import signals  # noqa: PLC0415
-        from bridge.contrib.django.checks import check_password_hashers  # noqa: PLC0415
+        from django.contrib.auth import get_user_model  # noqa: PLC0415
 
-        checks.register(check_password_hashers, checks.Tags.security)
+        from bridge.contrib.django import sessions, signals, upgrades  # noqa: PLC0415
+        from bridge.contrib.django.checks import check_site  # noqa: PLC0415
+
+        checks.register(check_site, checks.Tags.security)
         post_migrate.connect(_publish_profile, sender=self, dispatch_uid="bridge.publish_profile")
         signals.connect()
+        sessions.accept_superseded_hashes(get_user_model())
+        upgrades.write_lineage_on_upgrade(get_user_model())
+
+
+def _has_users() -> bool:
+    from django.conf import settings  # noqa: PLC0415  # Django forbids settings before the apps are loaded
+
+    return "django.contrib.auth" in settings.INSTALLED_APPS
 
 
 def _publish_profile(*, using: str, **_: Any) -> None:
-    from django.conf import settings  # noqa: PLC0415
+    from bridge.contrib.django.publishing import publish_profile  # noqa: PLC0415  # it needs the models
 
-    from bridge.contrib.django.publishing import publish_profile  # noqa: PLC0415
-
-    # `bridge migrate` runs these migrations without a site: there is nothing to tell.
-    if "django.contrib.auth" in settings.INSTALLED_APPS:
-        publish_profile(using=using)
+    publish_profile(using=using)

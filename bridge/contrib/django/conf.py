@@ -6,11 +6,12 @@ All of them live in one dictionary, ``BRIDGE``; each falls back to what SimpleJW
 from typing import Any
 
 from django.conf import settings
+from django.utils.encoding import force_str
 
-from bridge.profile import SimpleJwtProfile
-from bridge.tokens import SigningKey, TokenVerifier
+from bridge.tokens.keys import SigningKey
+from bridge.tokens.verifier import TokenVerifier
 
-__all__ = ["token_verifier"]
+__all__ = ["secret_keys", "token_verifier"]
 
 DEFAULT_ISSUER = "bridge"
 DEFAULT_AUDIENCE = "django"
@@ -24,12 +25,17 @@ def token_verifier() -> TokenVerifier:
     """
     own: dict[str, Any] = getattr(settings, "BRIDGE", {})
     simple_jwt: dict[str, Any] = getattr(settings, "SIMPLE_JWT", {})
-    algorithm = own.get("SIGNING_ALGORITHM") or simple_jwt.get("ALGORITHM", SimpleJwtProfile.algorithm)
+    algorithm = own.get("SIGNING_ALGORITHM") or simple_jwt.get("ALGORITHM", "HS256")
     material = own.get("SIGNING_KEY") or simple_jwt.get("SIGNING_KEY") or settings.SECRET_KEY
     return TokenVerifier(
-        key=SigningKey.load(material, algorithm=algorithm),
+        key=SigningKey.load(force_str(material), algorithm=algorithm),
         issuer=own.get("ISSUER", DEFAULT_ISSUER),
         audience=own.get("AUDIENCE", DEFAULT_AUDIENCE),
         site_issuer=simple_jwt.get("ISSUER"),
         site_audience=simple_jwt.get("AUDIENCE"),
     )
+
+
+def secret_keys() -> tuple[str, ...]:
+    """Give SECRET_KEY and its fallbacks."""
+    return tuple(force_str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))

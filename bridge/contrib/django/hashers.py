@@ -5,6 +5,7 @@ List them last in PASSWORD_HASHERS: their users can log in again, at either app,
 
 import hashlib
 import hmac
+from typing import Any
 
 from django.contrib.auth.hashers import BasePasswordHasher
 
@@ -17,7 +18,7 @@ class _DigestHasher(BasePasswordHasher):
     def verify(self, password: str, encoded: str) -> bool:
         return hmac.compare_digest(encoded.encode(), self.encode(password, self._salt_of(encoded)).encode())
 
-    def safe_summary(self, encoded: str) -> dict[str, str]:
+    def safe_summary(self, encoded: str) -> dict[Any, Any]:  # noqa: ARG002  # nothing of it is safe to show
         return {"algorithm": self.algorithm}
 
     def must_update(self, encoded: str) -> bool:  # noqa: ARG002  # always
@@ -40,6 +41,11 @@ class SHA1PasswordHasher(_DigestHasher):
         if not salt or "$" in salt:
             raise ValueError("salt must be provided and cannot contain $.")
         return f"sha1${salt}${hashlib.sha1((salt + password).encode()).hexdigest()}"  # noqa: S324  # it is what was stored
+
+    def verify(self, password: str, encoded: str) -> bool:
+        """Compare with the digest; a value without a salt is none of this hasher's."""
+        _, salt, _ = f"{encoded}$$".split("$", 2)
+        return bool(salt) and super().verify(password, encoded)
 
     def _salt_of(self, encoded: str) -> str:
         return encoded.split("$", 2)[1]
@@ -65,4 +71,5 @@ class UnsaltedMD5PasswordHasher(_DigestHasher):
         return hashlib.md5(password.encode()).hexdigest()  # noqa: S324  # it is what was stored
 
     def verify(self, password: str, encoded: str) -> bool:
+        """Compare with the digest, whichever way it was stored."""
         return super().verify(password, encoded.removeprefix("md5$$"))

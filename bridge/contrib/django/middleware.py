@@ -1,25 +1,85 @@
-"""Bearer tokens in plain Django views."""
+"""Sessions that survive a re-hash under parallel requests, and bearer tokens in plain views."""
 
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeAlias
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.contrib.sessions.backends.base import SessionBase
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import SimpleLazyObject
 
 from bridge.contrib.django.conf import token_verifier
 from bridge.contrib.django.models import RevokedToken
+from bridge.contrib.django.sessions import ASKED_LINEAGE
 from bridge.errors import InvalidToken
 
-__all__ = ["BearerTokenMiddleware"]
+__all__ = ["AuthenticationMiddleware", "BearerTokenMiddleware"]
 
 _Answer: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
+class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
+    """Django's own, but for one thing: a session that lineage carries over keeps its key.
+
+    Django cycles the key on any fallback match. Of several requests that a browser sends at once, the first to finish
+    then deletes the session under the others, whose answers clear the cookie. Django means it for rotated SECRET_KEYs,
+    and that it still does here; a re-hash of the same password is no reason to distrust the session's key.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Attach the lazy user."""
+        super().process_request(request)
+        request.user = SimpleLazyObject(partial(_user, request))  # type: ignore[assignment]  # as Django itself
+        request.auser = partial(_auser, request)  # type: ignore[assignment,unused-ignore]  # likewise, since 5.0
+
+
+def _user(request: HttpRequest) -> Any:
+    if not hasattr(request, "_cached_user"):
+        with _cycling_deferred(request.session) as wanted:
+            user = auth.get_user(request)
+        if wanted and not hasattr(user, ASKED_LINEAGE):
+            request.session.cycle_key()
+        request._cached_user = user  # type: ignore[attr-defined]  # noqa: SLF001  # the name that Django's own code reads
+    return request._cached_user  # type: ignore[attr-defined]  # noqa: SLF001  # likewise
+
+
+async def _auser(request: HttpRequest) -> Any:
+    if not hasattr(request, "_acached_user"):
+        with _cycling_deferred(request.session) as wanted:
+            user = await auth.aget_user(request)
+        if wanted and not hasattr(user, ASKED_LINEAGE):
+            await request.session.acycle_key()
+        request._acached_user = user  # type: ignore[attr-defined]  # noqa: SLF001  # the name that Django's own code reads
+    return request._acached_user  # type: ignore[attr-defined]  # noqa: SLF001  # likewise
+
+
+@contextmanager
+def _cycling_deferred(session: SessionBase) -> Iterator[list[bool]]:
+    """Note that Django wants the key cycled instead of doing it; whether to is known only once the user is."""
+    wanted: list[bool] = []
+
+    def note() -> None:
+        wanted.append(True)
+
+    async def anote() -> None:  # Django awaits it
+        wanted.append(True)
+
+    session.cycle_key, session.acycle_key = note, anote  # type: ignore[method-assign]
+    try:
+        yield wanted
+    finally:
+        del session.cycle_key, session.acycle_key
+
+
 class BearerTokenMiddleware:
-    """Lets ``Authorization: Bearer`` open what a session would. Goes right after ``AuthenticationMiddleware``.
+    """Lets ``Authorization: Bearer`` open what a session would. Goes right after the authentication middleware.
 
     A valid token beats a session cookie and waives the CSRF check, since no browser sends it by itself. A refused one
     leaves the request as it was for views that answer to other schemes (SimpleJWT's tokens of another key, say).
@@ -31,11 +91,13 @@ class BearerTokenMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], _Answer]) -> None:
         self._get_response = get_response
         self._verifier = token_verifier()
-        if iscoroutinefunction(get_response):
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
             markcoroutinefunction(self)
 
     def __call__(self, request: HttpRequest) -> _Answer:
-        if iscoroutinefunction(self):
+        """Admit the bearer of a valid token, then go on."""
+        if self._is_async:
             return self._in_async(request)
         self._admit(request, self._user_of(request))
         return self._get_response(request)
@@ -63,11 +125,11 @@ class BearerTokenMiddleware:
         if user is None:
             return
 
-        async def auser() -> AbstractBaseUser:  # noqa: RUF029  # Django awaits it
+        async def auser() -> AbstractBaseUser:  # Django awaits it
             return user
 
         request.user = user  # type: ignore[assignment]  # django-stubs wants the concrete user model
-        request.auser = auser  # type: ignore[assignment,method-assign]
+        request.auser = auser  # type: ignore[assignment]
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # noqa: SLF001  # as DRF and Django's own test client do
 
 

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-__all__ = ["Activity", "RevokedToken", "SiteProfile"]
+__all__ = ["Activity", "PasswordLineage", "PasswordUpgrade", "RehashJournal", "RevokedToken", "SiteProfile"]
 
 
 class SiteProfile(models.Model):
@@ -13,6 +13,8 @@ class SiteProfile(models.Model):
     published_at = models.DateTimeField()
 
     class Meta:
+        """Named as in the architecture, not after the app."""
+
         db_table = "bridge_site_profile"
         verbose_name = "site profile"
 
@@ -29,11 +31,69 @@ class RevokedToken(models.Model):
     revoked_at = models.DateTimeField()
 
     class Meta:
+        """Expired rows are found by index."""
+
         db_table = "bridge_revoked_token"
         verbose_name = "revoked token"
 
     def __str__(self) -> str:
         return self.token_id
+
+
+class PasswordLineage(models.Model):
+    """That sessions of one stored value may go on under another (``bridge.sessions.lineage.LineageLink``)."""
+
+    user_id = models.CharField(max_length=255)
+    old_auth_hash = models.CharField(max_length=64)
+    new_digest = models.CharField(max_length=64)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        """Read by user and current value; an old value leads to one new value."""
+
+        db_table = "bridge_password_lineage"
+        verbose_name_plural = "password lineage"
+        constraints = [models.UniqueConstraint(fields=["user_id", "old_auth_hash"], name="bridge_lineage_once")]
+        indexes = [models.Index(fields=["user_id", "new_digest"], name="bridge_lineage_by_value")]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}, until {self.expires_at:%Y-%m-%d}"
+
+
+class PasswordUpgrade(models.Model):
+    """That a user's stored value was upgraded, by which app and from what; the latest time."""
+
+    user_id = models.CharField(max_length=255, primary_key=True)
+    app = models.CharField(max_length=16)
+    old_algorithm = models.CharField(max_length=32)
+    upgraded_at = models.DateTimeField()
+
+    class Meta:
+        """One row a user."""
+
+        db_table = "bridge_password_upgrade"
+        verbose_name = "password upgrade"
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} from {self.old_algorithm}"
+
+
+class RehashJournal(models.Model):
+    """A replaced value, sealed to a key that is not here (``bridge.passwords.journal``)."""
+
+    user_id = models.CharField(max_length=255)
+    sealed = models.TextField()
+    new_digest = models.CharField(max_length=64)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        """In the order of writing."""
+
+        db_table = "bridge_rehash_journal"
+        verbose_name_plural = "re-hash journal"
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}, until {self.expires_at:%Y-%m-%d}"
 
 
 class Activity(models.Model):
@@ -45,6 +105,8 @@ class Activity(models.Model):
     count = models.BigIntegerField()
 
     class Meta:
+        """One row a day, app and event."""
+
         db_table = "bridge_activity"
         verbose_name_plural = "activity"
         constraints = [models.UniqueConstraint(fields=["day", "app", "event"], name="bridge_activity_once")]

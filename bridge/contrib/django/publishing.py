@@ -1,31 +1,61 @@
 """Describes this site to the bridge."""
 
 import json
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import django
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import BasePasswordHasher
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.models import SiteProfile as SiteProfileRow
+from bridge.contrib.django.upgrades import has_stock_password_check
 from bridge.passwords.parameters import Argon2Parameters
-from bridge.profile import HasherProfile, KeyType, SimpleJwtProfile, SiteProfile, UserTable, fingerprint
+from bridge.profile import (
+    HasherProfile,
+    KeyType,
+    SessionProfile,
+    SimpleJwtProfile,
+    SiteProfile,
+    UserTable,
+    fingerprint,
+)
+from bridge.tokens.keys import verifying_fingerprint
 
-__all__ = ["describe_site", "publish_profile"]
+__all__ = ["as_json", "describe_site", "publish_profile", "renew_profile"]
+
+_RENEWAL: Final = timedelta(days=1)
+_ARGON2ID: Final = 2
+_ARGON2_VERSION: Final = 19
+_ARGON2_HASH_LENGTH: Final = 32
 
 
 def publish_profile(*, using: str = "default") -> SiteProfile:
     """Write the site profile's one row and give what was written."""
     profile = describe_site()
+    published_at = profile.published_at if settings.USE_TZ else timezone.make_naive(profile.published_at)
     SiteProfileRow.objects.using(using).update_or_create(
-        id=1, defaults={"document": json.dumps(profile.to_document()), "published_at": profile.published_at}
+        id=1, defaults={"document": as_json(profile), "published_at": published_at}
     )
     return profile
+
+
+def as_json(profile: SiteProfile) -> str:
+    """Give the stored form; options of validators that JSON does not know, such as paths, as text."""
+    return json.dumps(profile.to_document(), default=str)
+
+
+def renew_profile() -> None:
+    """Publish again what is more than a day old: what runs may be other than what last migrated."""
+    if not SiteProfileRow.objects.filter(published_at__gt=timezone.now() - _RENEWAL).exists():
+        publish_profile()
 
 
 def describe_site() -> SiteProfile:
@@ -36,7 +66,8 @@ def describe_site() -> SiteProfile:
         user_table=_user_table(),
         hashers=tuple(_hasher(path) for path in settings.PASSWORD_HASHERS),
         validators=tuple(dict(each) for each in settings.AUTH_PASSWORD_VALIDATORS),
-        secret_key_fingerprint=fingerprint(settings.SECRET_KEY),
+        secret_key_fingerprint=fingerprint(secret_keys()[0]),
+        sessions=_sessions(get_user_model()),
         time_zone=None if settings.USE_TZ else settings.TIME_ZONE,
         simple_jwt=_simple_jwt(),
     )
@@ -44,7 +75,7 @@ def describe_site() -> SiteProfile:
 
 def _user_table() -> UserTable:
     model = get_user_model()
-    meta = model._meta  # noqa: SLF001  # Django documents the Model._meta API
+    meta: Any = model._meta  # noqa: SLF001  # Django documents the Model._meta API
     return UserTable(
         name=meta.db_table,
         key=meta.pk.column,
@@ -75,15 +106,18 @@ def _key_type(key: "models.Field[Any, Any]") -> KeyType:
 
 def _hasher(path: str) -> HasherProfile:
     hasher = import_string(path)()
+    available = _is_available(hasher)
+    is_argon2 = hasher.algorithm == "argon2"
     return HasherProfile(
         algorithm=hasher.algorithm,
         path=path,
-        available=_is_available(hasher),
-        parameters=_argon2_parameters(hasher) if hasher.algorithm == "argon2" else {},
+        available=available,
+        parameters=_argon2_parameters(hasher) if is_argon2 else {},
+        reproducible=not (is_argon2 and available) or _is_reproducible(hasher),
     )
 
 
-def _is_available(hasher: BasePasswordHasher) -> bool:
+def _is_available(hasher: Any) -> bool:
     try:
         hasher._load_library()  # noqa: SLF001  # the only way to ask Django whether a hasher can work
     except ValueError:
@@ -100,13 +134,63 @@ def _argon2_parameters(hasher: Any) -> dict[str, int]:
     }
 
 
+def _is_reproducible(hasher: Any) -> bool:
+    """Tell whether ``params()``, which a site may override, asks for what the bridge writes."""
+    wanted = hasher.params()
+    fixed = (wanted.type.value, wanted.version, wanted.hash_len)
+    costs = (wanted.time_cost, wanted.memory_cost, wanted.parallelism)
+    return fixed == (_ARGON2ID, _ARGON2_VERSION, _ARGON2_HASH_LENGTH) and costs == (
+        hasher.time_cost,
+        hasher.memory_cost,
+        hasher.parallelism,
+    )
+
+
+def _sessions(model: type[Any]) -> SessionProfile:
+    return SessionProfile(
+        cookie_age=settings.SESSION_COOKIE_AGE,
+        engine=settings.SESSION_ENGINE,
+        auth_hash_is_stock=_has_stock_auth_hash(model),
+        password_check_is_stock=has_stock_password_check(model),
+        middleware_keeps_keys=not any(_is_stock_authentication(path) for path in settings.MIDDLEWARE),
+    )
+
+
+def _has_stock_auth_hash(model: type[Any]) -> bool:
+    fallback = getattr(model, "get_session_auth_fallback_hash", None)
+    return (
+        model.get_session_auth_hash is AbstractBaseUser.get_session_auth_hash
+        and getattr(fallback, "without_lineage", None) is AbstractBaseUser.get_session_auth_fallback_hash
+    )
+
+
+def _is_stock_authentication(path: str) -> bool:
+    return import_string(path) is DjangoAuthenticationMiddleware
+
+
 def _simple_jwt() -> SimpleJwtProfile | None:
-    configured = getattr(settings, "SIMPLE_JWT", None)
+    configured: dict[str, Any] | None = getattr(settings, "SIMPLE_JWT", None)
     if configured is None:
         return None
+    key = get_user_model()._meta.pk  # noqa: SLF001  # documented API
+    algorithm = configured.get("ALGORITHM", "HS256")
     return SimpleJwtProfile(
-        algorithm=configured.get("ALGORITHM", "HS256"),
+        algorithm=algorithm,
+        key_fingerprint=_key_fingerprint(configured, algorithm),
         issuer=configured.get("ISSUER"),
         audience=configured.get("AUDIENCE"),
         user_id_claim=configured.get("USER_ID_CLAIM", "user_id"),
+        user_id_field_is_key=configured.get("USER_ID_FIELD", "id") in (key.name, "pk"),
+        token_type_claim=configured.get("TOKEN_TYPE_CLAIM", "token_type"),
+        jti_claim=configured.get("JTI_CLAIM", "jti"),
+        header_types=tuple(configured.get("AUTH_HEADER_TYPES", ("Bearer",))),
+        check_revoke_token=bool(configured.get("CHECK_REVOKE_TOKEN", False)),
     )
+
+
+def _key_fingerprint(configured: dict[str, Any], algorithm: str) -> str | None:
+    if configured.get("JWK_URL"):
+        return None
+    secret = configured.get("SIGNING_KEY", settings.SECRET_KEY)
+    material = secret if algorithm.startswith("HS") else configured.get("VERIFYING_KEY", "")
+    return verifying_fingerprint(str(material), algorithm=algorithm)

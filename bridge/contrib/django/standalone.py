@@ -17,7 +17,10 @@ def migrate(database: dict[str, Any], *, verbosity: int = 1) -> None:
         verbosity: of Django's ``migrate``.
     """
     settings.configure(
-        DATABASES={"default": database}, INSTALLED_APPS=["bridge.contrib.django"], USE_TZ=True, SECRET_KEY="unused"  # noqa: S106
+        DATABASES={"default": database},
+        INSTALLED_APPS=["bridge.contrib.django"],
+        USE_TZ=True,
+        SECRET_KEY="unused",  # noqa: S106
     )
     django.setup()
     call_command("migrate", "bridge", verbosity=verbosity, interactive=False)

@@ -34,7 +34,7 @@ class TokenOut(BaseModel):
     """RFC 6749 section 5.1."""
 
     access_token: str
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # RFC 6750
     expires_in: int = Field(description="Seconds")
     scope: str = ""
 
@@ -127,9 +127,7 @@ async def register(registration: Registration, bridge: BridgeServices) -> UserOu
 @_accounts.post("/password", status_code=204, responses={403: {"description": "The current password is another"}})
 async def change_password(change: PasswordChange, user: CurrentUser, bridge: BridgeServices) -> None:
     """Change one's own password, by the site's validators."""
-    outcome = await bridge.accounts.change_password(
-        user.id, current=change.current_password, new=change.new_password
-    )
+    outcome = await bridge.accounts.change_password(user.id, current=change.current_password, new=change.new_password)
     match outcome:
         case WrongPassword():
             raise Problem(403, code="incorrect_password", detail="The current password is incorrect")

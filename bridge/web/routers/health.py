@@ -23,7 +23,7 @@ class Readiness(BaseModel):
     """That it can serve.
 
     Attributes:
-        rehashing_is_safe: whether the site profile allows re-hashing.
+        rehashing_is_safe: whether `bridge doctor` would find nothing in the way.
     """
 
     status: str = "ready"
@@ -43,7 +43,7 @@ async def readyz(bridge: BridgeServices) -> Readiness:
         await bridge.database.fetch_one("SELECT 1 AS one")
     except DatabaseError as exc:
         raise Problem(503, code="not_ready", detail="The database is not available") from exc
-    return Readiness(rehashing_is_safe=bridge.profile is not None and bridge.profile.is_safe)
+    return Readiness(rehashing_is_safe=bridge.safety.is_safe)
 
 
 @router.get("/metrics", response_class=Response)

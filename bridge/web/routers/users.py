@@ -16,7 +16,10 @@ from bridge.web.routes import BoundedRoute
 __all__ = ["UserOut", "router"]
 
 router = APIRouter(
-    prefix="/users", tags=["users"], route_class=BoundedRoute, responses={401: {"description": "No valid access token"}}
+    prefix="/users",
+    tags=["users"],
+    route_class=BoundedRoute,
+    responses={401: {"description": "No valid access token"}},
 )
 
 

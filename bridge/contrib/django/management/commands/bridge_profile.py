@@ -1,11 +1,10 @@
 """``manage.py bridge_profile``: tell the bridge about this site."""
 
-import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from bridge.contrib.django.publishing import describe_site, publish_profile
+from bridge.contrib.django.publishing import as_json, describe_site, publish_profile
 
 __all__ = ["Command"]
 
@@ -13,6 +12,7 @@ __all__ = ["Command"]
 class Command(BaseCommand):
     """Publishes the site profile; ``migrate`` does the same."""
 
+    requires_system_checks: list[str] = []  # an unsafe site above all must be able to say so
     help = "Publish what the bridge must know about this site: user table, hashers, validators. No secrets."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Write the profile, or print it."""
         if options["dry_run"]:
-            self.stdout.write(json.dumps(describe_site().to_document(), indent=2))
+            self.stdout.write(as_json(describe_site()))
             return
         profile = publish_profile()
         self.stdout.write(self.style.SUCCESS(f"Published the profile of {profile.user_table.name}."))

@@ -1,0 +1,93 @@
+"""``bridge doctor``: every precondition of re-hashing, with its finding and its cure."""
+
+import asyncio
+import json
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from bridge import findings
+from bridge.cli.opening import opened
+from bridge.findings import Finding
+from bridge.services.clock import system_clock
+from bridge.web.app import site_profile
+from bridge.web.composition import preconditions_of
+from bridge.web.settings import Settings
+
+__all__ = ["doctor", "examine"]
+
+_CHECKED: Final = (
+    (findings.PROFILE_MISSING, "The site has published its profile"),
+    (findings.PROFILE_STALE, "The profile is at most a week old"),
+    (findings.ARGON2_MISSING, "Django can verify argon2"),
+    (findings.ARGON2_NOT_FIRST, "Django prefers argon2"),
+    (findings.ARGON2_NOT_INSTALLED, "argon2-cffi is installed where Django runs"),
+    (findings.ARGON2_NOT_REPRODUCIBLE, "The bridge can write what Django would"),
+    (findings.PASSWORD_COLUMN, "The password column holds an argon2 value"),
+    (findings.USER_TABLE_DIFFERS, "The user table is as the profile has it"),
+    (findings.PRIVILEGES_MISSING, "The database role has the rights it needs"),
+    (findings.SECRET_KEY_DIFFERS, "Both apps have the same SECRET_KEY"),
+    (findings.SESSION_HASH_CUSTOM, "Django sessions survive a re-hash"),
+    (findings.PASSWORD_CHECK_CUSTOM, "They survive Django's own upgrade on login"),
+    (findings.SESSION_MIDDLEWARE, "They survive parallel requests"),
+    (findings.CHECK_REVOKE_TOKEN, "SimpleJWT's tokens survive a re-hash"),
+    (findings.SIMPLE_JWT_REJECTS, "SimpleJWT accepts the bridge's tokens"),
+    (findings.USERNAMES_DIFFER_BY_CASE, "No two usernames differ by case only"),
+    (findings.USERNAMES_NOT_NORMALISED, "Every username can be typed into a login form"),
+    (findings.CLOCK_SKEW, "This machine and the database agree on the time"),
+    (findings.PING_PONG, "Nothing writes old hashes over upgraded ones"),
+)
+
+
+def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+    """Check every precondition of re-hashing. Exit 1 if re-hashing would be unsafe."""
+    found = asyncio.run(examine(Settings.load()))
+    is_safe = not any(finding.blocking for finding in found)
+    if as_json:
+        typer.echo(json.dumps(_document(found, is_safe=is_safe), indent=2))
+    else:
+        _show(found, is_safe=is_safe)
+    raise typer.Exit(0 if is_safe else 1)
+
+
+async def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Look at the site and the database once.
+
+    Raises:
+        ConfigurationError: the database cannot be reached, or the bridge's tables are missing.
+    """
+    async with opened(settings.database_url.get_secret_value()) as database:
+        preconditions = preconditions_of(settings, database, await site_profile(database), system_clock)
+        return (*await preconditions.findings(), *await preconditions.username_findings())
+
+
+def _document(found: tuple[Finding, ...], *, is_safe: bool) -> dict[str, object]:
+    by_code = {finding.code: finding for finding in found}
+    checks = [
+        {
+            "code": candidate.code,
+            "title": title,
+            "ok": candidate.code not in by_code,
+            "blocking": candidate.blocking,
+            "message": by_code[candidate.code].message if candidate.code in by_code else None,
+            "cure": candidate.cure if candidate.code in by_code else None,
+        }
+        for candidate, title in _CHECKED
+    ]
+    return {"safe": is_safe, "checks": checks}
+
+
+def _show(found: tuple[Finding, ...], *, is_safe: bool) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    by_code = {finding.code: finding for finding in found}
+    without_profile = findings.PROFILE_MISSING.code in by_code
+    for candidate, title in _CHECKED:
+        finding = by_code.get(candidate.code)
+        if finding is not None:
+            mark = "[bold red]✗[/]" if finding.blocking else "[bold yellow]![/]"
+            console.print(f"{mark} {title}")
+            console.print(f"    {finding.message}.\n    {finding.cure}", markup=False)
+        elif not without_profile:
+            console.print(f"[green]✓[/] {title}")
+    console.print("[bold]Re-hashing is safe.[/]" if is_safe else "[bold]Re-hashing would be unsafe.[/]")

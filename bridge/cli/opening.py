@@ -1,0 +1,28 @@
+"""Opens the database for a command."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bridge.errors import ConfigurationError, DatabaseUnavailable
+from bridge.store.database import Database, open_database
+
+__all__ = ["opened"]
+
+
+@asynccontextmanager
+async def opened(url: str) -> AsyncIterator[Database]:
+    """Connect, and let go in the end.
+
+    Raises:
+        ConfigurationError: nobody answers there.
+    """
+    try:
+        database = await open_database(url)
+    except DatabaseUnavailable as exc:
+        raise ConfigurationError(
+            f"The database cannot be reached ({exc})", cure="Check BRIDGE_DATABASE_URL, and that the server is up."
+        ) from exc
+    try:
+        yield database
+    finally:
+        await database.close()

@@ -1,0 +1,32 @@
+"""``bridge privileges``: the least rights in PostgreSQL."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from bridge.cli.opening import opened
+from bridge.profile import UserTable
+from bridge.store.privileges import grant_statements
+from bridge.web.app import site_profile
+from bridge.web.settings import DatabaseSettings
+
+__all__ = ["privileges"]
+
+
+def privileges(
+    role: Annotated[str, typer.Option(help="The service's database role.")] = "bridge",
+    *,
+    profile_updates: Annotated[bool, typer.Option(help="Also what PATCH /users/me/ needs.")] = False,
+    registration: Annotated[bool, typer.Option(help="Also what POST /auth/register needs.")] = False,
+) -> None:
+    """Print the GRANT statements for the service's role; run them as the tables' owner. Changes nothing."""
+    table = asyncio.run(_user_table(DatabaseSettings.load().database_url.get_secret_value()))
+    for statement in grant_statements(role, table, profile_updates=profile_updates, registration=registration):
+        typer.echo(statement)
+
+
+async def _user_table(url: str) -> UserTable:
+    async with opened(url) as database:
+        profile = await site_profile(database)
+        return profile.user_table if profile else UserTable()

@@ -1,0 +1,68 @@
+"""Keeps sessions alive over a re-hash: Django asks the user model for other hashes a session may carry."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any, Final
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connections
+from django.utils import timezone
+
+from bridge.contrib.django.models import PasswordLineage
+from bridge.sessions.lineage import value_digest
+
+__all__ = ["ASKED_LINEAGE", "accept_superseded_hashes"]
+
+ASKED_LINEAGE: Final = "_bridge_asked_lineage"
+"""Set on a user once Django has asked for superseded hashes: no key of the site matched before."""
+
+Fallback = Callable[[AbstractBaseUser], Iterable[str]]
+
+
+def accept_superseded_hashes(model: type[AbstractBaseUser]) -> None:
+    """Let ``get_session_auth_fallback_hash`` also yield the hashes of values that were re-hashed.
+
+    Django calls it only when a session's hash does not match, so that the happy path costs no query. The hook is
+    removed with the app: nothing in the sessions or the user model remembers it.
+    """
+    original: Fallback = model.get_session_auth_fallback_hash
+    if not hasattr(original, "without_lineage"):
+        model.get_session_auth_fallback_hash = _with_lineage(original)  # type: ignore[assignment,method-assign]
+
+
+def _with_lineage(original: Fallback) -> Fallback:
+    @wraps(original)
+    def get_session_auth_fallback_hash(self: AbstractBaseUser) -> Iterator[str]:
+        yield from original(self)
+        setattr(self, ASKED_LINEAGE, True)
+        yield from _outside_the_event_loop(_superseded_hashes, str(self.pk), self.password)
+
+    get_session_auth_fallback_hash.without_lineage = original  # type: ignore[attr-defined]
+    return get_session_auth_fallback_hash
+
+
+def _superseded_hashes(user_id: str, encoded: str) -> list[str]:
+    links = PasswordLineage.objects.filter(
+        user_id=user_id, new_digest=value_digest(encoded), expires_at__gt=timezone.now()
+    )
+    return list(links.values_list("old_auth_hash", flat=True))
+
+
+def _outside_the_event_loop(query: Callable[..., list[str]], *arguments: Any) -> list[str]:
+    """Run a query; ``aget_user`` iterates this generator inside the event loop, where the ORM refuses to work."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return query(*arguments)
+
+    def in_thread() -> list[str]:
+        try:
+            return query(*arguments)
+        finally:
+            connections.close_all()
+
+    # Rare, once a session and re-hash; the loop waits for one indexed query.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(in_thread).result()

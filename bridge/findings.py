@@ -1,0 +1,149 @@
+"""Everything that can make re-hashing unsafe or noticed, in words: what is so, and its cure.
+
+``bridge doctor`` and ``manage.py check`` say the same, because both say it from here.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+__all__ = ["Finding", "holding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that makes re-hashing unsafe, or noticed.
+
+    Attributes:
+        code: stable, such as ``argon2-not-first``.
+        message: what is so.
+        cure: what to do about it.
+        blocking: whether ``BRIDGE_REHASH=auto`` waits until it is gone; else it is worth knowing.
+    """
+
+    code: str
+    message: str
+    cure: str
+    blocking: bool = True
+
+    def about(self, subject: str) -> "Finding":
+        """Give the same finding with what was found."""
+        return replace(self, message=f"{self.message}: {subject}")
+
+
+def holding(*candidates: tuple[bool, Finding]) -> tuple[Finding, ...]:
+    """Give the findings whose condition holds."""
+    return tuple(finding for holds, finding in candidates if holds)
+
+
+# The site profile
+
+PROFILE_MISSING: Final = Finding(
+    "profile-missing",
+    "The Django site has not published its profile",
+    "Add bridge.contrib.django to its INSTALLED_APPS and run `python manage.py migrate` there.",
+)
+PROFILE_STALE: Final = Finding(
+    "profile-stale",
+    "The Django site's profile is more than a week old, and the site may be another by now",
+    "Run `python manage.py bridge_profile` at the site; with the app installed, logins there renew it daily.",
+)
+
+# Password hashers
+
+ARGON2_MISSING: Final = Finding(
+    "argon2-missing",
+    "PASSWORD_HASHERS has no argon2: upgraded users could not log in to Django",
+    "Put django.contrib.auth.hashers.Argon2PasswordHasher first in PASSWORD_HASHERS.",
+)
+ARGON2_NOT_FIRST: Final = Finding(
+    "argon2-not-first",
+    "argon2 is not first in PASSWORD_HASHERS: each Django login would write the old algorithm back",
+    "Put django.contrib.auth.hashers.Argon2PasswordHasher first in PASSWORD_HASHERS.",
+)
+ARGON2_NOT_INSTALLED: Final = Finding(
+    "argon2-not-installed",
+    "argon2-cffi is not installed in the site's environment: upgraded users' logins would raise there",
+    "Install django[argon2] where Django runs.",
+)
+ARGON2_NOT_REPRODUCIBLE: Final = Finding(
+    "argon2-other-parameters",
+    "The site's argon2 hasher writes another variant, version or hash length than argon2id v19 with 32 bytes: "
+    "each Django login would rewrite the value",
+    "Let its params() differ in time_cost, memory_cost, parallelism and salt_entropy only; the bridge adopts those.",
+)
+
+# The user table
+
+PASSWORD_COLUMN: Final = Finding(
+    "password-column",
+    "The user table has no column `password` that holds an argon2 value",
+    "Name the column `password` and give it at least 128 characters.",
+)
+USER_TABLE_DIFFERS: Final = Finding(
+    "user-table-differs",
+    "The database's user table is not as the site's profile has it",
+    "Point both apps to the same database, run the site's migrations, and publish the profile again",
+)
+PRIVILEGES_MISSING: Final = Finding(
+    "privileges-missing",
+    "The bridge's database role lacks rights",
+    "Run what `bridge privileges` prints as the tables' owner.",
+)
+USERNAMES_DIFFER_BY_CASE: Final = Finding(
+    "usernames-differ-by-case",
+    "Some usernames differ by case only, and their owners may type either",
+    "Rename them; or accept it, as Django does, with BRIDGE_REHASH=on.",
+)
+USERNAMES_NOT_NORMALISED: Final = Finding(
+    "usernames-not-nfkc",
+    "Some usernames are not in NFKC form, which login forms turn typed names into: their owners cannot log in",
+    "Rename them to their NFKC form; or accept it, as Django does, with BRIDGE_REHASH=on.",
+)
+
+# Sessions and tokens
+
+SECRET_KEY_DIFFERS: Final = Finding(
+    "secret-key-differs",
+    "BRIDGE_DJANGO_SECRET_KEY is not the site's SECRET_KEY: a re-hash would end the user's Django sessions",
+    "Give the bridge the SECRET_KEY that Django runs with.",
+)
+SESSION_HASH_CUSTOM: Final = Finding(
+    "session-hash-custom",
+    "The user model derives session hashes in a way of its own: a re-hash would end the user's Django sessions",
+    "Keep AbstractBaseUser.get_session_auth_hash and get_session_auth_fallback_hash (Django 4.1.8 or newer).",
+)
+PASSWORD_CHECK_CUSTOM: Final = Finding(
+    "password-check-custom",
+    "The user model has a check_password of its own: Django's upgrade on login would end the user's other sessions",
+    "Keep AbstractBaseUser.check_password; verify additional things in an authentication backend.",
+    blocking=False,
+)
+SESSION_MIDDLEWARE: Final = Finding(
+    "session-middleware",
+    "Django's own AuthenticationMiddleware is in place: parallel requests after a re-hash can lose the session",
+    "Put bridge.contrib.django.middleware.AuthenticationMiddleware in its place in MIDDLEWARE.",
+    blocking=False,
+)
+CHECK_REVOKE_TOKEN: Final = Finding(
+    "check-revoke-token",
+    "SIMPLE_JWT has CHECK_REVOKE_TOKEN: a re-hash would void every token of the user",
+    "Switch CHECK_REVOKE_TOKEN off.",
+)
+SIMPLE_JWT_REJECTS: Final = Finding(
+    "simple-jwt-rejects",
+    "The site's SimpleJWT would reject the bridge's tokens",
+    "Let both sides agree: SIMPLE_JWT at the site, BRIDGE_SIGNING_KEY, _SIGNING_ALGORITHM, _ISSUER, _AUDIENCE here.",
+)
+
+# What runs
+
+CLOCK_SKEW: Final = Finding(
+    "clock-skew",
+    "This machine's clock and the database server's differ",
+    "Let both follow the same time source (NTP); tokens from the future are refused.",
+)
+PING_PONG: Final = Finding(
+    "ping-pong",
+    "Upgraded passwords were downgraded again",
+    "Find the Django process that runs with old PASSWORD_HASHERS; see MIGRATION.md, ping-pong.",
+)

@@ -1,0 +1,154 @@
+"""Everything that must hold before the first hash is upgraded, looked up in the profile and in what really runs."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge import findings
+from bridge.findings import Finding, holding
+from bridge.profile import SimpleJwtProfile, SiteProfile, fingerprint
+from bridge.services.clock import Clock
+from bridge.services.recording import Event
+from bridge.store.activity import Activity
+from bridge.store.inspection import Inspection
+
+__all__ = ["BridgeFacts", "Preconditions", "Safety"]
+
+_FRESH: Final = timedelta(days=7)
+_TOLERATED_SKEW: Final = timedelta(seconds=30)
+_NAMES_CHECKED_EVERY: Final = timedelta(hours=1)
+PING_PONG_LIMIT: Final = 5
+"""Downgrades of upgraded values, today and yesterday, from which on automatic re-hashing stops."""
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeFacts:
+    """What the bridge runs with, as far as the site must agree.
+
+    Attributes:
+        secret_key: BRIDGE_DJANGO_SECRET_KEY.
+        key_fingerprint: of what the bridge's tokens are verified with.
+    """
+
+    secret_key: str
+    algorithm: str
+    key_fingerprint: str
+    issuer: str
+    audience: str
+
+
+class Preconditions:
+    """Looks at a site and gives findings; an empty list is a safe site."""
+
+    def __init__(
+        self,
+        *,
+        profile: SiteProfile | None,
+        facts: BridgeFacts,
+        inspection: Inspection,
+        activity: Activity,
+        clock: Clock,
+    ) -> None:
+        self._profile = profile
+        self._facts = facts
+        self._inspection = inspection
+        self._activity = activity
+        self._clock = clock
+
+    async def findings(self) -> tuple[Finding, ...]:
+        """Look at everything but the usernames, which are a pass over the table.
+
+        Raises:
+            DatabaseError: the database cannot be asked.
+        """
+        return (*self._of_profile(), *[finding async for finding in self._of_database()])
+
+    async def username_findings(self) -> tuple[Finding, ...]:
+        """Look for usernames that more than one user might type, or nobody can."""
+        if not await self._inspection.has_table():
+            return ()
+        by_case = await self._inspection.usernames_differing_by_case()
+        unnormalised = await self._inspection.usernames_not_normalised()
+        return holding(
+            (bool(by_case), findings.USERNAMES_DIFFER_BY_CASE.about(_listed(by_case))),
+            (bool(unnormalised), findings.USERNAMES_NOT_NORMALISED.about(_listed(unnormalised))),
+        )
+
+    def _of_profile(self) -> tuple[Finding, ...]:
+        if self._profile is None:
+            return (findings.PROFILE_MISSING,)
+        is_stale = self._clock() - self._profile.published_at > _FRESH
+        is_foreign = self._profile.secret_key_fingerprint != fingerprint(self._facts.secret_key)
+        return (
+            *holding((is_stale, findings.PROFILE_STALE)),
+            *self._profile.findings(),
+            *holding((is_foreign, findings.SECRET_KEY_DIFFERS)),
+            *self._of_simple_jwt(self._profile.simple_jwt),
+        )
+
+    def _of_simple_jwt(self, site: SimpleJwtProfile | None) -> tuple[Finding, ...]:
+        if site is None:
+            return ()
+        facts = self._facts
+        disagreements = {
+            f"its ALGORITHM is {site.algorithm}": site.algorithm != facts.algorithm,
+            "its key is another": site.key_fingerprint not in (None, facts.key_fingerprint),
+            f"its ISSUER is {site.issuer!r}": site.issuer not in (None, facts.issuer),
+            f"its AUDIENCE is {site.audience!r}": site.audience not in (None, facts.audience),
+            f"its USER_ID_CLAIM is {site.user_id_claim!r}": site.user_id_claim != "user_id",
+            "its USER_ID_FIELD is not the primary key": not site.user_id_field_is_key,
+            f"its TOKEN_TYPE_CLAIM is {site.token_type_claim!r}": site.token_type_claim not in (None, "token_type"),
+            f"its JTI_CLAIM is {site.jti_claim!r}": site.jti_claim not in (None, "jti"),
+            "its AUTH_HEADER_TYPES lack Bearer": "Bearer" not in site.header_types,
+        }
+        found = [text for text, holds in disagreements.items() if holds]
+        return holding((bool(found), findings.SIMPLE_JWT_REJECTS.about("; ".join(found))))
+
+    async def _of_database(self) -> AsyncIterator[Finding]:
+        if not await self._inspection.has_table():
+            yield findings.USER_TABLE_DIFFERS
+            return
+        lacking = await self._inspection.missing_privileges()
+        if lacking:
+            yield findings.PRIVILEGES_MISSING.about(", ".join(f"{each.right} on {each.table}" for each in lacking))
+        skew = abs(await self._inspection.now() - self._clock())
+        if skew > _TOLERATED_SKEW:
+            yield findings.CLOCK_SKEW.about(f"by {skew.total_seconds():.0f} s")
+        reverted = await self._activity.since((self._clock() - timedelta(days=1)).date(), event=Event.UPGRADE_REVERTED)
+        if reverted >= PING_PONG_LIMIT:
+            yield findings.PING_PONG.about(f"{reverted} since yesterday")
+
+
+class Safety:
+    """What was found last; lives as long as the process, while profiles come and go.
+
+    Attributes:
+        findings: of the last look.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.findings: tuple[Finding, ...] = (findings.PROFILE_MISSING,)
+        self._clock = clock
+        self._of_usernames: tuple[Finding, ...] = ()
+        self._usernames_checked: datetime | None = None
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether nothing stands in the way of re-hashing."""
+        return not any(found.blocking for found in self.findings)
+
+    async def look(self, preconditions: Preconditions) -> None:
+        """Look again; at the usernames once an hour.
+
+        Raises:
+            DatabaseError: the database cannot be asked, and what was found last stays in force.
+        """
+        if self._usernames_checked is None or self._clock() - self._usernames_checked > _NAMES_CHECKED_EVERY:
+            self._of_usernames = await preconditions.username_findings()
+            self._usernames_checked = self._clock()
+        self.findings = (*await preconditions.findings(), *self._of_usernames)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names)

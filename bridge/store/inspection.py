@@ -1,0 +1,78 @@
+"""Questions to the database about itself, for the preconditions of re-hashing."""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bridge.errors import SchemaMissing
+from bridge.profile import UserTable
+from bridge.store.database import Database, quoted
+from bridge.store.privileges import Privilege, needed_privileges
+
+__all__ = ["Inspection"]
+
+_SAMPLE = 5
+
+
+class Inspection:
+    """Looks, and changes nothing."""
+
+    def __init__(self, database: Database, table: UserTable) -> None:
+        self._database = database
+        self._table = table
+        self._username = quoted(table.username)
+        self._name = quoted(table.name)
+
+    async def has_table(self) -> bool:
+        """Tell whether the user table has all the columns of the profile."""
+        columns = ", ".join(quoted(name) for name in (self._table.key, self._table.username, *self._table.columns))
+        try:
+            await self._database.fetch_one(f"SELECT {columns} FROM {self._name} WHERE 1 = 0")
+        except SchemaMissing:
+            return False
+        return True
+
+    async def missing_privileges(self) -> list[Privilege]:
+        """Give the needed rights that this role lacks; on SQLite, where there are no roles, none."""
+        if self._database.dialect == "sqlite":
+            return []
+        return [each for each in needed_privileges(self._table) if not await self._has(each)]
+
+    async def now(self) -> datetime:
+        """Give the database server's time."""
+        row = await self._database.fetch_one("SELECT CURRENT_TIMESTAMP AS now")
+        moment = row["now"] if row else None
+        if isinstance(moment, str):
+            return datetime.fromisoformat(moment).replace(tzinfo=UTC)
+        assert isinstance(moment, datetime)  # noqa: S101  # PostgreSQL's is always aware
+        return moment
+
+    async def usernames_differing_by_case(self) -> Sequence[str]:
+        """Give some lower-cased usernames that more than one user has. One pass over the table."""
+        rows = await self._database.fetch_all(
+            f"SELECT lower({self._username}) AS name FROM {self._name} GROUP BY 1 HAVING count(*) > 1 LIMIT {_SAMPLE}"
+        )
+        return [row["name"] for row in rows]
+
+    async def usernames_not_normalised(self) -> Sequence[str]:
+        """Give some usernames that no login form can produce. Only those beyond ASCII leave the database."""
+        beyond_ascii = {
+            "postgresql": f"octet_length({self._username}) <> char_length({self._username})",
+            "sqlite": f"length(CAST({self._username} AS BLOB)) <> length({self._username})",
+        }[self._database.dialect]
+        rows = await self._database.fetch_all(f"SELECT {self._username} AS name FROM {self._name} WHERE {beyond_ascii}")
+        names = (row["name"] for row in rows)
+        return [name for name in names if unicodedata.normalize("NFKC", name) != name][:_SAMPLE]
+
+    async def _has(self, privilege: Privilege) -> bool:
+        if not privilege.columns:
+            row = await self._database.fetch_one(
+                "SELECT has_table_privilege(:table, :right) AS has",
+                {"table": quoted(privilege.table), "right": privilege.right},
+            )
+            return bool(row and row["has"])
+        row = await self._database.fetch_one(
+            "SELECT bool_and(has_column_privilege(:table, name, :right)) AS has FROM unnest(:columns::text[]) AS name",
+            {"table": quoted(privilege.table), "right": privilege.right, "columns": list(privilege.columns)},
+        )
+        return bool(row and row["has"])

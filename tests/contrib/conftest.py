@@ -1,0 +1,100 @@
+"""The shop in this process, on SQLite in memory, and the tokens that the bridge would give its users."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import AsyncClient, Client
+
+from bridge.tokens.issuer import TokenIssuer
+from bridge.tokens.keys import SigningKey
+from tests.conftest import PASSWORD, SIGNING_KEY
+
+LIFETIME: Final = timedelta(minutes=15)
+
+
+@pytest.fixture(autouse=True)
+def _with_database(db: None) -> None:
+    """Every test here may use the site's database; nothing of it is left behind."""
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada", email="ada@example.com", password=PASSWORD)
+
+
+@pytest.fixture
+def grace() -> User:
+    return User.objects.create_user("grace", password=PASSWORD)
+
+
+@pytest.fixture
+def site() -> Client:
+    """A browser at the site."""
+    return Client()
+
+
+class Shop:
+    """The shop's ``whoami`` page, under one kind of server and behind one kind of view."""
+
+    def __init__(self, client: Client | AsyncClient, path: str) -> None:
+        self.client = client
+        self.path = path
+
+    def get(self, **headers: str) -> HttpResponse:
+        return self._send("get", headers)
+
+    def post(self, **headers: str) -> HttpResponse:
+        return self._send("post", headers)
+
+    def _send(self, method: str, headers: dict[str, str]) -> HttpResponse:
+        send: Any = getattr(self.client, method)
+        # As Django's own test cases do: the event loop gets a thread of its own, the ORM stays in this one.
+        send = async_to_sync(send) if isinstance(self.client, AsyncClient) else send
+        answer: HttpResponse = send(self.path, headers=headers)
+        return answer
+
+
+SERVERS: Final[dict[str, type[Client | AsyncClient]]] = {"wsgi": Client, "asgi": AsyncClient}
+PAGES: Final = {"sync_view": "/whoami/", "async_view": "/whoami/async/"}
+
+
+@pytest.fixture(params=PAGES.values(), ids=list(PAGES))
+def page(request: pytest.FixtureRequest) -> str:
+    path: str = request.param
+    return path
+
+
+@pytest.fixture(params=SERVERS.values(), ids=list(SERVERS))
+def shop(request: pytest.FixtureRequest, page: str) -> Shop:
+    """The page under either kind of server and view."""
+    return Shop(request.param(), page)
+
+
+@pytest.fixture(params=SERVERS.values(), ids=list(SERVERS))
+def strict_shop(request: pytest.FixtureRequest, page: str) -> Shop:
+    """The same, with the CSRF check that the test client waives by itself."""
+    return Shop(request.param(enforce_csrf_checks=True), page)
+
+
+def issued(
+    user_id: object,
+    *,
+    age: timedelta = timedelta(0),
+    key: str = SIGNING_KEY,
+    issuer: str = "bridge",
+    audience: str = "django",
+) -> str:
+    """An access token as the bridge signs them, ``age`` ago."""
+    signer = TokenIssuer(
+        key=SigningKey.load(key, algorithm="HS256"), issuer=issuer, audience=audience, lifetime=LIFETIME
+    )
+    token, _ = signer.issue(user_id=str(user_id), now=datetime.now(UTC) - age)
+    return token
+
+
+def bearer(token: str) -> str:
+    return f"Bearer {token}"

@@ -1,0 +1,158 @@
+"""What ``manage.py check`` says of the site: each finding where it applies and nowhere else."""
+
+import os
+import subprocess
+import sys
+from typing import Any, Final
+
+import pytest
+from django.apps import apps
+from django.core import checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from pytest_django import Settings
+
+from bridge.contrib.django.checks import check_site
+from tests.conftest import CHECKOUT, SIGNING_KEY, site_environment
+
+ARGON2: Final = "django.contrib.auth.hashers.Argon2PasswordHasher"
+PBKDF2: Final = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+ABSENT_ARGON2: Final = "tests.contrib.hashers.Argon2WithoutItsLibrary"
+
+
+def found() -> list[checks.CheckMessage]:
+    return [each for each in checks.run_checks() if (each.id or "").startswith("bridge.")]
+
+
+def ids() -> list[str | None]:
+    return [each.id for each in found()]
+
+
+@pytest.mark.parametrize(
+    ("hashers", "expected"),
+    [
+        pytest.param([PBKDF2], ["bridge.W001"], id="argon2_is_not_listed"),
+        pytest.param([PBKDF2, ARGON2], ["bridge.W002"], id="argon2_is_not_first"),
+        pytest.param([ABSENT_ARGON2, PBKDF2], ["bridge.W003"], id="argon2_is_not_installed"),
+        pytest.param([PBKDF2, ABSENT_ARGON2], ["bridge.W002", "bridge.W003"], id="argon2_is_neither"),
+        pytest.param(["tests.contrib.hashers.Argon2OfAnotherVariant"], ["bridge.W004"], id="another_variant"),
+        pytest.param(["tests.contrib.hashers.Argon2TooLongForTheColumn"], ["bridge.W005"], id="too_long"),
+        pytest.param([ARGON2], [], id="argon2_alone"),
+        pytest.param([ARGON2, PBKDF2], [], id="argon2_first"),
+        pytest.param(["tests.contrib.hashers.SaltierArgon2", PBKDF2], [], id="an_argon2_of_ones_own_first"),
+    ],
+)
+def test_the_check_finds_hashers_that_are_unsafe(settings: Settings, hashers: list[str], expected: list[str]):
+    settings.PASSWORD_HASHERS = hashers
+
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param("django.contrib.auth.middleware.AuthenticationMiddleware", ["bridge.W008"], id="djangos"),
+        pytest.param("bridge.contrib.django.middleware.AuthenticationMiddleware", [], id="the_apps"),
+    ],
+)
+def test_the_check_finds_middleware_that_loses_sessions(settings: Settings, path: str, expected: list[str]):
+    sessions = "django.contrib.sessions.middleware.SessionMiddleware"
+    messages = "django.contrib.messages.middleware.MessageMiddleware"
+    settings.MIDDLEWARE = [sessions, path, messages]
+
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(("on", "expected"), [(True, ["bridge.W009"]), (False, [])], ids=["on", "off"])
+def test_the_check_finds_tokens_that_a_re_hash_would_void(
+    settings: Settings,
+    on: bool,  # noqa: FBT001
+    expected: list[str],
+):
+    settings.SIMPLE_JWT = {**settings.SIMPLE_JWT, "CHECK_REVOKE_TOKEN": on}
+
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("simple_jwt", "expected"),
+    [
+        pytest.param({"SIGNING_KEY": "short"}, ["bridge.E001"], id="weak"),
+        pytest.param({"SIGNING_KEY": SIGNING_KEY, "ALGORITHM": "HS1"}, ["bridge.E001"], id="unknown_algorithm"),
+        pytest.param({"SIGNING_KEY": SIGNING_KEY, "ALGORITHM": "RS256"}, ["bridge.E001"], id="not_of_the_algorithm"),
+        pytest.param({"SIGNING_KEY": SIGNING_KEY}, [], id="good"),
+        pytest.param({}, [], id="djangos_secret_key"),
+    ],
+)
+def test_the_check_finds_a_key_that_cannot_verify(settings: Settings, simple_jwt: dict[str, Any], expected: list[str]):
+    settings.SIMPLE_JWT = simple_jwt
+
+    assert ids() == expected
+
+
+def test_a_secret_key_of_bytes_verifies_too(settings: Settings):
+    """Django allows both: "Uses of the key shouldn't assume that it's text or bytes" (ref/settings)."""
+    del settings.SIMPLE_JWT
+    settings.SECRET_KEY = b"a secret key of bytes, as Django allows it, and long enough"
+
+    assert ids() == []
+
+
+def test_a_key_that_cannot_verify_is_an_error(settings: Settings):
+    settings.SIMPLE_JWT = {"SIGNING_KEY": "short"}
+
+    assert [each.level for each in found()] == [checks.ERROR]
+
+
+def test_no_message_repeats_the_key(settings: Settings):
+    settings.SIMPLE_JWT = {"SIGNING_KEY": "swordfish"}
+
+    assert "swordfish" not in str(found())
+
+
+def test_what_only_holds_the_upgrade_up_is_a_warning(settings: Settings):
+    settings.PASSWORD_HASHERS = [PBKDF2]
+
+    assert [each.level for each in found()] == [checks.WARNING]
+
+
+def test_a_finding_hints_at_its_cure(settings: Settings):
+    settings.PASSWORD_HASHERS = [PBKDF2]
+
+    assert [each.hint for each in found()] == [f"Put {ARGON2} first in PASSWORD_HASHERS."]
+
+
+def test_a_check_of_other_apps_alone_says_nothing(settings: Settings):
+    settings.PASSWORD_HASHERS = [PBKDF2]
+
+    assert check_site([apps.get_app_config("shop")]) == []
+
+
+def test_a_check_of_the_bridge_alone_does(settings: Settings):
+    settings.PASSWORD_HASHERS = [PBKDF2]
+
+    assert [each.id for each in check_site([apps.get_app_config("bridge")])] == ["bridge.W001"]
+
+
+def test_the_command_fails_where_one_asks_it_to(settings: Settings):
+    settings.PASSWORD_HASHERS = [PBKDF2]
+
+    with pytest.raises(SystemCheckError, match=r"bridge\.W001"):
+        call_command("check", fail_level="WARNING")
+
+
+def test_the_shop_is_clean():
+    """With its own settings, as an operator runs it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "legacy_django.manage", "check", "--fail-level", "WARNING"],
+        env=site_environment("sqlite:///:memory:", DJANGO_SETTINGS_MODULE="legacy_django.settings"),
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout.strip()) == (
+        os.EX_OK,
+        "System check identified no issues (0 silenced).",
+    ), done.stderr

@@ -1,0 +1,241 @@
+"""Hashing runs on few threads of low priority, behind a bounded queue."""
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import pytest
+
+from bridge.errors import HashingUnavailable
+from bridge.passwords.pool import HashingPool
+
+PATIENCE = 10  # seconds, after which a broken pool fails a test instead of hanging it
+
+
+class Gate:
+    """Work that has begun and ends when it is let go."""
+
+    def __init__(self) -> None:
+        self._begun = threading.Event()
+        self._open = threading.Event()
+        self.ended = False
+
+    def __call__(self) -> str:
+        self._begun.set()
+        assert self._open.wait(PATIENCE)
+        self.ended = True
+        return "done"
+
+    async def begun(self) -> None:
+        assert await asyncio.to_thread(self._begun.wait, PATIENCE)
+
+    def open(self) -> None:
+        self._open.set()
+
+
+@asynccontextmanager
+async def occupied(pool: HashingPool) -> AsyncIterator[tuple[Gate, "asyncio.Task[str]"]]:
+    """A slot of the pool is taken until the gate is opened, which happens at the end at the latest."""
+    gate = Gate()
+    task = asyncio.create_task(pool.run(gate))
+    try:
+        await gate.begun()
+        yield gate, task
+    finally:
+        gate.open()
+        await asyncio.wait([task])
+        await pool.close()
+
+
+async def queued(pool: HashingPool, work: Callable[[], object]) -> "asyncio.Task[object]":
+    """Start work that cannot run yet, and return once it waits."""
+    task = asyncio.create_task(pool.run(work))
+    done, _ = await asyncio.wait([task], timeout=0)
+    assert not done
+    return task
+
+
+async def test_work_gives_its_result():
+    pool = HashingPool(workers=1)
+
+    assert await pool.run(lambda: "result") == "result"
+    await pool.close()
+
+
+async def test_no_more_than_the_workers_run_at_a_time():
+    pool = HashingPool(workers=2)
+    pair, lock = threading.Barrier(2), threading.Lock()
+    now, most = 0, 0
+
+    def work() -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        pair.wait(PATIENCE)
+        with lock:
+            now -= 1
+
+    await asyncio.gather(*(pool.run(work) for _ in range(8)))
+
+    assert most == 2
+    await pool.close()
+
+
+def test_there_are_as_many_workers_as_cores_unless_told_otherwise():
+    assert HashingPool().workers == os.cpu_count()
+
+
+async def test_work_beyond_the_queue_is_refused_at_once():
+    pool = HashingPool(workers=1, queue_limit=1, deadline=timedelta(seconds=PATIENCE))
+    async with occupied(pool):
+        waiting = await queued(pool, lambda: None)
+
+        with pytest.raises(HashingUnavailable) as refusal:
+            await pool.run(pytest.fail)
+
+        assert not waiting.done()
+    assert refusal.value.retry_after == timedelta(seconds=PATIENCE)
+    await waiting
+
+
+async def test_an_idle_pool_takes_work_even_with_no_queue():
+    pool = HashingPool(workers=1, queue_limit=0)
+
+    assert await pool.run(lambda: "result") == "result"
+    await pool.close()
+
+
+async def test_work_whose_turn_has_not_come_by_the_deadline_is_refused():
+    pool = HashingPool(workers=1, deadline=timedelta(0))
+    async with occupied(pool):
+        with pytest.raises(HashingUnavailable):
+            await pool.run(pytest.fail)
+
+
+async def test_the_deadline_is_for_waiting_alone():
+    pool = HashingPool(workers=1, deadline=timedelta(0))
+    async with occupied(pool) as (gate, task):
+        assert not (await asyncio.wait([task], timeout=0))[0]
+        gate.open()
+        assert await task == "done"
+
+
+async def test_work_that_missed_the_deadline_leaves_its_place_in_the_queue():
+    pool = HashingPool(workers=1, queue_limit=1, deadline=timedelta(0))
+    async with occupied(pool):
+        for _ in range(3):
+            with pytest.raises(HashingUnavailable) as refusal:
+                await pool.run(pytest.fail)
+            assert isinstance(refusal.value.__cause__, TimeoutError), "refused by the queue, not by the deadline"
+
+
+async def test_a_cancelled_waiter_is_never_run():
+    pool = HashingPool(workers=1)
+    async with occupied(pool) as (gate, _):
+        ran: list[str] = []
+        waiting = await queued(pool, lambda: ran.append("cancelled"))
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+        gate.open()
+        await pool.run(lambda: ran.append("next"))
+
+        assert waiting.cancelled()
+        assert ran == ["next"]
+
+
+async def test_a_cancelled_waiter_leaves_its_place_in_the_queue():
+    pool = HashingPool(workers=1, queue_limit=1)
+    async with occupied(pool):
+        first = await queued(pool, pytest.fail)
+        first.cancel()
+        await asyncio.wait([first])
+
+        second = await queued(pool, lambda: "result")
+    assert await second == "result"
+
+
+async def test_a_cancelled_caller_keeps_the_slot_while_the_work_runs():
+    pool = HashingPool(workers=1, queue_limit=0)
+    async with occupied(pool) as (gate, task):
+        task.cancel()
+        await asyncio.wait([task])
+
+        with pytest.raises(HashingUnavailable):
+            await pool.run(pytest.fail)
+
+        assert task.cancelled()
+        assert not gate.ended
+
+
+async def test_the_slot_of_a_cancelled_caller_is_free_once_the_work_ends():
+    pool = HashingPool(workers=1)
+    async with occupied(pool) as (gate, task):
+        task.cancel()
+        await asyncio.wait([task])
+        following = await queued(pool, lambda: gate.ended)
+
+        gate.open()
+
+        assert await following is True
+
+
+async def test_an_exception_in_the_work_reaches_the_caller():
+    pool = HashingPool(workers=1)
+
+    def broken() -> None:
+        raise LookupError("the work's own")
+
+    with pytest.raises(LookupError, match="the work's own"):
+        await pool.run(broken)
+    await pool.close()
+
+
+async def test_an_exception_in_the_work_frees_the_slot():
+    pool = HashingPool(workers=1, queue_limit=1)
+
+    def broken() -> None:
+        raise LookupError
+
+    for _ in range(3):
+        with pytest.raises(LookupError):
+            await pool.run(broken)
+    assert await pool.run(lambda: "result") == "result"
+    await pool.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="no priorities on this platform")
+async def test_hashing_threads_have_the_lowest_priority():
+    pool = HashingPool(workers=1)
+
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert await pool.run(niceness) == 19
+    assert niceness() < 19, "the event loop's own thread keeps its priority"
+    await pool.close()
+
+
+async def test_closing_waits_for_what_runs():
+    pool = HashingPool(workers=1)
+    async with occupied(pool) as (gate, task):
+        closing = asyncio.create_task(pool.close())
+        assert not (await asyncio.wait([closing], timeout=0))[0]
+
+        gate.open()
+        await closing
+
+        assert gate.ended
+        assert await task == "done"
+
+
+async def test_a_closed_pool_takes_nothing_more():
+    pool = HashingPool(workers=1)
+    await pool.close()
+
+    with pytest.raises(RuntimeError):
+        await pool.run(pytest.fail)

@@ -1,0 +1,60 @@
+"""What importing a part of the bridge pulls in: old sites have neither FastAPI nor pydantic, and pin other versions."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+
+SERVER = {
+    "fastapi",
+    "starlette",
+    "pydantic",
+    "pydantic_settings",
+    "uvicorn",
+    "psycopg",
+    "aiosqlite",
+    "prometheus_client",
+}
+HASHING = {"passlib", "pwdlib", "argon2", "bcrypt"}
+COMMAND_LINE = {"typer", "rich"}
+DJANGO = {"django"}
+TOKENS = {"jwt", "bcrypt"}  # cryptography loads bcrypt if it finds it
+EVERYTHING = SERVER | HASHING | COMMAND_LINE | DJANGO | TOKENS
+
+
+def imported_with(module: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after importing a module."""
+    program = f"import {module}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", program], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("bridge", EVERYTHING),
+        ("bridge.errors", EVERYTHING),
+        ("bridge.profile", EVERYTHING),
+        ("bridge.progress", EVERYTHING),
+        ("bridge.passwords", EVERYTHING),
+        ("bridge.passwords.encoded", EVERYTHING),
+        ("bridge.passwords.parameters", EVERYTHING),
+        ("bridge.passwords.rollout", EVERYTHING),
+        ("bridge.passwords.pool", EVERYTHING),
+        ("bridge.passwords.decoy", EVERYTHING),
+        ("bridge.passwords.policy", EVERYTHING - HASHING),
+        ("bridge.tokens", EVERYTHING - TOKENS),
+        ("bridge.passwords.validation", EVERYTHING - DJANGO),
+        ("bridge.contrib.django", EVERYTHING),
+        ("bridge.contrib.django.apps", EVERYTHING - DJANGO),
+        ("bridge.contrib.django.conf", EVERYTHING - DJANGO - TOKENS),
+        ("bridge.contrib.django.hashers", EVERYTHING - DJANGO),
+        ("bridge.store.users", SERVER | HASHING | COMMAND_LINE | DJANGO | TOKENS),
+    ],
+)
+def test_importing_a_part_pulls_in_no_more_than_it_is_about(module: str, unwanted: set[str]):
+    assert imported_with(module) & unwanted == set()

@@ -1,0 +1,173 @@
+"""What the Django site tells the bridge about itself, and what follows from it."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.passwords.parameters import Argon2Parameters
+from bridge.profile import HasherProfile, SessionProfile, SimpleJwtProfile, SiteProfile, UserTable, fingerprint
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+ARGON2 = HasherProfile("argon2", "django.contrib.auth.hashers.Argon2PasswordHasher")
+PBKDF2 = HasherProfile("pbkdf2_sha256", "django.contrib.auth.hashers.PBKDF2PasswordHasher")
+BCRYPT = HasherProfile("bcrypt", "django.contrib.auth.hashers.BCryptPasswordHasher", available=False)
+
+
+def site(*hashers: HasherProfile, **more: Any) -> SiteProfile:
+    return SiteProfile(published_at=NOON, django_version="5.2.19", hashers=hashers, **more)
+
+
+def codes(profile: SiteProfile) -> list[str]:
+    return [found.code for found in profile.findings()]
+
+
+GOOD = site(ARGON2, PBKDF2)
+
+# Its document ---------------------------------------------------------------------------------------------------------
+
+PROFILES = {
+    "stock": GOOD,
+    "without-hashers": site(),
+    "of-a-zone": replace(GOOD, published_at=NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))),
+    "full": site(
+        replace(ARGON2, parameters={"time_cost": 3, "memory_cost": 64, "parallelism": 1, "salt_length": 22}),
+        replace(PBKDF2, reproducible=False),
+        BCRYPT,
+        user_table=UserTable("people", "uid", "uuid", "email", {"email": 254, "password": 255, "last_login": None}),
+        validators=(
+            {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+        ),
+        secret_key_fingerprint=fingerprint("secret"),
+        sessions=SessionProfile(cookie_age=60, engine="sessions.ours", auth_hash_is_stock=False),
+        time_zone="Europe/Berlin",
+        simple_jwt=SimpleJwtProfile("RS256", issuer="site", audience="shop", header_types=("JWT", "Bearer")),
+    ),
+}
+
+
+@pytest.mark.parametrize("profile", [pytest.param(each, id=name) for name, each in PROFILES.items()])
+def test_a_profile_survives_its_json_document(profile: SiteProfile):
+    stored = json.dumps(profile.to_document())
+
+    assert SiteProfile.from_document(json.loads(stored)) == profile
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_a_document_of_an_unknown_schema_is_refused(version: Any):
+    with pytest.raises(ValueError, match="site profile of schema"):
+        SiteProfile.from_document(GOOD.to_document() | {"schema_version": version})
+
+
+def test_a_document_without_a_schema_is_refused():
+    with pytest.raises(ValueError, match="site profile of schema None"):
+        SiteProfile.from_document({})
+
+
+# What makes re-hashing unsafe -----------------------------------------------------------------------------------------
+
+
+def test_a_site_that_prefers_argon2_is_safe():
+    assert codes(GOOD) == []
+    assert GOOD.takes_argon2
+
+
+@pytest.mark.parametrize(
+    ("hashers", "code"),
+    [
+        pytest.param((), "argon2-missing", id="no-hashers"),
+        pytest.param((PBKDF2,), "argon2-missing", id="missing"),
+        pytest.param((PBKDF2, ARGON2), "argon2-not-first", id="not-first"),
+        pytest.param((replace(ARGON2, available=False), PBKDF2), "argon2-not-installed", id="not-installed"),
+        pytest.param((replace(ARGON2, reproducible=False),), "argon2-other-parameters", id="not-reproducible"),
+    ],
+)
+def test_a_site_that_would_not_take_or_keep_argon2_is_told_why(hashers: tuple[HasherProfile, ...], code: str):
+    assert codes(site(*hashers)) == [code]
+    assert not site(*hashers).takes_argon2
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    broken = site(PBKDF2, replace(ARGON2, available=False))
+
+    assert codes(broken) == ["argon2-not-first", "argon2-not-installed"]
+
+
+@pytest.mark.parametrize("columns", [{"password": 111}, {"password": 60}, {}], ids=["a-letter-short", "short", "none"])
+def test_a_column_that_holds_no_argon2_value_is_found(columns: dict[str, int | None]):
+    assert "password-column" in codes(replace(GOOD, user_table=UserTable(columns=columns)))
+
+
+@pytest.mark.parametrize("length", [112, 128, 255, None], ids=["just", "djangos", "longer", "unlimited"])
+def test_a_column_that_holds_an_argon2_value_is_fine(length: int | None):
+    assert codes(replace(GOOD, user_table=UserTable(columns={"password": length}))) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"sessions": SessionProfile(auth_hash_is_stock=False)}, "session-hash-custom"),
+        ({"sessions": SessionProfile(password_check_is_stock=False)}, "password-check-custom"),
+        ({"sessions": SessionProfile(middleware_keeps_keys=False)}, "session-middleware"),
+        ({"simple_jwt": SimpleJwtProfile(check_revoke_token=True)}, "check-revoke-token"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_ends_sessions_or_tokens_at_a_re_hash_is_found(more: dict[str, Any], code: str):
+    assert codes(replace(GOOD, **more)) == [code]
+
+
+def test_every_finding_has_a_cure():
+    worst = replace(
+        site(PBKDF2, replace(ARGON2, available=False, reproducible=False)),
+        user_table=UserTable(columns={}),
+        sessions=SessionProfile(auth_hash_is_stock=False, password_check_is_stock=False, middleware_keeps_keys=False),
+        simple_jwt=SimpleJwtProfile(check_revoke_token=True),
+    )
+
+    assert len(worst.findings()) == 8
+    assert all(found.message and found.cure for found in worst.findings())
+
+
+# What the bridge configures itself with -------------------------------------------------------------------------------
+
+
+def test_only_algorithms_whose_library_is_installed_are_accepted():
+    assert site(ARGON2, PBKDF2, BCRYPT).accepted_algorithms == {"argon2", "pbkdf2_sha256"}
+
+
+def test_the_argon2_parameters_are_the_sites():
+    parameters = {"time_cost": 3, "memory_cost": 64, "parallelism": 1, "salt_length": 11}
+
+    assert site(PBKDF2, replace(ARGON2, parameters=parameters)).argon2_parameters == Argon2Parameters(3, 64, 1, 11)
+
+
+def test_the_argon2_parameters_are_stock_djangos_where_the_site_lists_none():
+    assert site(PBKDF2).argon2_parameters == Argon2Parameters()
+
+
+# Fingerprints ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_fingerprint_does_not_change_between_releases():
+    assert fingerprint("secret") == "30a0d5b463980b82"
+
+
+@given(st.text(), st.text())
+@settings(deadline=None, derandomize=True, database=None)
+def test_equal_secrets_have_equal_fingerprints_and_others_do_not(one: str, other: str):
+    assert (fingerprint(one) == fingerprint(other)) == (one == other)
+
+
+@given(st.text(min_size=1))
+@settings(deadline=None, derandomize=True, database=None)
+def test_a_fingerprint_is_sixteen_hex_digits_and_does_not_tell_the_secret(secret: str):
+    shown = fingerprint(secret)
+
+    assert len(shown) == 16
+    assert set(shown) <= set("0123456789abcdef")
+    assert len(secret) < 4 or secret not in shown

@@ -1,0 +1,394 @@
+"""What a login must never do to a stored password."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+from django.contrib.auth.hashers import check_password, make_password
+from prometheus_client import CollectorRegistry
+
+from bridge.errors import HashingUnavailable
+from bridge.passwords.pool import HashingPool
+from bridge.services.login import LoggedIn, LoginRefused
+from bridge.services.preconditions import Safety
+from bridge.services.recording import Recorder
+from bridge.store.activity import Activity
+from bridge.store.database import Database
+from bridge.web.app import site_profile
+from bridge.web.composition import Bridge, Foundation, compose
+from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in, old_hash, settings_for
+from tests.web.conftest import PublishedProfile, RefusingDatabase, events, shared_events
+
+T = TypeVar("T")
+
+
+class PoolWithAnInterval(HashingPool):
+    """A pool in whose presence something else happens between a verification and what follows from it."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        super().__init__(workers=1)
+        self._meanwhile = meanwhile
+
+    async def run(self, work: Callable[[], T]) -> T:
+        done = await super().run(work)
+        await self._meanwhile()
+        return done
+
+
+class CountingPool(HashingPool):
+    """A pool that counts what it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(workers=1)
+        self.runs = 0
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self.runs += 1
+        return await super().run(work)
+
+
+class FullPool(HashingPool):
+    """A pool whose one worker and whose queue are taken."""
+
+    async def run(self, work: Callable[[], T]) -> T:
+        raise HashingUnavailable(retry_after=self._deadline)
+
+
+Composed = Callable[[HashingPool], Any]
+
+
+@pytest.fixture
+def composed(database: Database, database_url: str, clock: FrozenClock) -> Composed:
+    """Compose the bridge's use cases around a pool of one's own."""
+
+    @asynccontextmanager
+    async def around(pool: HashingPool) -> Any:
+        registry = CollectorRegistry()
+        recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
+        foundation = Foundation(
+            settings=settings_for(database_url),
+            database=database,
+            pool=pool,
+            recorder=recorder,
+            registry=registry,
+            safety=Safety(clock),
+            clock=clock,
+        )
+        bridge = compose(foundation, await site_profile(database))
+        await foundation.safety.look(bridge.preconditions)
+        yield bridge
+        await pool.close()
+
+    return around
+
+
+async def attempt(bridge: Bridge, username: str = "ada", password: str = PASSWORD) -> LoggedIn | LoginRefused:
+    return await bridge.login.attempt(username=username, password=password)
+
+
+# Somebody else writes in between --------------------------------------------------------------------------------------
+
+
+async def test_a_password_changed_during_the_login_is_not_overwritten(composed: Composed, cast: Cast):
+    await cast.add("ada")
+    theirs = make_password("changed at the site meanwhile")
+
+    async def change_at_the_site() -> None:
+        await cast.database.execute("UPDATE auth_user SET password = :theirs", {"theirs": theirs})
+
+    async with composed(PoolWithAnInterval(change_at_the_site)) as bridge:
+        outcome = await attempt(bridge)
+
+    assert isinstance(outcome, LoggedIn)
+    assert await cast.stored_password("ada") == theirs
+
+
+async def test_an_upgrade_that_came_too_late_is_counted_as_superseded(composed: Composed, cast: Cast):
+    await cast.add("ada")
+
+    async def change_at_the_site() -> None:
+        await cast.database.execute("UPDATE auth_user SET password = 'theirs'")
+
+    async with composed(PoolWithAnInterval(change_at_the_site)) as bridge:
+        await attempt(bridge)
+        counted = bridge.registry.get_sample_value("bridge_events_total", {"event": "upgrade_superseded"})
+
+    assert counted == 1
+    assert await shared_events(cast.database) == {"login_succeeded": 1, "upgrade_superseded": 1}
+
+
+async def test_a_user_deleted_during_the_login_stays_deleted(composed: Composed, cast: Cast):
+    await cast.add("ada")
+
+    async def delete_at_the_site() -> None:
+        await cast.database.execute("DELETE FROM auth_user")
+
+    async with composed(PoolWithAnInterval(delete_at_the_site)) as bridge:
+        await attempt(bridge)
+
+    assert await cast.database.fetch_all("SELECT id FROM auth_user") == []
+
+
+async def test_two_logins_at_once_leave_one_valid_hash(client: httpx.AsyncClient, cast: Cast):
+    await cast.add("ada")
+
+    answers = await asyncio.gather(log_in(client, "ada"), log_in(client, "ada"))
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert check_password(PASSWORD, await cast.stored_password("ada"), setter=pytest.fail)
+    assert (await events(client))["upgrade_written"] == 1
+
+
+async def test_two_logins_that_verified_the_same_value_write_once(composed: Composed, cast: Cast):
+    await cast.add("ada")
+    both_have_verified = asyncio.Barrier(2)
+
+    async with composed(PoolWithAnInterval(both_have_verified.wait)) as bridge:
+        outcomes = await asyncio.gather(attempt(bridge), attempt(bridge))
+
+    assert [type(outcome) for outcome in outcomes] == [LoggedIn, LoggedIn]
+    assert check_password(PASSWORD, await cast.stored_password("ada"), setter=pytest.fail)
+    assert await shared_events(cast.database) == {
+        "login_succeeded": 2,
+        "upgrade_written": 1,
+        "upgrade_superseded": 1,
+    }
+
+
+# The database refuses -------------------------------------------------------------------------------------------------
+
+
+async def test_a_database_that_takes_no_writes_lets_the_user_in(serve: Serve, cast: Cast, refusing: RefusingDatabase):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+    refusing.refuse_everything()
+
+    async with serve(url=refusing.url) as client:
+        me = await client.get("/users/me/", headers=await bearer(client, "ada"))
+
+    assert me.json()["username"] == "ada"
+    assert await cast.stored_password("ada") == before
+
+
+async def test_a_database_that_takes_no_more_writes_lets_the_user_in(
+    serve: Serve, cast: Cast, refusing: RefusingDatabase
+):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+
+    async with serve(url=refusing.url) as client:
+        refusing.refuse_everything()
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
+
+
+async def test_an_upgrade_that_is_refused_is_in_the_metrics_where_nothing_can_be_counted_in_the_database(
+    serve: Serve, cast: Cast, refusing: RefusingDatabase
+):
+    await cast.add("ada")
+
+    async with serve(url=refusing.url) as client:
+        refusing.refuse_everything()
+        await log_in(client, "ada")
+
+        assert await events(client) == {"login_succeeded": 1, "upgrade_failed": 1}
+    assert await shared_events(cast.database) == {}
+
+
+async def test_an_upgrade_that_is_refused_is_in_the_report_where_it_can_be_counted(
+    serve: Serve, cast: Cast, refusing: RefusingDatabase
+):
+    await cast.add("staff", is_staff=True)
+
+    async with serve(url=refusing.url) as client:
+        refusing.refuse("UPDATE", "auth_user")
+        report = await client.get("/migration/report", headers=await bearer(client, "staff"))
+
+    assert {each["event"]: each["count"] for each in report.json()["activity"]} == {
+        "login_succeeded": 1,
+        "upgrade_failed": 1,
+    }
+
+
+async def test_a_last_login_alone_that_is_refused_is_no_failed_upgrade(
+    serve: Serve, cast: Cast, refusing: RefusingDatabase
+):
+    await cast.add("ada", encoded=make_password(PASSWORD))
+
+    async with serve(url=refusing.url) as client:
+        refusing.refuse("UPDATE", "auth_user")
+        assert (await log_in(client, "ada")).status_code == 200
+        assert await events(client) == {"login_succeeded": 1}
+
+
+async def test_an_upgrade_is_made_up_for_once_the_database_takes_it(
+    serve: Serve, cast: Cast, refusing: RefusingDatabase
+):
+    await cast.add("ada")
+
+    async with serve(url=refusing.url) as client:
+        refusing.refuse("UPDATE", "auth_user")
+        await log_in(client, "ada")
+        refusing.allow("UPDATE", "auth_user")
+        await log_in(client, "ada")
+
+    assert check_password(PASSWORD, await cast.stored_password("ada"), setter=pytest.fail)
+
+
+# Nobody asked for it, or it is not safe -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rehash", ["off", "0%"])
+async def test_re_hashing_switched_off_verifies_and_leaves_the_value(serve: Serve, cast: Cast, rehash: str):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+
+    async with serve(rehash=rehash) as client:
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
+
+
+@pytest.mark.parametrize("rehash", ["auto", "on", "100%"])
+async def test_re_hashing_switched_on_upgrades_where_the_site_is_ready(serve: Serve, cast: Cast, rehash: str):
+    await cast.add("ada")
+
+    async with serve(rehash=rehash) as client:
+        await log_in(client, "ada")
+
+    assert check_password(PASSWORD, await cast.stored_password("ada"), setter=pytest.fail)
+
+
+async def test_a_percentage_upgrades_some_and_the_same_ones_each_time(serve: Serve, cast: Cast):
+    names = [f"user{number}" for number in range(24)]
+    for name in names:
+        await cast.add(name, encoded=make_password(PASSWORD, hasher="md5"))
+
+    async def upgraded() -> set[str]:
+        async with serve(rehash="50%") as client:
+            for name in names:
+                await log_in(client, name)
+        return {name for name in names if (await cast.stored_password(name)).startswith("argon2$")}
+
+    first = await upgraded()
+
+    assert 0 < len(first) < len(names)
+    assert await upgraded() == first
+
+
+@pytest.mark.parametrize("rehash", ["auto", "100%"])
+async def test_a_site_that_published_no_profile_is_never_written_to(
+    serve: Serve, cast: Cast, profile: PublishedProfile, rehash: str
+):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+    await profile.withdraw()
+
+    async with serve(rehash=rehash) as client:
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
+
+
+@pytest.mark.parametrize("rehash", ["auto", "100%"])
+async def test_a_site_that_would_write_the_old_hash_back_is_never_written_to(
+    serve: Serve, cast: Cast, profile: PublishedProfile, rehash: str
+):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+    await profile.make_unsafe()
+
+    async with serve(rehash=rehash) as client:
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
+
+
+async def test_a_site_without_argon2_is_never_written_to(serve: Serve, cast: Cast, profile: PublishedProfile):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+    await profile.forget("argon2")
+
+    async with serve() as client:
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
+
+
+async def test_a_site_where_argon2_is_not_installed_is_never_written_to(
+    serve: Serve, cast: Cast, profile: PublishedProfile
+):
+    before = old_hash(PASSWORD)
+    await cast.add("ada", encoded=before)
+    await profile.edit(lambda document: document["hashers"][0].update(available=False))
+
+    async with serve() as client:
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
+
+
+async def test_on_writes_stock_djangos_argon2_without_a_profile(serve: Serve, cast: Cast, profile: PublishedProfile):
+    await cast.add("ada")
+    await profile.withdraw()
+
+    async with serve(rehash="on") as client:
+        await log_in(client, "ada")
+
+    assert (await cast.stored_password("ada")).startswith("argon2$argon2id$v=19$m=102400,t=2,p=8$")
+
+
+async def test_on_writes_where_the_site_is_not_ready(serve: Serve, cast: Cast, profile: PublishedProfile):
+    await cast.add("ada")
+    await profile.make_unsafe()
+
+    async with serve(rehash="on") as client:
+        await log_in(client, "ada")
+
+    assert (await cast.stored_password("ada")).startswith("argon2$")
+
+
+async def test_the_parameters_that_the_site_published_are_the_ones_written(
+    serve: Serve, cast: Cast, profile: PublishedProfile
+):
+    await cast.add("ada")
+    await profile.edit(lambda document: document["hashers"][0]["parameters"].update(memory_cost=128, time_cost=3))
+
+    async with serve() as client:
+        await log_in(client, "ada")
+
+    assert (await cast.stored_password("ada")).startswith("argon2$argon2id$v=19$m=128,t=3,p=1$")
+
+
+# Work that is always the same, and work that there is no room for -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{}, {"encoded": "!unusable"}, {"encoded": ""}, {"encoded": "nonsense"}, {"is_active": False}],
+    ids=["wrong", "unusable", "empty", "foreign", "inactive"],
+)
+async def test_every_refusal_costs_one_verification(composed: Composed, cast: Cast, columns: dict[str, Any]):
+    await cast.add("ada", **columns)
+
+    pool = CountingPool()
+
+    async with composed(pool) as bridge:
+        assert isinstance(await attempt(bridge, password="wrong"), LoginRefused)
+    assert pool.runs == 1
+
+
+async def test_an_unknown_user_costs_one_verification_too(composed: Composed):
+    pool = CountingPool()
+
+    async with composed(pool) as bridge:
+        assert isinstance(await attempt(bridge, "nobody"), LoginRefused)
+    assert pool.runs == 1
+
+
+async def test_a_login_that_there_is_no_room_for_is_counted_as_such(composed: Composed, cast: Cast):
+    await cast.add("ada")
+
+    async with composed(FullPool()) as bridge:
+        with pytest.raises(HashingUnavailable):
+            await attempt(bridge)
+
+    assert await shared_events(cast.database) == {"login_without_capacity": 1}
