@@ -7,7 +7,7 @@ and refusals that end the work at hand. Nothing here knows HTTP: ``bridge.web.er
     * ConfigurationError          the operator must change something; carries the cure
     * DatabaseError
         * DatabaseUnavailable     it cannot be reached, or did not answer in time
-        * WriteRefused            it answers, and does not let us write (read-only role or server, disk full)
+        * WriteRefused            it answers, and refuses (the role lacks the right, a read-only server, a full disk)
         * ConstraintViolated      the row breaks a rule of the table
         * SchemaMissing           a table or column is not there
     * HashingUnavailable          no hashing capacity within the deadline; carries ``retry_after``
@@ -59,7 +59,7 @@ class DatabaseUnavailable(DatabaseError):
 
 
 class WriteRefused(DatabaseError):
-    """The database answers, and does not let us write."""
+    """The database answers, and refuses: the role lacks the right, the server is read-only, the disk is full."""
 
 
 class ConstraintViolated(DatabaseError):

@@ -20,7 +20,10 @@ def privileges(
     profile_updates: Annotated[bool, typer.Option(help="Also what PATCH /users/me/ needs.")] = False,
     registration: Annotated[bool, typer.Option(help="Also what POST /auth/register needs.")] = False,
 ) -> None:
-    """Print the GRANT statements for the service's role; run them as the tables' owner. Changes nothing."""
+    """Print the GRANT statements for the service's role, to be run as the tables' owner. Changes nothing.
+
+    BRIDGE_DATABASE_URL must be the owner's here: the service's own role may not even read the site's profile yet.
+    """
     table = asyncio.run(_user_table(DatabaseSettings.load().database_url.get_secret_value()))
     for statement in grant_statements(role, table, profile_updates=profile_updates, registration=registration):
         typer.echo(statement)

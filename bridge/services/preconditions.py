@@ -66,7 +66,7 @@ class Preconditions:
 
     async def username_findings(self) -> tuple[Finding, ...]:
         """Look for usernames that more than one user might type, or nobody can."""
-        if not await self._inspection.has_table():
+        if not await self._inspection.has_table() or await self._inspection.missing_privileges():
             return ()
         by_case = await self._inspection.usernames_differing_by_case()
         unnormalised = await self._inspection.usernames_not_normalised()
@@ -112,6 +112,7 @@ class Preconditions:
         lacking = await self._inspection.missing_privileges()
         if lacking:
             yield findings.PRIVILEGES_MISSING.about(", ".join(f"{each.right} on {each.table}" for each in lacking))
+            return  # what follows may not be readable
         skew = abs(await self._inspection.now() - self._clock())
         if skew > _TOLERATED_SKEW:
             yield findings.CLOCK_SKEW.about(f"by {skew.total_seconds():.0f} s")

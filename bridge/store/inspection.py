@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bridge.errors import SchemaMissing
+from bridge.errors import SchemaMissing, WriteRefused
 from bridge.profile import UserTable
 from bridge.store.database import Database, quoted
 from bridge.store.privileges import Privilege, needed_privileges
@@ -24,12 +24,14 @@ class Inspection:
         self._name = quoted(table.name)
 
     async def has_table(self) -> bool:
-        """Tell whether the user table has all the columns of the profile."""
+        """Tell whether the user table has all the columns of the profile, readable or not."""
         columns = ", ".join(quoted(name) for name in (self._table.key, self._table.username, *self._table.columns))
         try:
             await self._database.fetch_one(f"SELECT {columns} FROM {self._name} WHERE 1 = 0")
         except SchemaMissing:
             return False
+        except WriteRefused:
+            return True
         return True
 
     async def missing_privileges(self) -> list[Privilege]:

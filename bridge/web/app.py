@@ -10,10 +10,11 @@ from typing import Final
 
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
+from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 
 import bridge
-from bridge.errors import ConfigurationError, DatabaseError, SchemaMissing
+from bridge.errors import ConfigurationError, DatabaseError, SchemaMissing, WriteRefused
 from bridge.passwords.pool import HashingPool
 from bridge.profile import SiteProfile
 from bridge.services.clock import Clock, system_clock
@@ -52,7 +53,12 @@ def create_app(settings: Settings, *, routers: Sequence[APIRouter] = (), clock: 
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
         lifespan=_lifespan(settings, clock),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    # /docs from the package's own files: no browser of an operator asks another host for scripts.
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
     for router in (auth.router, users.router, migration.router, health.router, *routers):
         app.include_router(router)
@@ -96,6 +102,11 @@ async def site_profile(database: Database) -> SiteProfile | None:
         raise ConfigurationError(
             "The database has no bridge_* tables",
             cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
+        ) from exc
+    except WriteRefused as exc:
+        raise ConfigurationError(
+            "The database role may not read the bridge_* tables",
+            cure="Run what `bridge privileges` prints as the tables' owner.",
         ) from exc
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigurationError(

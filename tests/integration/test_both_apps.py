@@ -1,15 +1,10 @@
 """Django under gunicorn and the bridge under uvicorn on one database, as their users see them: through HTTP."""
 
 import hashlib
-import queue
 import re
 import secrets
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,7 +21,6 @@ from django.contrib.auth.hashers import (
 )
 
 from tests.conftest import (
-    CHECKOUT,
     PASSWORD,
     Cast,
     bearer,
@@ -34,13 +28,11 @@ from tests.conftest import (
     log_in,
     manage,
     old_hash,
-    site_environment,
     with_database,
 )
+from tests.processes import START_SECONDS, server
 
 NEW_PASSWORD: Final = "an entirely different set of words"
-START_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 20.0
 ARGON2_OF_THE_SITE: Final = "argon2$argon2id$v=19$m=64,t=1,p=1$"
 
 
@@ -60,49 +52,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     execute_on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield with_database(server, name)
     execute_on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@contextmanager
-def server(database_url: str, *command: str) -> Iterator[str]:
-    """Start a server on a port that the system chooses, and give the address that it says to listen on."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env=site_environment(database_url),
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    addresses: queue.Queue[str] = queue.Queue()
-    said: list[str] = []
-    reader = threading.Thread(target=read, args=(process, said, addresses))
-    reader.start()
-    try:
-        yield addresses.get(timeout=START_SECONDS)
-    except queue.Empty:
-        pytest.fail(f"{command[0]} did not start:\n{''.join(said)}")
-    finally:
-        stop(process)
-        reader.join()
-
-
-def read(process: subprocess.Popen[str], said: list[str], addresses: queue.Queue[str]) -> None:
-    assert process.stdout is not None
-    with process.stdout as output:
-        for line in output:
-            said.append(line)
-            listening = re.search(r"(?:Listening at:|Uvicorn running on) (http://127\.0\.0\.1:[1-9]\d*)", line)
-            if listening:
-                addresses.put(listening[1])
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @dataclass(frozen=True)

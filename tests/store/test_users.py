@@ -91,39 +91,38 @@ async def test_a_user_is_read_by_key_with_and_without_the_stored_password(users:
     assert replace(with_password, encoded="") == of_token.user
 
 
-@pytest.mark.parametrize(
-    "form",
-    [
-        "0x{}",
-        "-{}",
-        "+{}",
-        " {}",
-        "{} ",
-        "{}\n",
-        "{}.0",
-        "{}e0",
-        "{}_0",
-        "{}\0",
-        "{} OR 1=1",
-        "\N{FULLWIDTH DIGIT ONE}",
-        "\N{SUPERSCRIPT ONE}",
-        "\N{ARABIC-INDIC DIGIT ONE}",
-        "",
-        "null",
-        "True",
-        "\ud800",
-        "9" * 18,
-        str(2**31),
-        str(2**63),
-        "1" * 5_000,
-    ],
-    ids=ascii,
+NO_KEYS: Final = (
+    "0x{}",
+    "-{}",
+    "+{}",
+    " {}",
+    "{} ",
+    "{}\n",
+    "{}.0",
+    "{}e0",
+    "{}_0",
+    "{}\0",
+    "{} OR 1=1",
+    "\N{FULLWIDTH DIGIT ONE}",
+    "\N{SUPERSCRIPT ONE}",
+    "\N{ARABIC-INDIC DIGIT ONE}",
+    "",
+    "null",
+    "True",
+    "\ud800",
+    "9" * 18,
+    str(2**31),
+    str(2**63),
+    "1" * 5_000,
 )
-async def test_a_key_in_another_form_is_nobodys(users: Users, cast: Cast, form: str):
-    user_id = form.format(await cast.add("ada"))
 
-    assert await users.with_password(user_id) is None
-    assert await users.of_token(user_id=user_id, token_id="any") is None
+
+async def test_a_key_in_another_form_is_nobodys(users: Users, cast: Cast):
+    key = await cast.add("ada")
+    forms = [form.format(key) for form in NO_KEYS]
+
+    assert [form for form in forms if await users.with_password(form)] == []
+    assert [form for form in forms if await users.of_token(user_id=form, token_id="any")] == []
 
 
 @pytest.mark.parametrize("token_id", ["\0", "\ud800"], ids=ascii)

@@ -15,6 +15,9 @@ import pytest
 from bridge.store.database import Database
 from tests.conftest import execute_on_server
 
+before_any_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what is decided before a database is asked: one kind is enough."""
+
 INCORRECT = {
     "error": "invalid_grant",
     "error_description": "Incorrect username or password",

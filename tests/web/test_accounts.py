@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.hashers import check_password
 
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in
-from tests.web.conftest import PublishedProfile, assert_problem, moment
+from tests.web.conftest import PublishedProfile, assert_problem, before_any_database, moment
 
 NEW: Final = "a password that nobody has guessed"
 
@@ -112,6 +112,7 @@ WEAK: Final = {
 }
 
 
+@before_any_database
 @pytest.mark.parametrize(("password", "messages"), WEAK.values(), ids=WEAK.keys())
 async def test_a_password_against_the_sites_rules_is_refused_in_the_validators_words(
     open_client: httpx.AsyncClient, cast: Cast, password: str, messages: list[str]
@@ -124,6 +125,7 @@ async def test_a_password_against_the_sites_rules_is_refused_in_the_validators_w
     assert await cast.database.fetch_all("SELECT id FROM auth_user") == []
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "username",
     ["", " ", "two words", "semi;colon", "slash/", "x" * 151, "nul\0", "new\nline", "🎩", "\ufdfa"],
@@ -149,12 +151,16 @@ async def test_everything_wrong_is_said_at_once(open_client: httpx.AsyncClient):
     assert set(answer.json()["errors"]) == {"username", "password", "email", "first_name"}
 
 
+@before_any_database
 @pytest.mark.parametrize("field", ["is_staff", "is_superuser", "is_active", "id"])
 async def test_nobody_registers_as_more_than_an_ordinary_user(open_client: httpx.AsyncClient, cast: Cast, field: str):
-    assert_problem(await register(open_client, **{field: True}), status=422, code="invalid")
+    more: dict[str, Any] = {field: True}
+
+    assert_problem(await register(open_client, **more), status=422, code="invalid")
     assert await cast.database.fetch_all("SELECT id FROM auth_user") == []
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "body",
     [
@@ -231,6 +237,7 @@ async def test_a_current_password_that_only_hmac_takes_for_the_right_one_is_refu
         assert_problem(await change(client, client_headers, current=current), status=403, code="incorrect_password")
 
 
+@before_any_database
 @pytest.mark.parametrize(
     ("new", "message"),
     [
@@ -270,6 +277,7 @@ async def test_nobody_changes_a_password_without_a_token(client: httpx.AsyncClie
     assert_problem(await change(client, {}), status=401, code="not_authenticated")
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "body", [{}, {"current_password": PASSWORD}, {"new_password": NEW}, {"current_password": 1, "new_password": NEW}]
 )

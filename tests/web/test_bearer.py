@@ -12,7 +12,7 @@ from django.contrib.auth import get_user_model
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from tests.conftest import SIGNING_KEY, Cast, FrozenClock, Serve, bearer
-from tests.web.conftest import assert_problem
+from tests.web.conftest import assert_problem, before_any_database
 
 ME: Final = "/users/me/"
 
@@ -43,6 +43,7 @@ def signed(*, key: str = SIGNING_KEY, algorithm: str = "HS256", **claims: Any) -
 # No token -------------------------------------------------------------------------------------------------------------
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": ""}, {"Authorization": "Basic YWRhOng="}], ids=["none", "empty", "basic"]
 )
@@ -56,6 +57,7 @@ async def test_a_request_without_a_bearer_token_is_challenged(client: httpx.Asyn
 # Tokens that are not to be believed -----------------------------------------------------------------------------------
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "value",
     [
@@ -92,6 +94,7 @@ async def test_an_expired_token_is_invalid(client: httpx.AsyncClient, cast: Cast
     assert_invalid_token(await client.get(ME, headers=await bearer(client, "ada")))
 
 
+@before_any_database
 @pytest.mark.parametrize("part", [0, 1, 2], ids=["header", "payload", "signature"])
 async def test_a_tampered_token_is_invalid(client: httpx.AsyncClient, cast: Cast, part: int):
     await cast.add("ada")

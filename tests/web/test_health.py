@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Cast, Serve, bearer, execute_on_server, log_in
-from tests.web.conftest import PublishedProfile, assert_problem, events
+from tests.web.conftest import PublishedProfile, assert_problem, before_any_database, events
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -124,6 +124,7 @@ async def test_a_table_that_went_away_is_a_problem_and_no_bug(client: httpx.Asyn
 # Metrics --------------------------------------------------------------------------------------------------------------
 
 
+@before_any_database
 async def test_metrics_are_in_prometheus_text_format(client: httpx.AsyncClient):
     answer = await client.get("/metrics")
 
@@ -131,6 +132,7 @@ async def test_metrics_are_in_prometheus_text_format(client: httpx.AsyncClient):
     assert "# TYPE bridge_events_total counter" in answer.text
 
 
+@before_any_database
 async def test_every_event_is_in_the_metrics_before_it_happens(client: httpx.AsyncClient):
     text = (await client.get("/metrics")).text
 
@@ -170,6 +172,7 @@ async def openapi(client: httpx.AsyncClient) -> dict[str, Any]:
     return document
 
 
+@before_any_database
 async def test_the_documentation_is_a_page(client: httpx.AsyncClient):
     answer = await client.get("/docs")
 
@@ -177,6 +180,7 @@ async def test_the_documentation_is_a_page(client: httpx.AsyncClient):
     assert answer.headers["content-type"].startswith("text/html")
 
 
+@before_any_database
 async def test_openapi_offers_oauth2s_password_flow(client: httpx.AsyncClient):
     [scheme] = (await openapi(client))["components"]["securitySchemes"].values()
 
@@ -184,6 +188,7 @@ async def test_openapi_offers_oauth2s_password_flow(client: httpx.AsyncClient):
     assert scheme["flows"]["password"]["tokenUrl"] == "auth/token"
 
 
+@before_any_database
 @pytest.mark.parametrize(
     ("method", "path"),
     [
@@ -209,6 +214,7 @@ async def test_openapi_describes_every_endpoint(client: httpx.AsyncClient, metho
     assert operation["description"]
 
 
+@before_any_database
 @pytest.mark.parametrize(
     ("path", "content_type", "required"),
     [
@@ -225,6 +231,7 @@ async def test_openapi_says_what_a_login_takes(
     assert content[content_type]["schema"]["required"] == required
 
 
+@before_any_database
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/users/me/"), ("PATCH", "/users/me/"), ("GET", "/users/me/items/"), ("GET", "/migration/report")],
@@ -237,10 +244,12 @@ async def test_openapi_asks_for_a_token_where_the_endpoint_does(client: httpx.As
 # Everything else ------------------------------------------------------------------------------------------------------
 
 
+@before_any_database
 async def test_a_path_that_is_not_migrated_is_not_found(client: httpx.AsyncClient):
     assert_problem(await client.get("/shop/"), status=404, code="not_found")
 
 
+@before_any_database
 async def test_a_method_that_a_path_does_not_know_is_not_allowed(client: httpx.AsyncClient):
     answer = await client.delete("/users/me/")
 
@@ -248,5 +257,6 @@ async def test_a_method_that_a_path_does_not_know_is_not_allowed(client: httpx.A
     assert answer.headers["allow"]
 
 
+@before_any_database
 async def test_a_token_endpoint_is_not_to_be_had_by_another_method(client: httpx.AsyncClient):
     assert (await client.put("/auth/token")).status_code == 405

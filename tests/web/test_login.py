@@ -18,7 +18,7 @@ from django.contrib.auth.hashers import (
 from passlib.hash import des_crypt
 
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in, old_hash
-from tests.web.conftest import INCORRECT, PublishedProfile, events, moment, shared_events
+from tests.web.conftest import INCORRECT, PublishedProfile, before_any_database, events, moment, shared_events
 
 ARGON2_OF_THE_SITE: Final = "argon2$argon2id$v=19$m=64,t=1,p=1$"
 
@@ -253,6 +253,7 @@ async def test_a_multipart_form_without_files_is_a_form(client: httpx.AsyncClien
 # Usernames as Django's login form takes them --------------------------------------------------------------------------
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "typed",
     ["fiona", "  fiona\t", "ﬁona", unicodedata.lookup("FULLWIDTH LATIN SMALL LETTER F") + "iona", " ﬁona\n"],

@@ -49,8 +49,6 @@ def refusal(load: Any) -> str:
     return line
 
 
-WEAK: Final = "swordfish"
-
 MISTAKES: Final[dict[str, tuple[dict[str, str | None], str, str]]] = {
     "no_database_url": ({"BRIDGE_DATABASE_URL": None}, "BRIDGE_DATABASE_URL", "Set it to postgresql://"),
     "no_secret_key": ({"BRIDGE_DJANGO_SECRET_KEY": None}, "BRIDGE_DJANGO_SECRET_KEY", "Django site's SECRET_KEY"),

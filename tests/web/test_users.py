@@ -8,7 +8,7 @@ import pytest
 
 from bridge.store.database import Database
 from tests.conftest import Cast, FrozenClock, bearer
-from tests.web.conftest import assert_problem, moment
+from tests.web.conftest import assert_problem, before_any_database, moment
 
 ME: Final = "/users/me/"
 
@@ -147,6 +147,7 @@ REFUSED: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+@before_any_database
 @pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED.keys())
 async def test_a_change_against_the_rules_is_refused_and_not_repeated(
     client: httpx.AsyncClient, cast: Cast, body: dict[str, Any]
@@ -176,6 +177,7 @@ async def test_what_is_wrong_is_said_by_field(client: httpx.AsyncClient, cast: C
     }
 
 
+@before_any_database
 @pytest.mark.parametrize(
     "body",
     [
