@@ -1,7 +1,7 @@
 """The Django versions that the bridge works with, each on Pythons that it supports and that this machine has.
 
-``nox --list`` shows them, ``nox --python 3.11`` and ``nox --tags django6.0`` choose. They run what meets Django: the app
-inside a site, and both apps on one database. ``pytest`` runs every test, on the versions of constraints.txt.
+``nox --list`` shows them, ``nox --python 3.11`` and ``nox --tags django6.0`` choose. They run what meets Django: the
+app inside a site, and both apps on one database. ``pytest`` runs every test, on the versions of constraints.txt.
 """
 
 from pathlib import Path
@@ -10,7 +10,6 @@ from typing import Final
 import nox
 
 nox.options.default_venv_backend = "venv"
-nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # else nox wants all of them wherever CI is set
 
 # What goes in place of the pins in constraints.txt.

@@ -194,14 +194,15 @@ class SiteProfile:
         return {"schema_version": SCHEMA_VERSION, **document}
 
     @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Self:
+    def from_document(cls, document: Any) -> Self:
         """Read the JSON form.
 
         Raises:
             ValueError: it was written by a version of the app that this one does not know.
         """
-        if document.get("schema_version") != SCHEMA_VERSION:
-            raise ValueError(f"site profile of schema {document.get('schema_version')!r}, not {SCHEMA_VERSION}")
+        version = document.get("schema_version") if isinstance(document, Mapping) else None
+        if version != SCHEMA_VERSION:
+            raise ValueError(f"site profile of schema {version!r}, not {SCHEMA_VERSION}")
         return cls(
             published_at=datetime.fromisoformat(document["published_at"]),
             django_version=document["django_version"],

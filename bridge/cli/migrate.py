@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import typer
+from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 from bridge.contrib.django.standalone import migrate as migrate_tables
@@ -37,6 +38,11 @@ def _django_database(url: str) -> dict[str, Any]:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": unquote(url.removeprefix("sqlite:///"))}
     if not url.startswith(("postgresql://", "postgres://")):
         raise ConfigurationError("BRIDGE_DATABASE_URL is of an unknown kind", cure="Use postgresql:// or sqlite:///.")
-    parts = conninfo_to_dict(url)
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError as exc:
+        raise ConfigurationError(
+            "BRIDGE_DATABASE_URL is malformed", cure="Use postgresql://user:password@host:5432/name."
+        ) from exc
     named = {django: str(parts.pop(name)) for name, django in _DJANGO_NAMES.items() if parts.get(name)}
     return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": parts}

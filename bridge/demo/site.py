@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Self
+from urllib.parse import quote
 
 import httpx
 
@@ -73,7 +74,7 @@ class DemoSite:
             kept = _kept_secrets(folder / _SECRETS)
         except OSError as exc:
             raise ConfigurationError(f"{folder} cannot be used ({exc.strerror})", cure="Give another --dir.") from exc
-        return cls(folder, database_url or f"sqlite:///{folder.absolute() / 'shop.sqlite3'}", kept)
+        return cls(folder, database_url or f"sqlite:///{quote(str(folder.absolute() / 'shop.sqlite3'))}", kept)
 
     def was_created(self) -> bool:
         """Tell whether the database holds a demo already."""

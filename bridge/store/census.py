@@ -13,11 +13,7 @@ _UNSALTED = (
     " WHEN length(password) = 37 AND substr(password, 1, 5) = 'md5$$' THEN 'unsalted_md5'"
     " WHEN length(password) = 46 AND substr(password, 1, 6) = 'sha1$$' THEN 'unsalted_sha1'"
 )
-_NAMED = "".join(
-    f" WHEN substr(password, 1, {len(name) + 1}) = '{name}$' THEN '{name}'"
-    for name in ALGORITHMS
-    if not name.startswith("unsalted_")
-)
+_NAMED = "".join(f" WHEN substr(password || '$', 1, {len(name) + 1}) = '{name}$' THEN '{name}'" for name in ALGORITHMS)
 _ALGORITHM = (
     f"CASE WHEN substr(password, 1, 1) = '{UNUSABLE_PREFIX}' THEN '{UNUSABLE}'{_UNSALTED}{_NAMED} ELSE '{UNKNOWN}' END"
 )

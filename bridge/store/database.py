@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
 Dialect = Literal["postgresql", "sqlite"]
 
-_NAMED: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+_NAMED: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 
 
 class Executor(Protocol):

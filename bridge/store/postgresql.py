@@ -8,7 +8,14 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 
-from bridge.errors import ConstraintViolated, DatabaseError, DatabaseUnavailable, SchemaMissing, WriteRefused
+from bridge.errors import (
+    ConfigurationError,
+    ConstraintViolated,
+    DatabaseError,
+    DatabaseUnavailable,
+    SchemaMissing,
+    WriteRefused,
+)
 from bridge.store.database import Dialect, Executor, Parameters, Row, pyformat
 
 __all__ = ["PostgresqlDatabase"]
@@ -59,7 +66,8 @@ class PostgresqlDatabase:
         """Open the pool and wait for its first connection.
 
         Raises:
-            DatabaseUnavailable: none came within five seconds.
+            ConfigurationError: the URL is malformed.
+            DatabaseUnavailable: nobody answers within five seconds, or lets us in.
         """
         options: dict[str, Any] = {
             "autocommit": True,
@@ -68,6 +76,7 @@ class PostgresqlDatabase:
             "connect_timeout": int(_WAIT_SECONDS),
             "application_name": "bridge",
         }
+        await _try(url, options)
         pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             url, kwargs=options, min_size=1, max_size=_MAXIMUM_CONNECTIONS, timeout=_WAIT_SECONDS, open=False
         )
@@ -110,6 +119,19 @@ class PostgresqlDatabase:
         with _translated_errors():
             async with self._pool.connection() as connection:
                 yield _PostgresqlExecutor(connection)
+
+
+async def _try(url: str, options: dict[str, Any]) -> None:
+    """Connect once before the pool does, which would retry for seconds and log each time."""
+    try:
+        connection = await _Connection.connect(url, **options)
+    except psycopg.ProgrammingError as exc:
+        raise ConfigurationError(
+            "BRIDGE_DATABASE_URL is malformed", cure="Use postgresql://user:password@host:5432/name."
+        ) from exc
+    except psycopg.Error as exc:
+        raise DatabaseUnavailable(type(exc).__name__) from exc
+    await connection.close()
 
 
 @contextmanager

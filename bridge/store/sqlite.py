@@ -1,13 +1,14 @@
 """SQLite through aiosqlite: for the demo, small sites and tests."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 import aiosqlite
@@ -61,11 +62,19 @@ class SqliteDatabase:
         Raises:
             DatabaseUnavailable: there is no such file, or it cannot be opened.
         """
+        # At DEBUG the driver logs every parameter, stored passwords among them.
+        logging.getLogger("aiosqlite").setLevel(logging.INFO)
         with _translated_errors():
             connection = await aiosqlite.connect(_uri_of_existing(path), uri=True, isolation_level=None)
         connection.row_factory = aiosqlite.Row
-        await connection.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
-        return cls(connection)
+        database = cls(connection)
+        try:
+            await database.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+            await database.fetch_one("PRAGMA schema_version")  # tells a database from another file
+        except BaseException:
+            await database.close()
+            raise
+        return database
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
@@ -87,13 +96,19 @@ class SqliteDatabase:
         """Run the statements inside as one: all of them hold, or none."""
         async with self._lock:
             # IMMEDIATE: a transaction that reads first and writes later could otherwise fail half-way as busy.
-            await self._executor.execute("BEGIN IMMEDIATE")
             try:
+                await self._executor.execute("BEGIN IMMEDIATE")
                 yield self._executor
+                await self._executor.execute("COMMIT")
             except BaseException:
-                await self._executor.execute("ROLLBACK")
+                # Statements queue on the driver's thread: even after a cancellation this one runs last, and not twice.
+                if await self._in_transaction():
+                    await self._executor.execute("ROLLBACK")
                 raise
-            await self._executor.execute("COMMIT")
+
+    async def _in_transaction(self) -> bool:
+        await self._connection.execute("SELECT 1")  # whatever was cancelled has run once this has
+        return self._connection.in_transaction
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -101,7 +116,10 @@ class SqliteDatabase:
 
 
 def _uri_of_existing(path: str) -> str:
-    return f"file:{quote(str(Path(path).absolute()))}?mode=rw"
+    file = Path(unquote(path))
+    if not file.is_file():
+        raise DatabaseUnavailable("SQLITE_CANTOPEN")
+    return f"file:{quote(str(file.absolute()))}?mode=rw"
 
 
 def _adapted(parameters: Parameters | None) -> dict[str, Any]:
@@ -135,4 +153,8 @@ def _translated_errors() -> Iterator[None]:
             raise DatabaseError(exc.sqlite_errorname) from exc
         raise DatabaseUnavailable(exc.sqlite_errorname) from exc
     except sqlite3.Error as exc:
+        if getattr(exc, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise DatabaseUnavailable(exc.sqlite_errorname) from exc
         raise DatabaseError(type(exc).__name__) from exc
+    except ValueError as exc:  # how aiosqlite says that the connection was closed
+        raise DatabaseUnavailable("closed") from exc

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from importlib import import_module
 from typing import Final
 
@@ -34,25 +35,32 @@ from bridge.web.settings import Settings
 __all__ = ["app_from_environment", "create_app", "load_router", "site_profile"]
 
 _logger: Final = logging.getLogger(__name__)
-_FOLLOW_SECONDS: Final = 10.0
+_FOLLOW_EVERY: Final = timedelta(seconds=10)
 _PRUNE_SECONDS: Final = 3600.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
-def create_app(settings: Settings, *, routers: Sequence[APIRouter] = (), clock: Clock = system_clock) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    routers: Sequence[APIRouter] = (),
+    clock: Clock = system_clock,
+    follow_every: timedelta = _FOLLOW_EVERY,
+) -> FastAPI:
     """Build the service.
 
     Args:
         settings: where and with which keys.
         routers: the migrated endpoints.
         clock: where the time comes from.
+        follow_every: how often to look for a new site profile, and at what else decides over re-hashing.
     """
     _run_django_parts_without_a_site()
     app = FastAPI(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
-        lifespan=_lifespan(settings, clock),
+        lifespan=_lifespan(settings, clock, follow_every),
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -80,7 +88,7 @@ def load_router(name: str) -> APIRouter:
     module, _, attribute = name.partition(":")
     try:
         router = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as exc:
+    except (ImportError, AttributeError, ValueError, TypeError) as exc:
         raise ConfigurationError(
             f"--endpoints {name}: {exc}",
             cure="Name an importable module and the APIRouter in it: package.module:router.",
@@ -106,7 +114,7 @@ async def site_profile(database: Database) -> SiteProfile | None:
     except WriteRefused as exc:
         raise ConfigurationError(
             "The database role may not read the bridge_* tables",
-            cure="Run what `bridge privileges` prints as the tables' owner.",
+            cure="Run the GRANT statements that `bridge privileges` prints as the tables' owner.",
         ) from exc
     except (ValueError, KeyError, TypeError) as exc:
         raise ConfigurationError(
@@ -115,7 +123,9 @@ async def site_profile(database: Database) -> SiteProfile | None:
         ) from exc
 
 
-def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    settings: Settings, clock: Clock, follow_every: timedelta
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = await open_database(settings.database_url.get_secret_value())
@@ -125,7 +135,10 @@ def _lifespan(settings: Settings, clock: Clock) -> Callable[[FastAPI], AbstractA
         foundation = Foundation(settings, database, pool, recorder, registry, Safety(clock), clock)
         try:
             await _look_at_site(app, foundation)
-            background = [asyncio.create_task(work(app, foundation)) for work in (_follow_site, _prune)]
+            background = [
+                asyncio.create_task(_follow_site(app, foundation, follow_every)),
+                asyncio.create_task(_prune(foundation)),
+            ]
             yield
             await _end(background)
         finally:
@@ -158,17 +171,17 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
         _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
 
 
-async def _follow_site(app: FastAPI, foundation: Foundation) -> None:
+async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -> None:
     """Notice what changes at the site without a restart; a database that is away changes nothing."""
     while True:
-        await asyncio.sleep(_FOLLOW_SECONDS)
+        await asyncio.sleep(every.total_seconds())
         try:
             await _look_at_site(app, foundation)
         except (DatabaseError, ConfigurationError) as exc:
             _logger.warning("the site was not looked at, what was found last stays: %s", type(exc).__name__)
 
 
-async def _prune(_: FastAPI, foundation: Foundation) -> None:
+async def _prune(foundation: Foundation) -> None:
     """Drop what has expired."""
     stores = (Revocations(foundation.database), Lineage(foundation.database), Journal(foundation.database))
     while True:

@@ -1,5 +1,6 @@
 """The one table: error class -> status, code, words. Nothing else in the bridge names a status for an error."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,6 +24,7 @@ from bridge.errors import (
 
 __all__ = ["Problem", "oauth_answer", "problem_answer", "register_handlers"]
 
+_logger: Final = logging.getLogger(__name__)
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -62,7 +64,9 @@ _TABLE: Final[Mapping[type[BridgeError], Answer]] = {
         "Too many logins at the moment",
         {"Retry-After": "10"},
     ),
-    WriteRefused: Answer(503, "write_refused", "temporarily_unavailable", "The database does not take writes"),
+    WriteRefused: Answer(
+        503, "write_refused", "temporarily_unavailable", "The database does not let the service do this"
+    ),
     ConstraintViolated: Answer(
         409,
         "site_demands_more",
@@ -150,6 +154,8 @@ async def _on_bridge_error(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, BridgeError)  # noqa: S101  # as above
     answer = _answer_for(exc)
     detail = answer.detail or str(exc.args[0])
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _logger.warning("answered %s: %s", answer.status, type(exc).__name__)
     return problem_answer(answer.status, code=answer.code, detail=detail, headers=answer.headers)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.types import Message
 
 from bridge.errors import BridgeError
@@ -13,6 +14,7 @@ from bridge.web.errors import Problem, oauth_answer
 __all__ = ["BoundedRoute", "OAuthRoute"]
 
 _LIMIT_BYTES: Final = 64 * 1024
+_LIMIT_DIGITS: Final = 9  # of a Content-Length that is worth reading as a number
 
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -25,7 +27,13 @@ class BoundedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def bounded(request: Request) -> Response:
-            return await handle(_bounded(request))
+            try:
+                return await handle(_bounded(request))
+            except HTTPException as exc:
+                # FastAPI turns whatever goes wrong while it reads a body into a 400.
+                if isinstance(exc.__cause__, Problem):
+                    raise exc.__cause__ from None
+                raise
 
         return bounded
 
@@ -42,13 +50,15 @@ class OAuthRoute(BoundedRoute):
                 return await handle(request)
             except (BridgeError, Problem) as exc:
                 return oauth_answer(exc)
+            except HTTPException as exc:
+                return oauth_answer(Problem(exc.status_code, code="invalid_request", detail=str(exc.detail)))
 
         return speaking_oauth
 
 
 def _bounded(request: Request) -> Request:
     declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > _LIMIT_BYTES:
+    if declared.isascii() and declared.isdigit() and (len(declared) > _LIMIT_DIGITS or int(declared) > _LIMIT_BYTES):
         raise _too_large()
     received = 0
 

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalSealer
@@ -132,6 +132,9 @@ def _loaded(cls: type[S]) -> S:
         return cls()
     except ValidationError as exc:
         raise _explained(exc) from None  # the cause may quote a secret
+    except SettingsError as exc:
+        named = next((name for name in cls.model_fields if f'"{name}"' in str(exc)), "")
+        raise ConfigurationError(f"{_PREFIX}{named.upper()} is not JSON", cure='Write a list as ["…", "…"].') from None
 
 
 def _refuse_unknown_names() -> None:
