@@ -82,7 +82,7 @@ PASSWORD_COLUMN: Final = Finding(
 USER_TABLE_DIFFERS: Final = Finding(
     "user-table-differs",
     "The database's user table is not as the site's profile has it",
-    "Point both apps to the same database, run the site's migrations, and publish the profile again",
+    "Point both apps to the same database, run the site's migrations, and publish the profile again.",
 )
 PRIVILEGES_MISSING: Final = Finding(
     "privileges-missing",

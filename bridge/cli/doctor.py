@@ -40,6 +40,22 @@ _CHECKED: Final = (
 )
 
 
+_TOLD_BY_PROFILE: Final = (
+    findings.PROFILE_STALE,
+    findings.ARGON2_MISSING,
+    findings.ARGON2_NOT_FIRST,
+    findings.ARGON2_NOT_INSTALLED,
+    findings.ARGON2_NOT_REPRODUCIBLE,
+    findings.PASSWORD_COLUMN,
+    findings.SECRET_KEY_DIFFERS,
+    findings.SESSION_HASH_CUSTOM,
+    findings.PASSWORD_CHECK_CUSTOM,
+    findings.SESSION_MIDDLEWARE,
+    findings.CHECK_REVOKE_TOKEN,
+    findings.SIMPLE_JWT_REJECTS,
+)
+
+
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
     """Check every precondition of re-hashing. Exit 1 if re-hashing would be unsafe."""
     found = asyncio.run(examine(Settings.load()))
@@ -68,7 +84,7 @@ def _document(found: tuple[Finding, ...], *, is_safe: bool) -> dict[str, object]
         {
             "code": candidate.code,
             "title": title,
-            "ok": candidate.code not in by_code,
+            "ok": _verdict(candidate, by_code),
             "blocking": candidate.blocking,
             "message": by_code[candidate.code].message if candidate.code in by_code else None,
             "cure": candidate.cure if candidate.code in by_code else None,
@@ -78,16 +94,24 @@ def _document(found: tuple[Finding, ...], *, is_safe: bool) -> dict[str, object]
     return {"safe": is_safe, "checks": checks}
 
 
+def _verdict(candidate: Finding, by_code: dict[str, Finding]) -> bool | None:
+    """Say whether a precondition holds; None if it was not looked at, because what it would be read from is missing."""
+    if candidate.code in by_code:
+        return False
+    if findings.PROFILE_MISSING.code in by_code and candidate in _TOLD_BY_PROFILE:
+        return None
+    return True
+
+
 def _show(found: tuple[Finding, ...], *, is_safe: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     by_code = {finding.code: finding for finding in found}
-    without_profile = findings.PROFILE_MISSING.code in by_code
     for candidate, title in _CHECKED:
         finding = by_code.get(candidate.code)
         if finding is not None:
             mark = "[bold red]✗[/]" if finding.blocking else "[bold yellow]![/]"
             console.print(f"{mark} {title}")
             console.print(f"    {finding.message}.\n    {finding.cure}", markup=False)
-        elif not without_profile:
+        elif _verdict(candidate, by_code):
             console.print(f"[green]✓[/] {title}")
     console.print("[bold]Re-hashing is safe.[/]" if is_safe else "[bold]Re-hashing would be unsafe.[/]")

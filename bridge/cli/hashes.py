@@ -61,6 +61,8 @@ async def _restore(settings: Settings, opener: JournalOpener, *, dry_run: bool) 
             task = bar.add_task("restoring", total=None)
             async for latest in restoring.run(opener, dry_run=dry_run):
                 bar.update(task, total=latest.entries, completed=latest.done)
+                if bar.disable:
+                    typer.echo(f"looked at {latest.done} of {latest.entries} entries", err=True)
         return latest
 
 

@@ -7,7 +7,7 @@ import typer
 
 from bridge.cli.opening import opened
 from bridge.profile import UserTable
-from bridge.store.privileges import grant_statements
+from bridge.store.privileges import grant_statements, key_sequence
 from bridge.web.app import site_profile
 from bridge.web.settings import DatabaseSettings
 
@@ -24,12 +24,16 @@ def privileges(
 
     BRIDGE_DATABASE_URL must be the owner's here: the service's own role may not even read the site's profile yet.
     """
-    table = asyncio.run(_user_table(DatabaseSettings.load().database_url.get_secret_value()))
-    for statement in grant_statements(role, table, profile_updates=profile_updates, registration=registration):
+    url = DatabaseSettings.load().database_url.get_secret_value()
+    table, sequence = asyncio.run(_user_table(url))
+    for statement in grant_statements(
+        role, table, profile_updates=profile_updates, registration=registration, key_sequence=sequence
+    ):
         typer.echo(statement)
 
 
-async def _user_table(url: str) -> UserTable:
+async def _user_table(url: str) -> tuple[UserTable, str | None]:
     async with opened(url) as database:
         profile = await site_profile(database)
-        return profile.user_table if profile else UserTable()
+        table = profile.user_table if profile else UserTable()
+        return table, await key_sequence(database, table)

@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
@@ -38,7 +38,7 @@ class JournalSealer:
         """
         try:
             key = load_pem_public_key(pem.encode())
-        except ValueError as exc:
+        except (ValueError, UnsupportedAlgorithm) as exc:
             raise ConfigurationError("BRIDGE_REHASH_JOURNAL_KEY is not a public key in PEM", cure=_MAKE_ONE) from exc
         if not isinstance(key, X25519PublicKey):
             raise ConfigurationError("BRIDGE_REHASH_JOURNAL_KEY is not an X25519 key", cure=_MAKE_ONE)
@@ -64,7 +64,7 @@ class JournalOpener:
         """
         try:
             key = load_pem_private_key(pem, password=None)
-        except (ValueError, TypeError) as exc:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             raise ConfigurationError("The file is not an unencrypted private key in PEM", cure=_MAKE_ONE) from exc
         if not isinstance(key, X25519PrivateKey):
             raise ConfigurationError("The private key is not an X25519 key", cure=_MAKE_ONE)

@@ -143,12 +143,15 @@ class Accounts:
         return {name: [error] for name, error in found.items() if error}
 
     def _text_error(self, name: str, value: str) -> str | None:
-        if name not in EDITABLE or not self._users.has(name):
+        if name not in self._users.editable:
             return "This field cannot be set."
         return self._size_error(name, value) or (email_error(value) if name == "email" else None)
 
     def _username_errors(self, username: str) -> dict[str, list[str]]:
-        error = self._size_error("username", username) or username_error(username)
+        column, rule = ("email", email_error) if self._users.logs_in_by_email else ("username", username_error)
+        error = (
+            self._size_error(column, username) or rule(username) or (None if username else "This field is required.")
+        )
         return {"username": [error]} if error else {}
 
     def _size_error(self, name: str, value: str) -> str | None:

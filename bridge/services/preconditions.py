@@ -93,6 +93,7 @@ class Preconditions:
         facts = self._facts
         disagreements = {
             f"its ALGORITHM is {site.algorithm}": site.algorithm != facts.algorithm,
+            "its JWK_URL has no key of the bridge": site.key_fingerprint is None,
             "its key is another": site.key_fingerprint not in (None, facts.key_fingerprint),
             f"its ISSUER is {site.issuer!r}": site.issuer not in (None, facts.issuer),
             f"its AUDIENCE is {site.audience!r}": site.audience not in (None, facts.audience),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.journal import JournalSealer
 from bridge.services.clock import Clock
-from bridge.sessions.lineage import LineageLink, value_digest
+from bridge.sessions.lineage import links_between, value_digest
 from bridge.store.database import Executor
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
@@ -98,14 +98,9 @@ class Upgrading:
         return True
 
     async def _link(self, user: StoredUser, encoded: str, executor: Executor) -> None:
-        link = LineageLink.between(
-            user.encoded,
-            encoded,
-            user_id=user.id,
-            secrets=self._secrets,
-            expires_at=self._clock() + self._session_age,
-        )
-        await self._lineage.record(link, executor=executor)
+        expires_at = self._clock() + self._session_age
+        for link in links_between(user.encoded, encoded, user_id=user.id, secrets=self._secrets, expires_at=expires_at):
+            await self._lineage.record(link, executor=executor)
 
     async def _keep(self, user: StoredUser, encoded: str, executor: Executor) -> None:
         if self._keeping is None:

@@ -2,20 +2,55 @@
 
 Django derives each session's auth hash from the stored value (``AbstractBaseUser.get_session_auth_hash``), so that any
 re-hash would log the user's other sessions out. A link says that sessions of the old value may go on under the new
-one. It names values by keyed HMACs and digests alone: neither hash can be read from it, or checked against a password.
+one. It names values by keyed HMACs alone: neither hash can be read from it, or checked against a password. There is a
+link for each of the site's keys, and it is found by that key alone, so that a key which the site withdraws takes the
+sessions that it made with it, as in plain Django.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
 from django.utils.crypto import salted_hmac
 
-__all__ = ["LineageLink", "session_auth_hash", "value_digest"]
+__all__ = ["LineageLink", "lineage_digest", "links_between", "session_auth_hash", "value_digest"]
 
 _DJANGO_KEY_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+_LINEAGE_KEY_SALT = "bridge.sessions.lineage"
+
+
+@dataclass(frozen=True, slots=True)
+class LineageLink:
+    """One re-hash, under one of the site's keys.
+
+    Attributes:
+        user_id: whose, as text.
+        old_auth_hash: what sessions of the old value carry.
+        old_digest: names the old value; links that end there are carried forward to the new one.
+        new_digest: names the new value. Once the column holds any other, the link is void.
+        expires_at: when no session of the old value can be alive any more.
+    """
+
+    user_id: str
+    old_auth_hash: str
+    old_digest: str
+    new_digest: str
+    expires_at: datetime
+
+
+def links_between(
+    old: str, new: str, *, user_id: str, secrets: Sequence[str], expires_at: datetime
+) -> Iterator[LineageLink]:
+    """Link two stored values of one password; ``secrets`` are SECRET_KEY and its fallbacks."""
+    for secret in secrets:
+        yield LineageLink(
+            user_id=user_id,
+            old_auth_hash=session_auth_hash(old, secret=secret),
+            old_digest=lineage_digest(old, secret=secret),
+            new_digest=lineage_digest(new, secret=secret),
+            expires_at=expires_at,
+        )
 
 
 def session_auth_hash(encoded: str, *, secret: str) -> str:
@@ -23,36 +58,11 @@ def session_auth_hash(encoded: str, *, secret: str) -> str:
     return salted_hmac(_DJANGO_KEY_SALT, encoded, secret=secret, algorithm="sha256").hexdigest()
 
 
+def lineage_digest(encoded: str, *, secret: str) -> str:
+    """Name a stored value in lineage, under one key (hex SHA-256)."""
+    return salted_hmac(_LINEAGE_KEY_SALT, encoded, secret=secret, algorithm="sha256").hexdigest()
+
+
 def value_digest(encoded: str) -> str:
-    """Name a stored value (hex SHA-256); it holds a random salt, so nobody can guess their way back."""
+    """Name a stored value whatever the keys (hex SHA-256); its random salt lets nobody guess their way back."""
     return hashlib.sha256(encoded.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class LineageLink:
-    """One re-hash.
-
-    Attributes:
-        user_id: whose, as text.
-        old_auth_hashes: what sessions of the old value carry, under each of the site's keys.
-        old_digest: names the old value; links that end there are carried forward to the new one.
-        new_digest: names the new value. Once the column holds any other, the link is void.
-        expires_at: when no session of the old value can be alive any more.
-    """
-
-    user_id: str
-    old_auth_hashes: tuple[str, ...]
-    old_digest: str
-    new_digest: str
-    expires_at: datetime
-
-    @classmethod
-    def between(cls, old: str, new: str, *, user_id: str, secrets: Sequence[str], expires_at: datetime) -> Self:
-        """Link two stored values of one password; ``secrets`` are SECRET_KEY and its fallbacks."""
-        return cls(
-            user_id=user_id,
-            old_auth_hashes=tuple(session_auth_hash(old, secret=secret) for secret in secrets),
-            old_digest=value_digest(old),
-            new_digest=value_digest(new),
-            expires_at=expires_at,
-        )

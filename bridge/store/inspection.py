@@ -1,6 +1,7 @@
 """Questions to the database about itself, for the preconditions of re-hashing."""
 
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -25,9 +26,11 @@ class Inspection:
 
     async def has_table(self) -> bool:
         """Tell whether the user table has all the columns of the profile, readable or not."""
-        columns = ", ".join(quoted(name) for name in (self._table.key, self._table.username, *self._table.columns))
+        names = (self._table.key, self._table.username, *self._table.columns)
+        # Qualified: SQLite takes an unknown name in double quotes for a text.
+        columns = ", ".join(f"t.{quoted(name)}" for name in names)
         try:
-            await self._database.fetch_one(f"SELECT {columns} FROM {self._name} WHERE 1 = 0")
+            await self._database.fetch_one(f"SELECT {columns} FROM {self._name} t WHERE 1 = 0")
         except SchemaMissing:
             return False
         except WriteRefused:
@@ -50,21 +53,29 @@ class Inspection:
         return moment
 
     async def usernames_differing_by_case(self) -> Sequence[str]:
-        """Give some lower-cased usernames that more than one user has. One pass over the table."""
+        """Give some lower-cased usernames that more than one user has. One pass over the table.
+
+        SQLite, and PostgreSQL in the C locale, lower ASCII letters only, so that names beyond are compared here.
+        """
         rows = await self._database.fetch_all(
             f"SELECT lower({self._username}) AS name FROM {self._name} GROUP BY 1 HAVING count(*) > 1 LIMIT {_SAMPLE}"
         )
-        return [row["name"] for row in rows]
+        folded = Counter(name.casefold() for name in await self._usernames_beyond_ascii())
+        found = dict.fromkeys(row["name"] for row in rows)
+        return list(found | dict.fromkeys(name for name, count in folded.items() if count > 1))[:_SAMPLE]
 
     async def usernames_not_normalised(self) -> Sequence[str]:
-        """Give some usernames that no login form can produce. Only those beyond ASCII leave the database."""
+        """Give some usernames that no login form can produce."""
+        names = await self._usernames_beyond_ascii()
+        return [name for name in names if unicodedata.normalize("NFKC", name) != name][:_SAMPLE]
+
+    async def _usernames_beyond_ascii(self) -> Sequence[str]:
         beyond_ascii = {
             "postgresql": f"octet_length({self._username}) <> char_length({self._username})",
             "sqlite": f"length(CAST({self._username} AS BLOB)) <> length({self._username})",
         }[self._database.dialect]
         rows = await self._database.fetch_all(f"SELECT {self._username} AS name FROM {self._name} WHERE {beyond_ascii}")
-        names = (row["name"] for row in rows)
-        return [name for name in names if unicodedata.normalize("NFKC", name) != name][:_SAMPLE]
+        return [row["name"] for row in rows]
 
     async def _has(self, privilege: Privilege) -> bool:
         if not privilege.columns:

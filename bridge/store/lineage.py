@@ -21,19 +21,18 @@ class Lineage:
             " WHERE user_id = :user_id AND new_digest = :old_digest",
             {"user_id": link.user_id, "old_digest": link.old_digest, "new_digest": link.new_digest},
         )
-        for old_auth_hash in link.old_auth_hashes:
-            await executor.execute(
-                "INSERT INTO bridge_password_lineage (user_id, old_auth_hash, new_digest, expires_at)"
-                " VALUES (:user_id, :old_auth_hash, :new_digest, :expires_at)"
-                " ON CONFLICT (user_id, old_auth_hash)"
-                " DO UPDATE SET new_digest = excluded.new_digest, expires_at = excluded.expires_at",
-                {
-                    "user_id": link.user_id,
-                    "old_auth_hash": old_auth_hash,
-                    "new_digest": link.new_digest,
-                    "expires_at": link.expires_at,
-                },
-            )
+        await executor.execute(
+            "INSERT INTO bridge_password_lineage (user_id, old_auth_hash, new_digest, expires_at)"
+            " VALUES (:user_id, :old_auth_hash, :new_digest, :expires_at)"
+            " ON CONFLICT (user_id, old_auth_hash)"
+            " DO UPDATE SET new_digest = excluded.new_digest, expires_at = excluded.expires_at",
+            {
+                "user_id": link.user_id,
+                "old_auth_hash": link.old_auth_hash,
+                "new_digest": link.new_digest,
+                "expires_at": link.expires_at,
+            },
+        )
 
     async def prune(self, *, now: datetime) -> int:
         """Drop the links that no live session can need; give their number."""

@@ -1,13 +1,13 @@
 """The least rights that the service needs: printed by ``bridge privileges``, checked by ``bridge doctor``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge.profile import UserTable
-from bridge.store.database import quoted
+from bridge.store.database import Database, quoted
 from bridge.store.users import EDITABLE
 
-__all__ = ["Privilege", "grant_statements", "needed_privileges"]
+__all__ = ["Privilege", "grant_statements", "key_sequence", "needed_privileges"]
 
 _OWN_TABLES = {
     "bridge_site_profile": ("SELECT",),
@@ -41,21 +41,47 @@ class Privilege:
 
 def needed_privileges(table: UserTable) -> Iterator[Privilege]:
     """Give what login, re-hashing, tokens and the report need."""
-    read = dict.fromkeys((table.key, table.username, "password", *table.columns))
+    read = dict.fromkeys((table.key, table.username, *table.columns))
     yield Privilege(table.name, "SELECT", tuple(read))
-    yield Privilege(table.name, "UPDATE", tuple(name for name in ("password", "last_login") if name in table.columns))
+    yield from _update(table, ("password", "last_login"))
     for name, rights in _OWN_TABLES.items():
         yield from (Privilege(name, right) for right in rights)
 
 
-def grant_statements(role: str, table: UserTable, *, profile_updates: bool, registration: bool) -> Iterator[str]:
+def grant_statements(
+    role: str, table: UserTable, *, profile_updates: bool, registration: bool, key_sequence: str | None = None
+) -> Iterator[str]:
     """Give the statements for a role, on top of the right to connect and to use the schema.
 
-    ``profile_updates`` adds what ``PATCH /users/me/`` needs, ``registration`` what ``POST /auth/register`` does.
+    ``profile_updates`` adds what ``PATCH /users/me/`` needs, ``registration`` what ``POST /auth/register`` does:
+    ``key_sequence``, too, where the user table draws its keys from one (Django before 4.1).
     """
     for privilege in needed_privileges(table):
         yield privilege.grant(role)
     if profile_updates:
-        yield Privilege(table.name, "UPDATE", tuple(name for name in EDITABLE if name in table.columns)).grant(role)
+        yield from (privilege.grant(role) for privilege in _update(table, _own_texts(table)))
     if registration:
         yield Privilege(table.name, "INSERT").grant(role)
+        if key_sequence is not None:
+            yield f"GRANT USAGE ON SEQUENCE {key_sequence} TO {quoted(role)};"
+
+
+async def key_sequence(database: Database, table: UserTable) -> str | None:
+    """Give the sequence, quoted, that an integer key is drawn from; None without one."""
+    if database.dialect != "postgresql" or table.key_type != "integer":
+        return None
+    row = await database.fetch_one(
+        "SELECT pg_get_serial_sequence(:table, :key) AS name", {"table": quoted(table.name), "key": table.key}
+    )
+    return None if row is None else row["name"]
+
+
+def _own_texts(table: UserTable) -> tuple[str, ...]:
+    return tuple(name for name in EDITABLE if name != table.username)
+
+
+def _update(table: UserTable, names: Sequence[str]) -> Iterator[Privilege]:
+    # Without a column the right would be to all of them.
+    present = tuple(name for name in names if name in table.columns)
+    if present:
+        yield Privilege(table.name, "UPDATE", present)

@@ -118,7 +118,9 @@ class Users:
         return changed == 1
 
     async def record_login(self, user: StoredUser, *, now: datetime, executor: Executor | None = None) -> None:
-        """Set ``last_login``, as Django's ``user_logged_in`` receiver does."""
+        """Set ``last_login``, where the table has it, as Django's ``user_logged_in`` receiver does."""
+        if not self.has("last_login"):
+            return
         await (executor or self._database).execute(
             f"UPDATE {self._name} SET last_login = :now WHERE {self._key} = :key",
             {"now": self._site_time(now), "key": self._native_key(user.id)},
@@ -158,12 +160,23 @@ class Users:
         return column in self._table.columns
 
     @property
+    def editable(self) -> tuple[str, ...]:
+        """The texts that users may change about themselves; what they log in with is none of them."""
+        return tuple(name for name in EDITABLE if self.has(name) and name != self._table.username)
+
+    @property
+    def logs_in_by_email(self) -> bool:
+        """Whether USERNAME_FIELD is the e-mail address."""
+        return self._table.username == "email"
+
+    @property
     def _columns(self) -> str:
+        # Qualified: SQLite takes an unknown name in double quotes for a text.
         every = ", ".join(
-            f"{quoted(name)} AS {name}" if self.has(name) else f"NULL AS {name}"
+            f"{self._name}.{quoted(name)} AS {name}" if self.has(name) else f"NULL AS {name}"
             for name in (*_TEXTS, *_FLAGS, *_MOMENTS)
         )
-        return f"{self._key} AS key, {self._username} AS username, {every}"
+        return f"{self._name}.{self._key} AS key, {self._name}.{self._username} AS username, {every}"
 
     def _new_row(self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime) -> dict[str, Any]:
         flags = {"is_active": True, "is_staff": False, "is_superuser": False}

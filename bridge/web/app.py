@@ -139,8 +139,10 @@ def _lifespan(
                 asyncio.create_task(_follow_site(app, foundation, follow_every)),
                 asyncio.create_task(_prune(foundation)),
             ]
-            yield
-            await _end(background)
+            try:
+                yield
+            finally:
+                await _end(background)
         finally:
             await pool.close()
             await database.close()

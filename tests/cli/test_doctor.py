@@ -139,7 +139,7 @@ RIGHTS: Final = (
 
 
 @on_postgresql
-@pytest.mark.parametrize(("right", "table"), RIGHTS, ids=" ".join)
+@pytest.mark.parametrize(("right", "table"), RIGHTS, ids=str)
 async def test_a_right_that_is_missing_is_named(examine: Examine, site: Site, right: str, table: str):
     site.revoke(right, table)
 
@@ -190,7 +190,9 @@ async def test_no_secret_is_shown(examine: Examine, site: Site):
         assert not [secret for secret in (DJANGO_SECRET_KEY, SIGNING_KEY) if secret in done.stdout + done.stderr]
 
 
-@pytest.mark.parametrize("finding", [each for each in vars(findings).values() if isinstance(each, Finding)], ids=str)
+@pytest.mark.parametrize(
+    "finding", [each for each in vars(findings).values() if isinstance(each, Finding)], ids=lambda each: each.code
+)
 def test_a_cure_is_a_sentence(finding: Finding):
     assert finding.cure.endswith(".")
     assert not finding.message.endswith(".")

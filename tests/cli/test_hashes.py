@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.contrib.auth.hashers import check_password, make_password
 
-from bridge.sessions.lineage import session_auth_hash, value_digest
+from bridge.sessions.lineage import lineage_digest, session_auth_hash
 from bridge.store.database import Database
 from bridge.web.app import site_profile
 from bridge.web.composition import upgrading_of, users_of
 from tests.cli.conftest import COMMAND, Done, Run, assert_one_line, bridge_environment
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, Cast, FrozenClock, Serve, log_in, settings_for
 
-FORMATS: Final = ("pbkdf2_sha256", "md5", "unsalted_md5", "pbkdf2_sha1")
+FORMATS: Final = ("pbkdf2_sha256", "md5", "unsalted_md5", "unsalted_sha1")
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ async def test_sessions_of_every_value_live_on_after_the_restore(crowd: Crowd, r
 
     rows = await crowd.database.fetch_all(
         "SELECT old_auth_hash FROM bridge_password_lineage WHERE new_digest = :digest",
-        {"digest": value_digest(values[0])},
+        {"digest": lineage_digest(values[0], secret=DJANGO_SECRET_KEY)},
     )
     assert {row["old_auth_hash"] for row in rows} >= {
         session_auth_hash(value, secret=DJANGO_SECRET_KEY) for value in values[1:]
@@ -267,7 +267,7 @@ async def test_a_session_that_was_ended_by_a_change_stays_ended(crowd: Crowd, re
 
     rows = await crowd.database.fetch_all(
         "SELECT old_auth_hash FROM bridge_password_lineage WHERE new_digest = :digest",
-        {"digest": value_digest(changed["user0000"])},
+        {"digest": lineage_digest(changed["user0000"], secret=DJANGO_SECRET_KEY)},
     )
     assert session_auth_hash(upgraded, secret=DJANGO_SECRET_KEY) not in {row["old_auth_hash"] for row in rows}
 

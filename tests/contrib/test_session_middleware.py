@@ -79,8 +79,8 @@ def who(answer: HttpResponse) -> str | None:
 
 
 def cookie(shop: Shop) -> str:
-    found = shop.client.cookies.get("sessionid")
-    return found.value if found else ""
+    found: Any = shop.client.cookies.get("sessionid")
+    return str(found.value) if found else ""
 
 
 def session(shop: Shop) -> SessionBase:
@@ -104,7 +104,7 @@ def test_what_the_session_holds_goes_on_too(open_shop: Shop, ada: User):
         basket = open_shop.client.session
         basket["basket"] = ["mug"]
         basket.save()
-        open_shop.client.cookies["sessionid"] = basket.session_key
+        open_shop.client.cookies["sessionid"] = basket.session_key or ""
     rehash(ada)
     open_shop.get()
 

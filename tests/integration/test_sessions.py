@@ -20,7 +20,6 @@ from django.contrib.auth.hashers import make_password
 from bridge.store.database import open_database
 from tests.conftest import (
     CHECKOUT,
-    DJANGO_SECRET_KEY,
     PASSWORD,
     Cast,
     execute_on_server,
@@ -339,6 +338,11 @@ class Change:
     password: str
 
 
+@pytest.fixture(params=[NEW_PASSWORD, PASSWORD], ids=["to_another", "to_the_same"])
+def change(request: pytest.FixtureRequest, servers: Addresses, cast: Cast, member: str, database_url: str) -> Change:
+    return Change(servers, cast, database_url, member, request.param)
+
+
 async def by_the_admin(change: Change) -> None:
     staff = f"staff-{secrets.token_hex(4)}"
     await change.cast.add(staff, is_staff=True, is_superuser=True)
@@ -386,23 +390,15 @@ CHANGES: Final[dict[str, Callable[[Change], Awaitable[None]]]] = {
 TO: Final = pytest.mark.parametrize("password", [NEW_PASSWORD, PASSWORD], ids=["to_another", "to_the_same"])
 
 
-@TO
 @pytest.mark.parametrize("means", CHANGES.values(), ids=CHANGES.keys())
 async def test_a_changed_password_ends_every_session(
-    servers: Addresses,
-    bridge: httpx.AsyncClient,
-    browsers: list[Browser],
-    cast: Cast,
-    member: str,
-    database_url: str,
-    means: Callable[[Change], Awaitable[None]],
-    password: str,
+    bridge: httpx.AsyncClient, browsers: list[Browser], change: Change, means: Callable[[Change], Awaitable[None]]
 ):
     """Those that were used since the re-hash, and those that were not."""
-    await rehash(bridge, cast, member)
-    assert await everyone(browsers[:2]) == [member] * 2
+    await rehash(bridge, change.cast, change.username)
+    assert await everyone(browsers[:2]) == [change.username] * 2
 
-    await means(Change(servers, cast, database_url, member, password))
+    await means(change)
 
     assert await everyone(browsers) == [None] * BROWSERS
     assert keys(browsers) == [None] * BROWSERS
@@ -491,7 +487,6 @@ async def test_sessions_of_an_older_key_live_over_an_upgrade_at_django(cast: Cas
 async def test_sessions_of_a_key_that_the_site_no_longer_lists_are_over(
     bridge: httpx.AsyncClient, browsers: list[Browser], cast: Cast, username: str, database_url: str
 ):
-    assert DJANGO_SECRET_KEY != OLDER_KEY
     await open_under_the_older_key(browsers[:2], cast, database_url, username)
     await rehash(bridge, cast, username)
 

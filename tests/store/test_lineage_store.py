@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from bridge.sessions.lineage import LineageLink, session_auth_hash, value_digest
+from bridge.sessions.lineage import LineageLink, lineage_digest, links_between, session_auth_hash
 from bridge.store.database import Database
 from bridge.store.lineage import Lineage
 
@@ -20,23 +20,29 @@ def lineage(database: Database) -> Lineage:
     return Lineage(database)
 
 
-def link(old: str, new: str, *, user_id: str = "1", expires: timedelta = WEEK) -> LineageLink:
-    return LineageLink.between(old, new, user_id=user_id, secrets=(SECRET, FALLBACK), expires_at=NOW + expires)
+def link(old: str, new: str, *, user_id: str = "1", expires: timedelta = WEEK) -> list[LineageLink]:
+    """Link two values under each key."""
+    until = NOW + expires
+    return list(links_between(old, new, user_id=user_id, secrets=(SECRET, FALLBACK), expires_at=until))
 
 
-async def rehash(lineage: Lineage, database: Database, *links: LineageLink) -> None:
-    for each in links:
+async def rehash(lineage: Lineage, database: Database, *rehashes: list[LineageLink]) -> None:
+    for links in rehashes:
         async with database.transaction() as transaction:
-            await lineage.record(each, executor=transaction)
+            for each in links:
+                await lineage.record(each, executor=transaction)
 
 
 async def live_under(database: Database, value: str, *, user_id: str = "1") -> set[str]:
     """Give the auth hashes of the sessions that go on while the column holds a value, as Django asks for them."""
-    rows = await database.fetch_all(
-        "SELECT old_auth_hash FROM bridge_password_lineage WHERE user_id = :user_id AND new_digest = :digest",
-        {"user_id": user_id, "digest": value_digest(value)},
-    )
-    return {row["old_auth_hash"] for row in rows}
+    found: set[str] = set()
+    for secret in (SECRET, FALLBACK):
+        rows = await database.fetch_all(
+            "SELECT old_auth_hash FROM bridge_password_lineage WHERE user_id = :user_id AND new_digest = :digest",
+            {"user_id": user_id, "digest": lineage_digest(value, secret=secret)},
+        )
+        found |= {row["old_auth_hash"] for row in rows}
+    return found
 
 
 def sessions_of(*values: str) -> set[str]:

@@ -37,7 +37,8 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
         """Attach the lazy user."""
         super().process_request(request)
         request.user = SimpleLazyObject(partial(_user, request))  # type: ignore[assignment]  # as Django itself
-        request.auser = partial(_auser, request)  # type: ignore[assignment,unused-ignore]  # likewise, since 5.0
+        if hasattr(request, "auser"):  # since Django 5.0
+            request.auser = partial(_auser, request)
 
 
 def _user(request: HttpRequest) -> Any:
@@ -55,7 +56,7 @@ async def _auser(request: HttpRequest) -> Any:
         with _cycling_deferred(request.session) as wanted:
             user = await auth.aget_user(request)
         if wanted and not hasattr(user, ASKED_LINEAGE):
-            await request.session.acycle_key()
+            await sync_to_async(request.session.cycle_key)()
         request._acached_user = user  # type: ignore[attr-defined]  # noqa: SLF001  # the name that Django's own code reads
     return request._acached_user  # type: ignore[attr-defined]  # noqa: SLF001  # likewise
 

@@ -1,6 +1,7 @@
 """Describes this site to the bridge."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAut
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.utils import timezone
+from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
 from bridge.contrib.django.conf import secret_keys
@@ -183,14 +185,19 @@ def _simple_jwt() -> SimpleJwtProfile | None:
         user_id_field_is_key=configured.get("USER_ID_FIELD", "id") in (key.name, "pk"),
         token_type_claim=configured.get("TOKEN_TYPE_CLAIM", "token_type"),
         jti_claim=configured.get("JTI_CLAIM", "jti"),
-        header_types=tuple(configured.get("AUTH_HEADER_TYPES", ("Bearer",))),
+        header_types=_header_types(configured.get("AUTH_HEADER_TYPES", "Bearer")),
         check_revoke_token=bool(configured.get("CHECK_REVOKE_TOKEN", False)),
     )
 
 
+def _header_types(configured: str | Sequence[str]) -> tuple[str, ...]:
+    return (configured,) if isinstance(configured, str) else tuple(configured)
+
+
 def _key_fingerprint(configured: dict[str, Any], algorithm: str) -> str | None:
+    if algorithm.startswith("HS"):
+        secret = configured.get("SIGNING_KEY") or secret_keys()[0]
+        return verifying_fingerprint(force_str(secret), algorithm=algorithm)
     if configured.get("JWK_URL"):
         return None
-    secret = configured.get("SIGNING_KEY", settings.SECRET_KEY)
-    material = secret if algorithm.startswith("HS") else configured.get("VERIFYING_KEY", "")
-    return verifying_fingerprint(str(material), algorithm=algorithm)
+    return verifying_fingerprint(force_str(configured.get("VERIFYING_KEY", "")), algorithm=algorithm)

@@ -1,22 +1,26 @@
 """Keeps sessions alive over a re-hash: Django asks the user model for other hashes a session may carry."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections
+from django.db import DatabaseError, connections, router, transaction
 from django.utils import timezone
 
+from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.models import PasswordLineage
-from bridge.sessions.lineage import value_digest
+from bridge.sessions.lineage import lineage_digest
 
 __all__ = ["ASKED_LINEAGE", "accept_superseded_hashes"]
 
 ASKED_LINEAGE: Final = "_bridge_asked_lineage"
 """Set on a user once Django has asked for superseded hashes: no key of the site matched before."""
+
+_logger = logging.getLogger(__name__)
 
 Fallback = Callable[[AbstractBaseUser], Iterable[str]]
 
@@ -27,6 +31,8 @@ def accept_superseded_hashes(model: type[AbstractBaseUser]) -> None:
     Django calls it only when a session's hash does not match, so that the happy path costs no query. The hook is
     removed with the app: nothing in the sessions or the user model remembers it.
     """
+    if model.get_session_auth_hash is not AbstractBaseUser.get_session_auth_hash:
+        return  # it may mean to end sessions that a stock hash would keep; W006 says so
     original: Fallback = model.get_session_auth_fallback_hash
     if not hasattr(original, "without_lineage"):
         model.get_session_auth_fallback_hash = _with_lineage(original)  # type: ignore[assignment,method-assign]
@@ -37,17 +43,25 @@ def _with_lineage(original: Fallback) -> Fallback:
     def get_session_auth_fallback_hash(self: AbstractBaseUser) -> Iterator[str]:
         yield from original(self)
         setattr(self, ASKED_LINEAGE, True)
-        yield from _outside_the_event_loop(_superseded_hashes, str(self.pk), self.password)
+        yield from _outside_the_event_loop(_superseded_hashes, self)
 
     get_session_auth_fallback_hash.without_lineage = original  # type: ignore[attr-defined]
     return get_session_auth_fallback_hash
 
 
-def _superseded_hashes(user_id: str, encoded: str) -> list[str]:
-    links = PasswordLineage.objects.filter(
-        user_id=user_id, new_digest=value_digest(encoded), expires_at__gt=timezone.now()
+def _superseded_hashes(user: AbstractBaseUser) -> list[str]:
+    database = router.db_for_write(type(user), instance=user)
+    digests = [lineage_digest(user.password, secret=secret) for secret in secret_keys()]
+    links = PasswordLineage.objects.using(database).filter(
+        user_id=str(user.pk), new_digest__in=digests, expires_at__gt=timezone.now()
     )
-    return list(links.values_list("old_auth_hash", flat=True))
+    try:
+        with transaction.atomic(using=database):
+            return list(links.values_list("old_auth_hash", flat=True))
+    except DatabaseError:
+        # Not migrated yet, or away: the session ends as it would without the bridge.
+        _logger.warning("lineage of user %s not read", user.pk, exc_info=True)
+        return []
 
 
 def _outside_the_event_loop(query: Callable[..., list[str]], *arguments: Any) -> list[str]:

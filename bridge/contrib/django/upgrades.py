@@ -5,22 +5,25 @@ The hook is on the user model's ``check_password``, not an authentication backen
 sessions keep naming the backend that they always named, so that the app can be removed again.
 """
 
+import logging
 from datetime import timedelta
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router, transaction
+from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
 from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.counting import count
 from bridge.contrib.django.models import PasswordLineage, PasswordUpgrade
 from bridge.passwords.encoded import EncodedPassword
-from bridge.sessions.lineage import LineageLink
+from bridge.sessions.lineage import links_between
 
 __all__ = ["has_stock_password_check", "write_lineage_on_upgrade"]
+
+_logger = logging.getLogger(__name__)
 
 
 def has_stock_password_check(model: type[AbstractBaseUser]) -> bool:
@@ -52,39 +55,50 @@ async def _acheck_password(self: AbstractBaseUser, raw_password: str | None) -> 
 
 
 def _upgrade(user: AbstractBaseUser, raw_password: str) -> None:
-    """Write the new value, provided that the one which was verified is still there, and its lineage, as one."""
+    """Write the new value and its lineage as one. A database that refuses leaves the old value and the login alone."""
     old, new = user.password, hashers.make_password(raw_password)
-    database = router.db_for_write(type(user), instance=user)
-    with transaction.atomic(using=database):
-        rows = type(user)._base_manager.using(database).filter(pk=user.pk, password=old)  # noqa: SLF001  # documented
-        if not rows.update(password=new):
-            return
-        user.password = new
-        # Once more, as stock Django does: the site's own receivers of post_save expect to hear of it.
-        user.save(using=database, update_fields=["password"])
-        _record(user, old, new, database)
-    count("upgrade_written")
+    try:
+        with transaction.atomic(using=_database_of(user)):
+            written = _replace(user, old, new)
+    except DatabaseError:
+        user.password = old
+        _logger.warning("password of user %s not upgraded", user.pk, exc_info=True)
+        return
+    if written:
+        count("upgrade_written")
+
+
+def _database_of(user: AbstractBaseUser) -> str:
+    return router.db_for_write(type(user), instance=user)
+
+
+def _replace(user: AbstractBaseUser, old: str, new: str) -> bool:
+    """Replace the value, provided that the one which was verified is still there."""
+    database = _database_of(user)
+    rows = type(user)._base_manager.using(database).filter(pk=user.pk, password=old)  # noqa: SLF001  # documented
+    if not rows.update(password=new):
+        return False
+    user.password = new
+    # Once more, as stock Django does: the site's own receivers of post_save expect to hear of it.
+    user.save(using=database, update_fields=["password"])
+    _record(user, old, new, database)
+    return True
 
 
 def _record(user: AbstractBaseUser, old: str, new: str, database: str) -> None:
     now = timezone.now()
-    link = LineageLink.between(
-        old,
-        new,
-        user_id=str(user.pk),
-        secrets=secret_keys(),
-        expires_at=now + timedelta(seconds=settings.SESSION_COOKIE_AGE),
-    )
+    user_id = str(user.pk)
+    expires_at = now + timedelta(seconds=settings.SESSION_COOKIE_AGE)
     lineage = PasswordLineage.objects.using(database)
-    lineage.filter(user_id=link.user_id, new_digest=link.old_digest).update(new_digest=link.new_digest)
-    for old_auth_hash in link.old_auth_hashes:
+    for link in links_between(old, new, user_id=user_id, secrets=secret_keys(), expires_at=expires_at):
+        lineage.filter(user_id=user_id, new_digest=link.old_digest).update(new_digest=link.new_digest)
         lineage.update_or_create(
-            user_id=link.user_id,
-            old_auth_hash=old_auth_hash,
-            defaults={"new_digest": link.new_digest, "expires_at": link.expires_at},
+            user_id=user_id,
+            old_auth_hash=link.old_auth_hash,
+            defaults={"new_digest": link.new_digest, "expires_at": expires_at},
         )
     PasswordUpgrade.objects.using(database).update_or_create(
-        user_id=link.user_id,
+        user_id=user_id,
         defaults={
             "app": "django",
             "old_algorithm": EncodedPassword.parse(old).algorithm or "unknown",
