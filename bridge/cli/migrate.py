@@ -42,7 +42,7 @@ def _django_database(url: str) -> dict[str, Any]:
         parts = conninfo_to_dict(url)
     except ProgrammingError as exc:
         raise ConfigurationError(
-            "BRIDGE_DATABASE_URL is malformed", cure="Use postgresql://user:password@host:5432/name."
+            "BRIDGE_DATABASE_URL is no database URL", cure="Use postgresql://user:password@host:5432/name."
         ) from exc
     named = {django: str(parts.pop(name)) for name, django in _DJANGO_NAMES.items() if parts.get(name)}
     return {"ENGINE": "django.db.backends.postgresql", **named, "OPTIONS": parts}

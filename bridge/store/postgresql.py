@@ -127,7 +127,7 @@ async def _try(url: str, options: dict[str, Any]) -> None:
         connection = await _Connection.connect(url, **options)
     except psycopg.ProgrammingError as exc:
         raise ConfigurationError(
-            "BRIDGE_DATABASE_URL is malformed", cure="Use postgresql://user:password@host:5432/name."
+            "BRIDGE_DATABASE_URL is no database URL", cure="Use postgresql://user:password@host:5432/name."
         ) from exc
     except psycopg.Error as exc:
         raise DatabaseUnavailable(type(exc).__name__) from exc

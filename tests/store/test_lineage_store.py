@@ -20,7 +20,7 @@ def lineage(database: Database) -> Lineage:
     return Lineage(database)
 
 
-def link(old: str, new: str, *, user_id: str = "1", expires: timedelta = WEEK) -> list[LineageLink]:
+def linked(old: str, new: str, *, user_id: str = "1", expires: timedelta = WEEK) -> list[LineageLink]:
     """Link two values under each key."""
     until = NOW + expires
     return list(links_between(old, new, user_id=user_id, secrets=(SECRET, FALLBACK), expires_at=until))
@@ -50,45 +50,45 @@ def sessions_of(*values: str) -> set[str]:
 
 
 async def test_sessions_of_the_old_value_go_on_under_the_new_one(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"))
+    await rehash(lineage, database, linked("V0", "V1"))
 
     assert await live_under(database, "V1") == sessions_of("V0")
 
 
 async def test_earlier_links_are_carried_forward(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"), link("V1", "V2"), link("V2", "V3"))
+    await rehash(lineage, database, linked("V0", "V1"), linked("V1", "V2"), linked("V2", "V3"))
 
     assert await live_under(database, "V3") == sessions_of("V0", "V1", "V2")
     assert await live_under(database, "V1") == await live_under(database, "V2") == set()
 
 
 async def test_a_way_back_keeps_every_session(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"), link("V1", "V0"))
+    await rehash(lineage, database, linked("V0", "V1"), linked("V1", "V0"))
 
     assert await live_under(database, "V0") >= sessions_of("V1")
 
 
 async def test_there_and_back_and_there_again_keeps_every_session(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"), link("V1", "V0"), link("V0", "V2"))
+    await rehash(lineage, database, linked("V0", "V1"), linked("V1", "V0"), linked("V0", "V2"))
 
     assert await live_under(database, "V2") >= sessions_of("V0", "V1")
 
 
 async def test_sessions_before_a_real_change_stay_ended_by_a_later_re_hash(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"), link("changed", "changed and re-hashed"))
+    await rehash(lineage, database, linked("V0", "V1"), linked("changed", "changed and re-hashed"))
 
     assert await live_under(database, "changed and re-hashed") == sessions_of("changed")
 
 
 async def test_other_users_of_the_same_value_are_left_alone(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"), link("V0", "V1", user_id="2"), link("V1", "V2"))
+    await rehash(lineage, database, linked("V0", "V1"), linked("V0", "V1", user_id="2"), linked("V1", "V2"))
 
     assert await live_under(database, "V1", user_id="2") == sessions_of("V0")
     assert await live_under(database, "V2", user_id="2") == set()
 
 
 async def test_the_same_link_twice_is_one_that_lasts_longer(lineage: Lineage, database: Database):
-    await rehash(lineage, database, link("V0", "V1"), link("V0", "V1", expires=2 * WEEK))
+    await rehash(lineage, database, linked("V0", "V1"), linked("V0", "V1", expires=2 * WEEK))
 
     assert await live_under(database, "V1") == sessions_of("V0")
     assert await lineage.prune(now=NOW + WEEK + timedelta(days=1)) == 0
@@ -97,7 +97,8 @@ async def test_the_same_link_twice_is_one_that_lasts_longer(lineage: Lineage, da
 async def test_a_link_of_a_transaction_that_failed_is_not_there(lineage: Lineage, database: Database):
     async def fail() -> None:
         async with database.transaction() as transaction:
-            await lineage.record(link("V0", "V1"), executor=transaction)
+            for each in linked("V0", "V1"):
+                await lineage.record(each, executor=transaction)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -110,9 +111,9 @@ async def test_links_that_no_session_can_need_are_pruned_and_no_others(lineage: 
     await rehash(
         lineage,
         database,
-        link("over", "V1", expires=timedelta(seconds=-1)),
-        link("ending_now", "V1", expires=timedelta()),
-        link("kept", "V1", expires=timedelta(seconds=1)),
+        linked("over", "V1", expires=timedelta(seconds=-1)),
+        linked("ending_now", "V1", expires=timedelta()),
+        linked("kept", "V1", expires=timedelta(seconds=1)),
     )
 
     assert await lineage.prune(now=NOW) == 2  # under either key
