@@ -1,0 +1,27 @@
+"""What changes at the site is noticed by the running bridge."""
+
+import asyncio
+from datetime import timedelta
+
+from bridge.web.app import create_app
+from tests.conftest import Cast, FrozenClock, log_in, running, settings_for
+from tests.web.conftest import PublishedProfile
+
+BOUND = 20.0  # seconds, for a test that would otherwise wait for ever
+
+
+async def test_a_site_that_becomes_unsafe_stops_the_upgrades_without_a_restart(
+    service_url: str, cast: Cast, profile: PublishedProfile, clock: FrozenClock
+):
+    await cast.add("ada")
+    before = await cast.stored_password("ada")
+    app = create_app(settings_for(service_url), clock=clock, follow_every=timedelta(milliseconds=10))
+
+    async with running(app) as client, asyncio.timeout(BOUND):
+        assert (await client.get("/readyz")).json()["rehashing_is_safe"] is True
+        await profile.make_unsafe()
+        while (await client.get("/readyz")).json()["rehashing_is_safe"]:
+            pass  # each request lets the follower have its turn
+
+        assert (await log_in(client, "ada")).status_code == 200
+    assert await cast.stored_password("ada") == before
