@@ -24,6 +24,8 @@ from bridge.contrib.django.upgrades import write_lineage_on_upgrade
 from bridge.sessions.lineage import lineage_digest, session_auth_hash
 from tests.conftest import PASSWORD, old_hash
 
+HAS_ASYNC_CHECK: Final = hasattr(AbstractBaseUser, "acheck_password")
+since_django_5 = pytest.mark.skipif(not HAS_ASYNC_CHECK, reason="Django checks passwords asynchronously since 5.0")
 NEW_PASSWORD: Final = "an entirely different set of words"
 
 
@@ -235,6 +237,7 @@ def test_validators_do_not_take_an_upgrade_for_a_change(site: Client, ada: User,
     assert history == [NEW_PASSWORD]
 
 
+@since_django_5
 @pytest.mark.django_db(transaction=True)
 async def test_an_upgrade_on_the_event_loop_writes_the_same(settings: Settings):
     ada = await User.objects.acreate(username="ada", password=old_hash(PASSWORD))
@@ -246,6 +249,7 @@ async def test_an_upgrade_on_the_event_loop_writes_the_same(settings: Settings):
     assert (link.old_auth_hash, link.new_digest) == (carried, lineage_digest(ada.password, secret=settings.SECRET_KEY))
 
 
+@since_django_5
 @pytest.mark.django_db(transaction=True)
 async def test_of_parallel_upgrades_one_is_written(settings: Settings):
     ada = await User.objects.acreate(username="ada", password=old_hash(PASSWORD))
@@ -325,14 +329,15 @@ def test_a_stock_model_gets_both_hooks():
     install_on(Guest)
 
     assert Guest.check_password is not AbstractBaseUser.check_password
-    assert Guest.acheck_password is not AbstractBaseUser.acheck_password
+    assert not HAS_ASYNC_CHECK or Guest.acheck_password is not AbstractBaseUser.acheck_password
     assert Guest.get_session_auth_fallback_hash is not AbstractBaseUser.get_session_auth_fallback_hash
 
 
 def test_the_hooks_stay_on_the_one_model():
     install_on(Guest)
 
-    assert AbstractBaseUser.check_password.__module__ == AbstractBaseUser.acheck_password.__module__
+    assert AbstractBaseUser.check_password.__module__ == AbstractBaseUser.__module__
+    assert not HAS_ASYNC_CHECK or AbstractBaseUser.acheck_password.__module__ == AbstractBaseUser.__module__
     assert AbstractBaseUser.get_session_auth_fallback_hash.__module__ == AbstractBaseUser.__module__
 
 
@@ -341,7 +346,7 @@ def test_a_models_own_check_of_passwords_is_left_alone():
     install_on(WithOwnCheck)
 
     assert WithOwnCheck.check_password is own
-    assert WithOwnCheck.acheck_password is AbstractBaseUser.acheck_password
+    assert not HAS_ASYNC_CHECK or WithOwnCheck.acheck_password is AbstractBaseUser.acheck_password
 
 
 def test_a_model_with_session_hashes_of_its_own_is_left_alone():
@@ -359,13 +364,18 @@ def test_a_models_own_fallbacks_come_first():
     assert next(iter(user.get_session_auth_fallback_hash())) == "own"
 
 
+def hooks() -> list[Any]:
+    names = ("check_password", "acheck_password", "get_session_auth_fallback_hash")
+    return [getattr(User, name, None) for name in names]
+
+
 def test_hooks_are_installed_once_even_if_the_app_gets_ready_twice():
     signals = (user_logged_in, post_migrate)
-    before = (User.check_password, User.acheck_password, User.get_session_auth_fallback_hash)
+    before = hooks()
     receivers, checks = [len(signal.receivers) for signal in signals], len(registry.registered_checks)
 
     apps.get_app_config("bridge").ready()
 
-    assert (User.check_password, User.acheck_password, User.get_session_auth_fallback_hash) == before
+    assert hooks() == before
     assert [len(signal.receivers) for signal in signals] == receivers
     assert len(registry.registered_checks) == checks
