@@ -79,6 +79,11 @@ PASSWORD_COLUMN: Final = Finding(
     "The user table has no column `password` that holds an argon2 value",
     "Name the column `password` and give it at least 128 characters.",
 )
+ACTIVE_FLAG: Final = Finding(
+    "active-flag",
+    "The user model keeps is_active in another way than in a column of that name: the bridge lets nobody in",
+    "Name the column `is_active`.",
+)
 USER_TABLE_DIFFERS: Final = Finding(
     "user-table-differs",
     "The database's user table is not as the site's profile has it",
@@ -128,6 +133,17 @@ CHECK_REVOKE_TOKEN: Final = Finding(
     "check-revoke-token",
     "SIMPLE_JWT has CHECK_REVOKE_TOKEN: a re-hash would void every token of the user",
     "Switch CHECK_REVOKE_TOKEN off.",
+)
+SECOND_FACTOR: Final = Finding(
+    "second-factor",
+    "The site has apps that ask for more than a password, and the bridge does not ask for it yet",
+    "Send the logins of users with a second factor, or under a lockout, to the site.",
+    blocking=False,
+)
+USERNAMES_UNCHECKED: Final = Finding(
+    "usernames-unchecked",
+    "The usernames could not be looked at",
+    "See why the query failed (a statement_timeout, perhaps); it is tried again within the hour.",
 )
 SIMPLE_JWT_REJECTS: Final = Finding(
     "simple-jwt-rejects",

@@ -32,6 +32,8 @@ class UserTable:
         key_type: of the primary key.
         username: the column of USERNAME_FIELD.
         columns: those of Django's own columns that the table has, with their maximal length in characters or None.
+        always_active: whether the model knows no inactive users (``AbstractBaseUser.is_active``); only then may the
+            column be missing.
     """
 
     name: str = "auth_user"
@@ -52,6 +54,7 @@ class UserTable:
             "last_login": None,
         }
     )
+    always_active: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class HasherProfile:
         available: whether its library is installed in the site's environment.
         parameters: cost settings by name; for argon2 the fields of ``Argon2Parameters``.
         reproducible: whether the bridge can write what this hasher would, given ``parameters``.
+        stock: whether it encodes and verifies as Django's hasher of that name does; a pepper, say, is the site's alone.
     """
 
     algorithm: str
@@ -71,6 +75,7 @@ class HasherProfile:
     available: bool = True
     parameters: Mapping[str, int] = field(default_factory=dict)
     reproducible: bool = True
+    stock: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,16 @@ class SimpleJwtProfile:
     jti_claim: str | None = "jti"
     header_types: tuple[str, ...] = ("Bearer",)
     check_revoke_token: bool = False
+
+    @property
+    def tokens_can_be_read(self) -> bool:
+        """Whether a token of the site says by itself, and to us as to the site, whose it is.
+
+        With another USER_ID_FIELD, `user_id` is not a primary key, and would name another user here.
+        """
+        names = (self.user_id_claim, self.token_type_claim, self.jti_claim)
+        is_named = names == ("user_id", "token_type", "jti")
+        return is_named and self.user_id_field_is_key and not self.check_revoke_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +140,8 @@ class SiteProfile:
         hashers: PASSWORD_HASHERS, in order.
         validators: AUTH_PASSWORD_VALIDATORS as in its settings.
         secret_key_fingerprint: of SECRET_KEY, see ``fingerprint``.
+        secret_key_fallback_fingerprints: of SECRET_KEY_FALLBACKS.
+        second_factor_apps: installed apps that ask for more than a password, which the bridge does not yet.
         sessions: what decides over them.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
         simple_jwt: None where SimpleJWT is not in use.
@@ -136,6 +153,8 @@ class SiteProfile:
     hashers: tuple[HasherProfile, ...] = ()
     validators: tuple[Mapping[str, Any], ...] = ()
     secret_key_fingerprint: str = ""
+    secret_key_fallback_fingerprints: tuple[str, ...] = ()
+    second_factor_apps: tuple[str, ...] = ()
     sessions: SessionProfile = field(default_factory=SessionProfile)
     time_zone: str | None = None
     simple_jwt: SimpleJwtProfile | None = None
@@ -143,7 +162,7 @@ class SiteProfile:
     @property
     def accepted_algorithms(self) -> frozenset[str]:
         """The algorithms that the site itself would verify."""
-        return frozenset(each.algorithm for each in self.hashers if each.available)
+        return frozenset(each.algorithm for each in self.hashers if each.available and each.stock)
 
     @property
     def argon2_parameters(self) -> Argon2Parameters:
@@ -174,7 +193,8 @@ class SiteProfile:
     def _column_findings(self) -> tuple[Finding, ...]:
         length = self.user_table.columns.get("password", 0)
         is_short = length is not None and length < self.argon2_parameters.encoded_length
-        return findings.holding((is_short, findings.PASSWORD_COLUMN))
+        knows_active = "is_active" in self.user_table.columns or self.user_table.always_active
+        return findings.holding((is_short, findings.PASSWORD_COLUMN), (not knows_active, findings.ACTIVE_FLAG))
 
     def _session_findings(self) -> tuple[Finding, ...]:
         return findings.holding(
@@ -185,7 +205,10 @@ class SiteProfile:
 
     def _token_findings(self) -> tuple[Finding, ...]:
         revokes = self.simple_jwt is not None and self.simple_jwt.check_revoke_token
-        return findings.holding((revokes, findings.CHECK_REVOKE_TOKEN))
+        apps = ", ".join(self.second_factor_apps)
+        return findings.holding(
+            (revokes, findings.CHECK_REVOKE_TOKEN), (bool(apps), findings.SECOND_FACTOR.about(apps))
+        )
 
     def to_document(self) -> dict[str, Any]:
         """Give the JSON form that is stored."""
@@ -210,6 +233,8 @@ class SiteProfile:
             hashers=tuple(HasherProfile(**each) for each in document["hashers"]),
             validators=tuple(document["validators"]),
             secret_key_fingerprint=document["secret_key_fingerprint"],
+            secret_key_fallback_fingerprints=tuple(document["secret_key_fallback_fingerprints"]),
+            second_factor_apps=tuple(document["second_factor_apps"]),
             sessions=SessionProfile(**document["sessions"]),
             time_zone=document["time_zone"],
             simple_jwt=_simple_jwt(document["simple_jwt"]),

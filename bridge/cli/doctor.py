@@ -9,8 +9,10 @@ from rich.console import Console
 
 from bridge import findings
 from bridge.cli.opening import opened
+from bridge.errors import DatabaseError
 from bridge.findings import Finding
 from bridge.services.clock import system_clock
+from bridge.services.preconditions import Preconditions
 from bridge.web.app import site_profile
 from bridge.web.composition import preconditions_of
 from bridge.web.settings import Settings
@@ -25,6 +27,7 @@ _CHECKED: Final = (
     (findings.ARGON2_NOT_INSTALLED, "argon2-cffi is installed where Django runs"),
     (findings.ARGON2_NOT_REPRODUCIBLE, "The bridge can write what Django would"),
     (findings.PASSWORD_COLUMN, "The password column holds an argon2 value"),
+    (findings.ACTIVE_FLAG, "Inactive users can be told from active ones"),
     (findings.USER_TABLE_DIFFERS, "The user table is as the profile has it"),
     (findings.PRIVILEGES_MISSING, "The database role has the rights it needs"),
     (findings.SECRET_KEY_DIFFERS, "Both apps have the same SECRET_KEY"),
@@ -33,6 +36,8 @@ _CHECKED: Final = (
     (findings.SESSION_MIDDLEWARE, "They survive parallel requests"),
     (findings.CHECK_REVOKE_TOKEN, "SimpleJWT's tokens survive a re-hash"),
     (findings.SIMPLE_JWT_REJECTS, "SimpleJWT accepts the bridge's tokens"),
+    (findings.SECOND_FACTOR, "A password is all that the site asks for"),
+    (findings.USERNAMES_UNCHECKED, "The usernames can be looked at"),
     (findings.USERNAMES_DIFFER_BY_CASE, "No two usernames differ by case only"),
     (findings.USERNAMES_NOT_NORMALISED, "Every username can be typed into a login form"),
     (findings.CLOCK_SKEW, "This machine and the database agree on the time"),
@@ -47,12 +52,23 @@ _TOLD_BY_PROFILE: Final = (
     findings.ARGON2_NOT_INSTALLED,
     findings.ARGON2_NOT_REPRODUCIBLE,
     findings.PASSWORD_COLUMN,
+    findings.ACTIVE_FLAG,
+    findings.SECOND_FACTOR,
     findings.SECRET_KEY_DIFFERS,
     findings.SESSION_HASH_CUSTOM,
     findings.PASSWORD_CHECK_CUSTOM,
     findings.SESSION_MIDDLEWARE,
     findings.CHECK_REVOKE_TOKEN,
     findings.SIMPLE_JWT_REJECTS,
+)
+
+_TOLD_BY_DATABASE: Final = (
+    findings.PRIVILEGES_MISSING,
+    findings.USERNAMES_UNCHECKED,
+    findings.USERNAMES_DIFFER_BY_CASE,
+    findings.USERNAMES_NOT_NORMALISED,
+    findings.CLOCK_SKEW,
+    findings.PING_PONG,
 )
 
 
@@ -75,7 +91,14 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
     """
     async with opened(settings.database_url.get_secret_value()) as database:
         preconditions = preconditions_of(settings, database, await site_profile(database), system_clock)
-        return (*await preconditions.findings(), *await preconditions.username_findings())
+        return (*await preconditions.findings(), *await _of_usernames(preconditions))
+
+
+async def _of_usernames(preconditions: Preconditions) -> tuple[Finding, ...]:
+    try:
+        return await preconditions.username_findings() or ()
+    except DatabaseError as exc:
+        return (findings.USERNAMES_UNCHECKED.about(type(exc).__name__),)
 
 
 def _document(found: tuple[Finding, ...], *, is_safe: bool) -> dict[str, object]:
@@ -100,7 +123,8 @@ def _verdict(candidate: Finding, by_code: dict[str, Finding]) -> bool | None:
         return False
     if findings.PROFILE_MISSING.code in by_code and candidate in _TOLD_BY_PROFILE:
         return None
-    return True
+    is_closed = findings.USER_TABLE_DIFFERS.code in by_code or findings.PRIVILEGES_MISSING.code in by_code
+    return None if is_closed and candidate in _TOLD_BY_DATABASE else True
 
 
 def _show(found: tuple[Finding, ...], *, is_safe: bool) -> None:

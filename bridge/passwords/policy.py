@@ -1,6 +1,7 @@
 """Which stored values verify, and which of them should be replaced by what."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -55,6 +56,12 @@ class PasswordPolicy:
         if not (verdict.valid and self._must_update(encoded) and self._was_read_whole(password, encoded)):
             return verdict
         return Verification(valid=True, algorithm=verdict.algorithm, rehashed=self.hash(password))
+
+    def verify_decoy(self, password: str, decoy: str) -> Verification:
+        """Do the work of a verification, whatever algorithms are accepted, and say no."""
+        with suppress(*_REFUSED):
+            self._argon2.verify(password.encode(), EncodedPassword.parse(decoy))
+        return Verification(valid=False, algorithm=None)
 
     def verifies(self, stored: str) -> bool:
         """Tell whether any password at all could match a stored value."""

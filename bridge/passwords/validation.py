@@ -1,16 +1,18 @@
 """The site's rules for new passwords and usernames, run by Django's own validators outside the site."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 from django.contrib.auth.password_validation import get_password_validators
 from django.contrib.auth.validators import UnicodeUsernameValidator
-from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
+from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.validators import validate_email
 
 from bridge.errors import ConfigurationError
 
 __all__ = ["PasswordRules", "email_error", "username_error"]
+
+_DJANGO_OWN: Final = "django.contrib.auth.password_validation"
 
 
 class PasswordRules:
@@ -18,15 +20,24 @@ class PasswordRules:
 
     Args:
         configured: the setting as the site has it.
+        allowed: dotted paths that may be loaded besides Django's own. The profile is a row in a database, and whoever
+            writes it must not choose what runs here.
 
     Raises:
-        ConfigurationError: a validator of the site's own is not installed here.
+        ConfigurationError: a validator of the site's own is not allowed here, or cannot be loaded.
     """
 
-    def __init__(self, configured: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, configured: Sequence[Mapping[str, Any]], *, allowed: Collection[str] = ()) -> None:
+        for name in (str(each.get("NAME")) for each in configured):
+            if name not in allowed and name.rpartition(".")[0] != _DJANGO_OWN:
+                raise ConfigurationError(
+                    "A password validator of the site is not allowed here",
+                    cure="List its dotted path in BRIDGE_PASSWORD_VALIDATORS, and install it where the bridge runs.",
+                )
         try:
             self._validators = get_password_validators(configured)
-        except (ImportError, ImproperlyConfigured, TypeError) as exc:
+        except Exception as exc:
+            # The site's own code runs at import, and may want anything that is not here.
             raise ConfigurationError(
                 "A password validator of the site cannot be loaded here",
                 cure="Install the package that holds it where the bridge runs.",

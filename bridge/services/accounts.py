@@ -128,7 +128,18 @@ class Accounts:
         if errors:
             return Invalid(errors)
         encoded = await self._pool.run(partial(self._policy.hash, new))
-        return PasswordChanged() if await self._users.replace_password(user, encoded=encoded) else WrongPassword()
+        if await self._users.replace_password(user, encoded=encoded):
+            return PasswordChanged()
+        return await self._change_after_all(user_id, current=current, encoded=encoded)
+
+    async def _change_after_all(self, user_id: str, *, current: str, encoded: str) -> PasswordChanged | WrongPassword:
+        """Try once more: a login elsewhere may have re-hashed the same password meanwhile."""
+        user = await self._users.with_password(user_id)
+        if user is None:
+            return WrongPassword()
+        verdict = await self._pool.run(partial(self._policy.verify, current, user.encoded))
+        written = verdict.valid and await self._users.replace_password(user, encoded=encoded)
+        return PasswordChanged() if written else WrongPassword()
 
     async def update(self, user: StoredUser, changes: Mapping[str, str]) -> Updated | Invalid | None:
         """Change a user's own texts; None if the user is gone."""

@@ -4,7 +4,7 @@ import logging
 import unicodedata
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 from bridge.errors import DatabaseError, HashingUnavailable
 from bridge.passwords.policy import PasswordPolicy, Verification
@@ -53,14 +53,6 @@ class Rehashing:
     def applies_to(self, user_id: str) -> bool:
         """Tell whether this user's hash may be upgraded now."""
         return self.rollout.includes(user_id, is_safe=self.safety.is_safe)
-
-
-class PasswordCheck(Protocol):
-    """``PasswordPolicy.verify`` or ``verify_and_update``."""
-
-    def __call__(self, password: str, stored: str) -> Verification:
-        """Give the verdict."""
-        ...
 
 
 class Login:
@@ -118,11 +110,11 @@ class Login:
         return LoggedIn(user=user)
 
     async def _verify(self, user: StoredUser | None, password: str) -> Verification:
-        upgrade = user is not None and user.is_active and self._rehashing.applies_to(user.id)
-        check: PasswordCheck = self._policy.verify_and_update if upgrade else self._policy.verify
-        verifies = user is not None and self._policy.verifies(user.encoded)
-        stored = user.encoded if user is not None and verifies else self._decoy
-        return await self._pool.run(partial(check, password, stored))
+        if user is None or not self._policy.verifies(user.encoded):
+            return await self._pool.run(partial(self._policy.verify_decoy, password, self._decoy))
+        upgrade = user.is_active and self._rehashing.applies_to(user.id)
+        check = self._policy.verify_and_update if upgrade else self._policy.verify
+        return await self._pool.run(partial(check, password, user.encoded))
 
     async def _settle(self, user: StoredUser, verdict: Verification) -> None:
         """Write the upgrade and ``last_login``. Whatever the database says, the user is logged in."""

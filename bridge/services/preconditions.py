@@ -1,11 +1,13 @@
 """Everything that must hold before the first hash is upgraded, looked up in the profile and in what really runs."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from bridge import findings
+from bridge.errors import DatabaseError
 from bridge.findings import Finding, holding
 from bridge.profile import SimpleJwtProfile, SiteProfile, fingerprint
 from bridge.services.clock import Clock
@@ -15,6 +17,7 @@ from bridge.store.inspection import Inspection
 
 __all__ = ["BridgeFacts", "Preconditions", "Safety"]
 
+_logger: Final = logging.getLogger(__name__)
 _FRESH: Final = timedelta(days=7)
 _TOLERATED_SKEW: Final = timedelta(seconds=30)
 _NAMES_CHECKED_EVERY: Final = timedelta(hours=1)
@@ -27,11 +30,11 @@ class BridgeFacts:
     """What the bridge runs with, as far as the site must agree.
 
     Attributes:
-        secret_key: BRIDGE_DJANGO_SECRET_KEY.
+        secret_keys: BRIDGE_DJANGO_SECRET_KEY and its fallbacks.
         key_fingerprint: of what the bridge's tokens are verified with.
     """
 
-    secret_key: str
+    secret_keys: tuple[str, ...]
     algorithm: str
     key_fingerprint: str
     issuer: str
@@ -64,10 +67,10 @@ class Preconditions:
         """
         return (*self._of_profile(), *[finding async for finding in self._of_database()])
 
-    async def username_findings(self) -> tuple[Finding, ...]:
-        """Look for usernames that more than one user might type, or nobody can."""
+    async def username_findings(self) -> tuple[Finding, ...] | None:
+        """Look for usernames that more than one user might type, or nobody can; None where they cannot be read."""
         if not await self._inspection.has_table() or await self._inspection.missing_privileges():
-            return ()
+            return None
         by_case = await self._inspection.usernames_differing_by_case()
         unnormalised = await self._inspection.usernames_not_normalised()
         return holding(
@@ -79,7 +82,9 @@ class Preconditions:
         if self._profile is None:
             return (findings.PROFILE_MISSING,)
         is_stale = self._clock() - self._profile.published_at > _FRESH
-        is_foreign = self._profile.secret_key_fingerprint != fingerprint(self._facts.secret_key)
+        held = [fingerprint(key) for key in self._facts.secret_keys]
+        lacks = set(self._profile.secret_key_fallback_fingerprints) - set(held)
+        is_foreign = self._profile.secret_key_fingerprint != held[0] or bool(lacks)
         return (
             *holding((is_stale, findings.PROFILE_STALE)),
             *self._profile.findings(),
@@ -132,8 +137,9 @@ class Safety:
     def __init__(self, clock: Clock) -> None:
         self.findings: tuple[Finding, ...] = (findings.PROFILE_MISSING,)
         self._clock = clock
-        self._of_usernames: tuple[Finding, ...] = ()
-        self._usernames_checked: datetime | None = None
+        self._looked_at: Preconditions | None = None
+        self._of_usernames: tuple[Finding, ...] | None = None
+        self._usernames_due: datetime | None = None
 
     @property
     def is_safe(self) -> bool:
@@ -141,15 +147,33 @@ class Safety:
         return not any(found.blocking for found in self.findings)
 
     async def look(self, preconditions: Preconditions) -> None:
-        """Look again; at the usernames once an hour.
+        """Look again; at the usernames once an hour, and whenever the site is another.
 
         Raises:
             DatabaseError: the database cannot be asked, and what was found last stays in force.
         """
-        if self._usernames_checked is None or self._clock() - self._usernames_checked > _NAMES_CHECKED_EVERY:
-            self._of_usernames = await preconditions.username_findings()
-            self._usernames_checked = self._clock()
-        self.findings = (*await preconditions.findings(), *self._of_usernames)
+        found = await preconditions.findings()
+        if preconditions is not self._looked_at:
+            self._looked_at, self._of_usernames, self._usernames_due = preconditions, None, None
+        if self._usernames_due is None or self._clock() >= self._usernames_due:
+            await self._look_at_usernames(preconditions)
+        of_usernames = (findings.USERNAMES_UNCHECKED,) if self._of_usernames is None else self._of_usernames
+        self.findings = (*found, *of_usernames)
+
+    async def _look_at_usernames(self, preconditions: Preconditions) -> None:
+        try:
+            found = await preconditions.username_findings()
+        except DatabaseError as exc:
+            _logger.warning("usernames not looked at: %s", type(exc).__name__)
+            self._usernames_due = self._clock() + _NAMES_CHECKED_EVERY
+            return
+        self._of_usernames = found
+        if found is not None:
+            self._usernames_due = self._clock() + _NAMES_CHECKED_EVERY
+
+    def distrust(self, finding: Finding) -> None:
+        """Hold that something is unsafe until the next look."""
+        self.findings = (finding,)
 
 
 def _listed(names: Sequence[str]) -> str:

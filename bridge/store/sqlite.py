@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -101,18 +101,27 @@ class SqliteDatabase:
                 yield self._executor
                 await self._executor.execute("COMMIT")
             except BaseException:
-                # Statements queue on the driver's thread: even after a cancellation this one runs last, and not twice.
-                if await self._in_transaction():
-                    await self._executor.execute("ROLLBACK")
+                await _to_its_end(self._roll_back())
                 raise
 
-    async def _in_transaction(self) -> bool:
-        await self._connection.execute("SELECT 1")  # whatever was cancelled has run once this has
-        return self._connection.in_transaction
+    async def _roll_back(self) -> None:
+        # Statements queue on the driver's thread: whatever was cancelled has run once this has.
+        await self._executor.execute("SELECT 1")
+        if self._connection.in_transaction:
+            await self._executor.execute("ROLLBACK")
 
     async def close(self) -> None:
         """Let go of the connection."""
         await self._connection.close()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish ``work`` before anything else, however often the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    task.result()
 
 
 def _uri_of_existing(path: str) -> str:

@@ -195,7 +195,7 @@ class Users:
             key=int(key) if self._table.key_type == "integer" else key,
             username=row["username"],
             **{name: row[name] or "" for name in _TEXTS},
-            is_active=bool(row["is_active"]) or not self.has("is_active"),
+            is_active=bool(row["is_active"]) if self.has("is_active") else self._table.always_active,
             is_staff=bool(row["is_staff"]),
             is_superuser=bool(row["is_superuser"]),
             date_joined=self._moment(row["date_joined"]),
@@ -228,4 +228,7 @@ class Users:
         return moment.astimezone(UTC)
 
     def _site_time(self, moment: datetime) -> datetime:
-        return moment if self._zone is None else moment.astimezone(self._zone).replace(tzinfo=None)
+        """Give what the column takes. On PostgreSQL Django's columns are aware even where the site is not."""
+        if self._zone is None or self._database.dialect == "postgresql":
+            return moment
+        return moment.astimezone(self._zone).replace(tzinfo=None)

@@ -25,6 +25,8 @@ class TokenVerifier:
         audience: the bridge's ``aud``.
         site_issuer: SIMPLE_JWT's ISSUER; None where the site's tokens carry none.
         site_audience: SIMPLE_JWT's AUDIENCE; likewise.
+        site_tokens: whether the site's tokens are taken at all. They must not be where `user_id` is no primary key, or
+            where the site ties them to something that only it can check.
     """
 
     def __init__(
@@ -35,12 +37,14 @@ class TokenVerifier:
         audience: str,
         site_issuer: str | None = None,
         site_audience: str | None = None,
+        site_tokens: bool = True,
     ) -> None:
         self._key = key
         self._issuer = issuer
         self._audience = audience
         self._site_issuer = site_issuer
         self._site_audience = site_audience
+        self._site_tokens = site_tokens
 
     def verify(self, token: str) -> AccessClaims:
         """Check signature, expiry, kind, issuer and audience (RFC 8725, RFC 9068 section 4; SimpleJWT's rules).
@@ -76,7 +80,7 @@ class TokenVerifier:
         """Hold a token to the rules of whoever says to have issued it: ours to RFC 9068, the site's to its settings."""
         if payload.get("iss") == self._issuer and all(name in payload for name in _BRIDGE_CLAIMS):
             expected_audience: str | None = self._audience
-        elif payload.get("iss") == self._site_issuer:
+        elif self._site_tokens and payload.get("iss") == self._site_issuer:
             expected_audience = self._site_audience
         else:
             raise InvalidToken("foreign issuer")

@@ -15,6 +15,7 @@ from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
 
 import bridge
+from bridge import findings
 from bridge.errors import ConfigurationError, DatabaseError, SchemaMissing, WriteRefused
 from bridge.passwords.pool import HashingPool
 from bridge.profile import SiteProfile
@@ -163,11 +164,14 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
     """Take up the site's profile as it is now, and see whether hashes may be upgraded."""
     profile = await site_profile(foundation.database)
     running: Bridge | None = getattr(app.state, "bridge", None)
-    if running is None or profile != running.profile:
-        running = app.state.bridge = compose(foundation, profile)
-        _logger.info("took up the site profile of %s", profile.published_at if profile else "nobody")
+    is_new = running is None or profile != running.profile
+    candidate = compose(foundation, profile) if running is None or is_new else running
     was_safe = foundation.safety.is_safe
-    await foundation.safety.look(running.preconditions)
+    # The verdict first: nothing runs by a new profile under the old one's.
+    await foundation.safety.look(candidate.preconditions)
+    if is_new:
+        app.state.bridge = candidate
+        _logger.info("took up the site profile of %s", profile.published_at if profile else "nobody")
     if foundation.safety.is_safe != was_safe:
         codes = ", ".join(found.code for found in foundation.safety.findings)
         _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
@@ -181,6 +185,10 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
             await _look_at_site(app, foundation)
         except (DatabaseError, ConfigurationError) as exc:
             _logger.warning("the site was not looked at, what was found last stays: %s", type(exc).__name__)
+        except Exception:
+            # The profile is the site's to write; whatever it says, this goes on, and upgrades stop.
+            _logger.exception("the site was not understood")
+            foundation.safety.distrust(findings.PROFILE_MISSING)
 
 
 async def _prune(foundation: Foundation) -> None:

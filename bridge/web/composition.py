@@ -104,13 +104,15 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
             clock=clock,
             decoy=decoy_value(target),
         ),
-        access=Access(issuer=issuer, revocations=Revocations(database), clock=clock),
+        access=Access(
+            issuer=issuer, revocations=Revocations(database), clock=clock, site_misreads=_site_misreads(profile)
+        ),
         identity=Identity(verifier=_verifier(settings, profile), users=users),
         accounts=Accounts(
             users=users,
             policy=policy,
             pool=foundation.pool,
-            rules=_rules(profile),
+            rules=_rules(settings, profile),
             site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
             clock=clock,
         ),
@@ -147,7 +149,7 @@ def preconditions_of(
     return Preconditions(
         profile=profile,
         facts=BridgeFacts(
-            secret_key=settings.django_secrets[0],
+            secret_keys=settings.django_secrets,
             algorithm=key.algorithm,
             key_fingerprint=key.fingerprint,
             issuer=settings.issuer,
@@ -167,14 +169,20 @@ def _verifier(settings: Settings, profile: SiteProfile | None) -> TokenVerifier:
         audience=settings.audience,
         site_issuer=site.issuer,
         site_audience=site.audience,
+        site_tokens=site.tokens_can_be_read,
     )
 
 
-def _rules(profile: SiteProfile | None) -> PasswordRules | None:
+def _site_misreads(profile: SiteProfile | None) -> bool:
+    """Tell whether the site's API would take our `user_id`, a primary key, for another field's value."""
+    return profile is not None and profile.simple_jwt is not None and not profile.simple_jwt.user_id_field_is_key
+
+
+def _rules(settings: Settings, profile: SiteProfile | None) -> PasswordRules | None:
     if profile is None:
         return None
     try:
-        return PasswordRules(profile.validators)
+        return PasswordRules(profile.validators, allowed=settings.password_validators)
     except ConfigurationError as exc:
         _logger.warning("%s", exc)
         return None

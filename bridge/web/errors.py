@@ -1,6 +1,7 @@
 """The one table: error class -> status, code, words. Nothing else in the bridge names a status for an error."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -135,7 +136,7 @@ def oauth_answer(error: BridgeError | Problem) -> JSONResponse:
         status, code, detail, headers = error.status, error.code, error.detail, error.headers
     else:
         answer = _answer_for(error)
-        status, detail, headers = answer.status, answer.detail or str(error.args[0]), answer.headers
+        status, detail, headers = answer.status, answer.detail or str(error.args[0]), _headers(error, answer)
         code = error.code if isinstance(error, MalformedRequest) else answer.oauth
     body = {"error": code, "error_description": detail, "detail": detail}
     return JSONResponse(body, status, dict(headers or {}) | _NO_STORE)
@@ -143,6 +144,12 @@ def oauth_answer(error: BridgeError | Problem) -> JSONResponse:
 
 def _answer_for(error: BridgeError) -> Answer:
     return next(answer for kind, answer in _TABLE.items() if isinstance(error, kind))
+
+
+def _headers(error: BridgeError, answer: Answer) -> Mapping[str, str] | None:
+    if isinstance(error, HashingUnavailable):
+        return {"Retry-After": str(math.ceil(error.retry_after.total_seconds()))}
+    return answer.headers
 
 
 async def _on_problem(_: Request, exc: Exception) -> JSONResponse:
@@ -156,7 +163,7 @@ async def _on_bridge_error(_: Request, exc: Exception) -> JSONResponse:
     detail = answer.detail or str(exc.args[0])
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _logger.warning("answered %s: %s", answer.status, type(exc).__name__)
-    return problem_answer(answer.status, code=answer.code, detail=detail, headers=answer.headers)
+    return problem_answer(answer.status, code=answer.code, detail=detail, headers=_headers(exc, answer))
 
 
 async def _on_validation_error(_: Request, exc: Exception) -> JSONResponse:

@@ -72,6 +72,7 @@ class Settings(BaseSettings):
     rehash_journal_key: str | None = None
     rehash_journal_days: Annotated[int, Field(ge=1, le=3650)] = 30
     registration: Literal["on", "off"] = "off"
+    password_validators: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
 
     @field_validator("django_secret_key")

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.models.signals import post_migrate, post_save
 from django.http import HttpResponse
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from bridge.contrib.django.models import Activity, PasswordLineage, PasswordUpgrade
 from bridge.contrib.django.sessions import accept_superseded_hashes
@@ -91,8 +91,11 @@ def test_there_is_a_link_for_each_key_that_sessions_may_be_of(ada: User, setting
     assert set(PasswordLineage.objects.values_list("old_auth_hash", flat=True)) == expected
 
 
-def test_the_upgrade_is_told_to_the_report(site: Client, ada: User):
-    log_in(site)
+def test_the_upgrade_is_told_to_the_report(
+    site: Client, ada: User, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+):
+    with django_capture_on_commit_callbacks(execute=True):
+        log_in(site)
 
     told = PasswordUpgrade.objects.get()
     assert (told.user_id, told.app, told.old_algorithm) == (str(ada.pk), "django", "pbkdf2_sha256")

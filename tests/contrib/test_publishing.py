@@ -227,6 +227,7 @@ def test_where_simple_jwt_fetches_its_keys_there_is_no_fingerprint(settings: Set
 
 def test_without_simple_jwt_there_is_nothing_to_tell_of_it(settings: Settings):
     del settings.SIMPLE_JWT
+    settings.REST_FRAMEWORK = {}
 
     assert describe_site().simple_jwt is None
 

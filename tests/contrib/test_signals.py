@@ -1,24 +1,23 @@
 """Logins at the site are counted next to the bridge's own: bridge.contrib.django.signals."""
 
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, TestCase
 from pytest_django import Settings
 
 from bridge.contrib.django.models import Activity, SiteProfile
-from bridge.contrib.django.publishing import publish_profile
 from tests.conftest import PASSWORD
 
 
 def log_in(site: Client, password: str = PASSWORD) -> HttpResponse:
-    answer: HttpResponse = site.post("/accounts/login/", {"username": "ada", "password": password})  # type: ignore[assignment]
+    """Log in as with the request's own transaction, after which logins are counted."""
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        answer: HttpResponse = site.post("/accounts/login/", {"username": "ada", "password": password})  # type: ignore[assignment]
     return answer
 
 
@@ -82,32 +81,11 @@ def test_a_login_that_cannot_be_counted_is_logged(site: Client, ada: User, caplo
 # The profile ----------------------------------------------------------------------------------------------------------
 
 
-def published() -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(SiteProfile.objects.get().document)
-    return document
-
-
 def test_a_login_publishes_a_profile_that_is_missing(site: Client, ada: User):
     SiteProfile.objects.all().delete()
     log_in(site)
 
     assert SiteProfile.objects.count() == 1
-
-
-@pytest.mark.parametrize(("hours", "renewed"), [(23, False), (25, True)], ids=["within_a_day", "after_a_day"])
-def test_a_login_renews_a_profile_once_a_day(
-    site: Client,
-    ada: User,
-    settings: Settings,
-    hours: int,
-    renewed: bool,  # noqa: FBT001
-):
-    publish_profile()
-    SiteProfile.objects.update(published_at=datetime.now(UTC) - timedelta(hours=hours))
-    settings.SESSION_COOKIE_AGE = 4711
-    log_in(site)
-
-    assert (published()["sessions"]["cookie_age"] == 4711) is renewed
 
 
 def test_a_login_succeeds_where_the_profile_cannot_be_renewed(site: Client, ada: User):

@@ -270,7 +270,7 @@ def look(database: Database, database_url: str, clock: FrozenClock) -> Look:
         preconditions: Preconditions = preconditions_of(
             settings_for(database_url, **settings), database, await site_profile(database), clock
         )
-        found = (*await preconditions.findings(), *await preconditions.username_findings())
+        found = (*await preconditions.findings(), *(await preconditions.username_findings() or ()))
         return {each.code: each for each in found}
 
     return findings

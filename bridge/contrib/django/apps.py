@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core import checks
+from django.db import connections, router
 from django.db.models.signals import post_migrate
 
 __all__ = ["BridgeConfig"]
@@ -16,6 +17,8 @@ class BridgeConfig(AppConfig):
     label = "bridge"
     verbose_name = "FastAPI migration bridge"
     default_auto_field = "django.db.models.BigAutoField"
+    has_published = False
+    """Whether this process has told the bridge about its site."""
 
     def ready(self) -> None:
         """Register checks, publish the profile after each migrate, keep sessions over re-hashes, count logins."""
@@ -41,6 +44,11 @@ def _has_users() -> bool:
 
 
 def _publish_profile(*, using: str, **_: Any) -> None:
-    from bridge.contrib.django.publishing import publish_profile  # noqa: PLC0415  # it needs the models
+    # They need the models.
+    from bridge.contrib.django.models import SiteProfile  # noqa: PLC0415
+    from bridge.contrib.django.publishing import publish_profile  # noqa: PLC0415
 
-    publish_profile(using=using)
+    # The signal is sent for every app and every database, and on the way back to nothing, too.
+    table = SiteProfile._meta.db_table  # noqa: SLF001  # Django documents the Model._meta API
+    if router.allow_migrate_model(using, SiteProfile) and table in connections[using].introspection.table_names():
+        publish_profile(using=using)

@@ -23,8 +23,11 @@ _WARNINGS: Final = {
     "password-check-custom": "bridge.W007",
     "session-middleware": "bridge.W008",
     "check-revoke-token": "bridge.W009",
+    "active-flag": "bridge.W010",
+    "second-factor": "bridge.W011",
 }
 _SIGNING_KEY: Final = "bridge.E001"
+_USER_ID: Final = "bridge.E002"
 
 
 def check_site(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
@@ -34,7 +37,17 @@ def check_site(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks
     warnings = (
         checks.Warning(found.message, hint=found.cure, id=_WARNINGS[found.code]) for found in describe_site().findings()
     )
-    return [*_check_signing_key(), *warnings]
+    return [*_check_signing_key(), *_check_user_id(), *warnings]
+
+
+def _check_user_id() -> list[checks.CheckMessage]:
+    simple_jwt = describe_site().simple_jwt
+    if simple_jwt is None or simple_jwt.user_id_field_is_key:
+        return []
+    message = (
+        "SIMPLE_JWT names users by another field than the primary key: a token would be another user's at the bridge"
+    )
+    return [checks.Error(message, hint="Set USER_ID_FIELD to the primary key's name.", id=_USER_ID)]
 
 
 def _check_signing_key() -> list[checks.CheckMessage]:

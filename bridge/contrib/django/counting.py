@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 from django.db import DatabaseError, models, transaction
 
@@ -13,10 +14,13 @@ _logger = logging.getLogger(__name__)
 
 
 def count(event: str) -> None:
-    """Count one more. Never stands in a login's way; the savepoint keeps the site's own transaction usable."""
+    """Count one more, once the request's own transaction is through: the row is everybody's, not to stay locked."""
+    transaction.on_commit(partial(_count, event), robust=True)
+
+
+def _count(event: str) -> None:
     try:
-        with transaction.atomic():
-            _add(event)
+        _add(event)
     except DatabaseError:
         _logger.warning("%s not counted", event, exc_info=True)
 

@@ -1,11 +1,12 @@
 """Describes this site to the bridge."""
 
 import json
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
 import django
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -16,7 +17,7 @@ from django.utils import timezone
 from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
-from bridge.contrib.django.conf import secret_keys
+from bridge.contrib.django.conf import secret_keys, simple_jwt_profile
 from bridge.contrib.django.models import SiteProfile as SiteProfileRow
 from bridge.contrib.django.upgrades import has_stock_password_check
 from bridge.passwords.parameters import Argon2Parameters
@@ -34,6 +35,8 @@ from bridge.tokens.keys import verifying_fingerprint
 __all__ = ["as_json", "describe_site", "publish_profile", "renew_profile"]
 
 _RENEWAL: Final = timedelta(days=1)
+_SECOND_FACTOR_APPS: Final = ("allauth.mfa", "axes", "django_otp")
+_HASHER_MODULES: Final = ("django.contrib.auth.hashers", "bridge.contrib.django.hashers")
 _ARGON2ID: Final = 2
 _ARGON2_VERSION: Final = 19
 _ARGON2_HASH_LENGTH: Final = 32
@@ -55,9 +58,12 @@ def as_json(profile: SiteProfile) -> str:
 
 
 def renew_profile() -> None:
-    """Publish again what is more than a day old: what runs may be other than what last migrated."""
-    if not SiteProfileRow.objects.filter(published_at__gt=timezone.now() - _RENEWAL).exists():
+    """Publish at the first login of a process, and again after a day: what runs may be other than what migrated."""
+    config: Any = apps.get_app_config("bridge")
+    is_fresh = SiteProfileRow.objects.filter(published_at__gt=timezone.now() - _RENEWAL).exists()
+    if not (config.has_published and is_fresh):
         publish_profile()
+        config.has_published = True
 
 
 def describe_site() -> SiteProfile:
@@ -69,6 +75,8 @@ def describe_site() -> SiteProfile:
         hashers=tuple(_hasher(path) for path in settings.PASSWORD_HASHERS),
         validators=tuple(dict(each) for each in settings.AUTH_PASSWORD_VALIDATORS),
         secret_key_fingerprint=fingerprint(secret_keys()[0]),
+        secret_key_fallback_fingerprints=tuple(fingerprint(key) for key in secret_keys()[1:]),
+        second_factor_apps=tuple(name for name in _SECOND_FACTOR_APPS if apps.is_installed(name)),
         sessions=_sessions(get_user_model()),
         time_zone=None if settings.USE_TZ else settings.TIME_ZONE,
         simple_jwt=_simple_jwt(),
@@ -84,6 +92,7 @@ def _user_table() -> UserTable:
         key_type=_key_type(meta.pk),
         username=meta.get_field(model.USERNAME_FIELD).column,
         columns=_known_columns(model),
+        always_active=getattr(model, "is_active", None) is True,
     )
 
 
@@ -115,8 +124,17 @@ def _hasher(path: str) -> HasherProfile:
         path=path,
         available=available,
         parameters=_argon2_parameters(hasher) if is_argon2 else {},
-        reproducible=not (is_argon2 and available) or _is_reproducible(hasher),
+        reproducible=not (is_argon2 and available) or (_is_stock(hasher) and _is_reproducible(hasher)),
+        stock=_is_stock(hasher),
     )
+
+
+def _is_stock(hasher: Any) -> bool:
+    """Tell whether a hasher encodes and verifies as the Django hasher that it derives from; costs may differ."""
+    own = type(hasher)
+    known = next((each for each in own.__mro__ if each.__module__ in _HASHER_MODULES), None)
+    methods = ("encode", "decode", "verify", "must_update")
+    return known is not None and all(getattr(own, name) is getattr(known, name) for name in methods)
 
 
 def _is_available(hasher: Any) -> bool:
@@ -172,26 +190,15 @@ def _is_stock_authentication(path: str) -> bool:
 
 def _simple_jwt() -> SimpleJwtProfile | None:
     configured: dict[str, Any] | None = getattr(settings, "SIMPLE_JWT", None)
-    if configured is None:
+    if configured is None and not _authenticates_by_simple_jwt():
         return None
-    key = get_user_model()._meta.pk  # noqa: SLF001  # documented API
-    algorithm = configured.get("ALGORITHM", "HS256")
-    return SimpleJwtProfile(
-        algorithm=algorithm,
-        key_fingerprint=_key_fingerprint(configured, algorithm),
-        issuer=configured.get("ISSUER"),
-        audience=configured.get("AUDIENCE"),
-        user_id_claim=configured.get("USER_ID_CLAIM", "user_id"),
-        user_id_field_is_key=configured.get("USER_ID_FIELD", "id") in (key.name, "pk"),
-        token_type_claim=configured.get("TOKEN_TYPE_CLAIM", "token_type"),
-        jti_claim=configured.get("JTI_CLAIM", "jti"),
-        header_types=_header_types(configured.get("AUTH_HEADER_TYPES", "Bearer")),
-        check_revoke_token=bool(configured.get("CHECK_REVOKE_TOKEN", False)),
-    )
+    profile = simple_jwt_profile(configured or {})
+    return replace(profile, key_fingerprint=_key_fingerprint(configured or {}, profile.algorithm))
 
 
-def _header_types(configured: str | Sequence[str]) -> tuple[str, ...]:
-    return (configured,) if isinstance(configured, str) else tuple(configured)
+def _authenticates_by_simple_jwt() -> bool:
+    configured: dict[str, Any] = getattr(settings, "REST_FRAMEWORK", {})
+    return any("simplejwt" in str(path) for path in configured.get("DEFAULT_AUTHENTICATION_CLASSES", ()))
 
 
 def _key_fingerprint(configured: dict[str, Any], algorithm: str) -> str | None:

@@ -65,7 +65,11 @@ def _upgrade(user: AbstractBaseUser, raw_password: str) -> None:
         _logger.warning("password of user %s not upgraded", user.pk, exc_info=True)
         return
     if written:
-        count("upgrade_written")
+        count("upgrade_reverted" if _algorithm(old) == "argon2" != _algorithm(new) else "upgrade_written")
+
+
+def _algorithm(encoded: str) -> str:
+    return EncodedPassword.parse(encoded).algorithm or "unknown"
 
 
 def _database_of(user: AbstractBaseUser) -> str:
@@ -101,7 +105,7 @@ def _record(user: AbstractBaseUser, old: str, new: str, database: str) -> None:
         user_id=user_id,
         defaults={
             "app": "django",
-            "old_algorithm": EncodedPassword.parse(old).algorithm or "unknown",
+            "old_algorithm": _algorithm(old),
             "upgraded_at": now,
         },
     )

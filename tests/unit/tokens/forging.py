@@ -36,7 +36,7 @@ def issuer(*, key: SigningKey = KEY, lifetime: timedelta = timedelta(minutes=15)
     return TokenIssuer(key=key, issuer=ISSUER, audience=AUDIENCE, lifetime=lifetime)
 
 
-def verifier(*, key: SigningKey = KEY, **site: str | None) -> TokenVerifier:
+def verifier(*, key: SigningKey = KEY, **site: Any) -> TokenVerifier:
     return TokenVerifier(key=key, issuer=ISSUER, audience=AUDIENCE, **site)
 
 
