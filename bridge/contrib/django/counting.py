@@ -15,12 +15,17 @@ _logger = logging.getLogger(__name__)
 
 def count(event: str) -> None:
     """Count one more, once the request's own transaction is through: the row is everybody's, not to stay locked."""
-    transaction.on_commit(partial(_count, event), robust=True)
+    try:
+        transaction.on_commit(partial(_count, event), robust=True)
+    except transaction.TransactionManagementError:
+        _count(event)  # the site commits by hand, and Django cannot tell when
 
 
 def _count(event: str) -> None:
+    # Never in a login's way: the savepoint keeps whatever transaction is open usable.
     try:
-        _add(event)
+        with transaction.atomic():
+            _add(event)
     except DatabaseError:
         _logger.warning("%s not counted", event, exc_info=True)
 
