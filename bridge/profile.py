@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
 
 from bridge import findings
 from bridge.findings import Finding
@@ -162,7 +163,9 @@ class SiteProfile:
     @property
     def accepted_algorithms(self) -> frozenset[str]:
         """The algorithms that the site itself would verify."""
-        return frozenset(each.algorithm for each in self.hashers if each.available and each.stock)
+        # Of several hashers of one name Django takes the last; whichever it is, all must be as we know them.
+        foreign = {each.algorithm for each in self.hashers if not (each.available and each.stock)}
+        return frozenset(each.algorithm for each in self.hashers) - foreign
 
     @property
     def argon2_parameters(self) -> Argon2Parameters:
@@ -221,11 +224,21 @@ class SiteProfile:
         """Read the JSON form.
 
         Raises:
-            ValueError: it was written by a version of the app that this one does not know.
+            ValueError: it was written by a version of the app that this one does not know, or by no app at all.
         """
         version = document.get("schema_version") if isinstance(document, Mapping) else None
         if version != SCHEMA_VERSION:
             raise ValueError(f"site profile of schema {version!r}, not {SCHEMA_VERSION}")
+        try:
+            profile = cls._read(document)
+            profile.findings()
+            ZoneInfo(profile.time_zone or "UTC")
+        except (AttributeError, KeyError, TypeError) as exc:
+            raise ValueError("not what a site publishes") from exc
+        return profile
+
+    @classmethod
+    def _read(cls, document: Mapping[str, Any]) -> Self:
         return cls(
             published_at=datetime.fromisoformat(document["published_at"]),
             django_version=document["django_version"],

@@ -12,7 +12,16 @@ from bridge.errors import ConfigurationError
 
 __all__ = ["PasswordRules", "email_error", "username_error"]
 
-_DJANGO_OWN: Final = "django.contrib.auth.password_validation"
+# By name, not by module: that one holds functions as well, which would run whatever their arguments name.
+_DJANGO_OWN: Final = frozenset(
+    f"django.contrib.auth.password_validation.{name}"
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+)
 
 
 class PasswordRules:
@@ -29,7 +38,7 @@ class PasswordRules:
 
     def __init__(self, configured: Sequence[Mapping[str, Any]], *, allowed: Collection[str] = ()) -> None:
         for name in (str(each.get("NAME")) for each in configured):
-            if name not in allowed and name.rpartition(".")[0] != _DJANGO_OWN:
+            if name not in allowed and name not in _DJANGO_OWN:
                 raise ConfigurationError(
                     "A password validator of the site is not allowed here",
                     cure="List its dotted path in BRIDGE_PASSWORD_VALIDATORS, and install it where the bridge runs.",

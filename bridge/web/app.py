@@ -183,7 +183,7 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
         await asyncio.sleep(every.total_seconds())
         try:
             await _look_at_site(app, foundation)
-        except (DatabaseError, ConfigurationError) as exc:
+        except DatabaseError as exc:
             _logger.warning("the site was not looked at, what was found last stays: %s", type(exc).__name__)
         except Exception:
             # The profile is the site's to write; whatever it says, this goes on, and upgrades stop.

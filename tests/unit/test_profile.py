@@ -171,3 +171,19 @@ def test_a_fingerprint_is_sixteen_hex_digits_and_does_not_tell_the_secret(secret
     assert len(shown) == 16
     assert set(shown) <= set("0123456789abcdef")
     assert len(secret) < 4 or secret not in shown
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"time_zone": "Nowhere/Land"},
+        {"user_table": {"columns": None}},
+        {"hashers": [{"algorithm": "argon2", "path": "argon2", "parameters": {"rounds": 12}}]},
+        {"hashers": None},
+        {"published_at": "yesterday"},
+    ],
+    ids=["zone", "columns", "parameters", "hashers", "moment"],
+)
+def test_a_document_that_no_site_publishes_is_refused_as_a_whole(broken: dict[str, object]):
+    with pytest.raises(ValueError, match=r"."):
+        SiteProfile.from_document(GOOD.to_document() | broken)

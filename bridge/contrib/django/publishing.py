@@ -10,6 +10,7 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
@@ -133,8 +134,8 @@ def _is_stock(hasher: Any) -> bool:
     """Tell whether a hasher encodes and verifies as the Django hasher that it derives from; costs may differ."""
     own = type(hasher)
     known = next((each for each in own.__mro__ if each.__module__ in _HASHER_MODULES), None)
-    methods = ("encode", "decode", "verify", "must_update")
-    return known is not None and all(getattr(own, name) is getattr(known, name) for name in methods)
+    names = ("encode", "decode", "verify", "digest")
+    return known is not None and all(getattr(own, name, None) is getattr(known, name, None) for name in names)
 
 
 def _is_available(hasher: Any) -> bool:
@@ -156,6 +157,8 @@ def _argon2_parameters(hasher: Any) -> dict[str, int]:
 
 def _is_reproducible(hasher: Any) -> bool:
     """Tell whether ``params()``, which a site may override, asks for what the bridge writes."""
+    if type(hasher).must_update is not Argon2PasswordHasher.must_update:
+        return False
     wanted = hasher.params()
     fixed = (wanted.type.value, wanted.version, wanted.hash_len)
     costs = (wanted.time_cost, wanted.memory_cost, wanted.parallelism)
