@@ -2,14 +2,12 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -73,15 +71,6 @@ def test_nothing_is_published_into_a_database_that_the_router_keeps_us_out_of(sq
 # Logins ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def _first_login_of_the_process() -> Iterator[None]:
-    """As if no test before had logged anybody in."""
-    config: Any = apps.get_app_config("bridge")
-    config.has_published = False
-    yield
-    config.has_published = False
-
-
 def log_in(site: Client) -> None:
     assert site.post("/accounts/login/", {"username": "ada", "password": PASSWORD}).status_code == 302
 
@@ -91,28 +80,15 @@ def published_cookie_age() -> int:
     return age
 
 
-@pytest.mark.usefixtures("_first_login_of_the_process")
-def test_the_first_login_of_a_process_publishes_what_runs_even_over_a_fresh_profile(
-    site: Client, ada: User, settings: Settings
-):
-    publish_profile()
-    settings.SESSION_COOKIE_AGE = 4711
-
-    log_in(site)
-
-    assert published_cookie_age() == 4711
-
-
-@pytest.mark.usefixtures("_first_login_of_the_process")
 @pytest.mark.parametrize(("hours", "renewed"), [(23, False), (25, True)], ids=["within_a_day", "after_a_day"])
-def test_further_logins_publish_once_a_day(
+def test_logins_publish_once_a_day(
     site: Client,
     ada: User,
     settings: Settings,
     hours: int,
     renewed: bool,  # noqa: FBT001
 ):
-    log_in(site)
+    publish_profile()
     SiteProfile.objects.update(published_at=datetime.now(UTC) - timedelta(hours=hours))
     settings.SESSION_COOKIE_AGE = 4711
 

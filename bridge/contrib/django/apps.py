@@ -17,8 +17,6 @@ class BridgeConfig(AppConfig):
     label = "bridge"
     verbose_name = "FastAPI migration bridge"
     default_auto_field = "django.db.models.BigAutoField"
-    has_published = False
-    """Whether this process has told the bridge about its site."""
 
     def ready(self) -> None:
         """Register checks, publish the profile after each migrate, keep sessions over re-hashes, count logins."""

@@ -59,12 +59,12 @@ def as_json(profile: SiteProfile) -> str:
 
 
 def renew_profile() -> None:
-    """Publish at the first login of a process, and again after a day: what runs may be other than what migrated."""
-    config: Any = apps.get_app_config("bridge")
-    is_fresh = SiteProfileRow.objects.filter(published_at__gt=timezone.now() - _RENEWAL).exists()
-    if not (config.has_published and is_fresh):
+    """Publish again what is more than a day old: what runs may be other than what last migrated.
+
+    By age alone, so that two processes of different settings do not take turns at every login.
+    """
+    if not SiteProfileRow.objects.filter(published_at__gt=timezone.now() - _RENEWAL).exists():
         publish_profile()
-        config.has_published = True
 
 
 def describe_site() -> SiteProfile:
