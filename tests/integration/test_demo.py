@@ -221,7 +221,9 @@ def test_an_interrupt_stops_both_servers_and_leaves_no_process(
         code = running.process.wait(PATIENCE)
 
     assert children
-    assert [child for child in children if child.is_running()] == []
+    # A worker may outlive its master, which Ctrl-C reached as well, by a moment.
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+    assert alive == []
     assert code == 0
 
 
