@@ -9,6 +9,7 @@ import pytest
 
 from bridge import findings
 from bridge.findings import Finding
+from bridge.profile import SCHEMA_VERSION
 from tests.cli.conftest import Done, Run, assert_one_line
 from tests.conftest import CHECKOUT, DJANGO_SECRET_KEY, SIGNING_KEY, manage
 from tests.web.test_auto_rehash import SAFE, Site, Unsafe, argon2, each_unsafe, sessions, site
@@ -309,6 +310,6 @@ def test_a_database_that_is_not_there_is_refused(run: Run, tmp_path: Path):
 
 @on_sqlite
 async def test_a_profile_of_another_version_is_refused(run: Run, site: Site, database_url: str):
-    await site.profile.edit(lambda document: document.update(schema_version=2))
+    await site.profile.edit(lambda document: document.update(schema_version=SCHEMA_VERSION + 1))
 
     assert_one_line(run("doctor", url=database_url), naming="another version", cure="bridge_profile")

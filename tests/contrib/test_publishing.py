@@ -12,8 +12,9 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
+from bridge.contrib.django.describing import describe_site
 from bridge.contrib.django.models import SiteProfile as Row
-from bridge.contrib.django.publishing import describe_site, publish_profile
+from bridge.contrib.django.publishing import publish_profile
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.profile import SessionProfile, SimpleJwtProfile, SiteProfile, UserTable, fingerprint
 from bridge.tokens.keys import SigningKey
@@ -133,6 +134,40 @@ def test_sessions_are_told_as_they_are_configured(settings: Settings):
     told = describe_site().sessions
 
     assert (told.cookie_age, told.engine) == (60, "django.contrib.sessions.backends.cached_db")
+
+
+def test_the_csrf_settings_are_told_as_they_are_configured(settings: Settings):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
+    settings.CSRF_USE_SESSIONS, settings.CSRF_HEADER_NAME = True, "HTTP_X_OURS"
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+    told = describe_site().csrf
+
+    assert (told.use_sessions, told.header_name, told.is_enforced) == (True, "HTTP_X_OURS", True)
+    assert told.trusted_origins == ("https://*.example.com",)
+    assert told.secure_proxy_ssl_header == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def test_hosts_are_those_that_debug_adds_to_none(settings: Settings):
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, []
+
+    assert describe_site().csrf.allowed_hosts == (".localhost", "127.0.0.1", "[::1]")
+
+
+def test_a_site_without_the_csrf_middleware_says_so(settings: Settings):
+    settings.MIDDLEWARE = [path for path in settings.MIDDLEWARE if "Csrf" not in path]
+
+    assert not describe_site().csrf.is_enforced
+
+
+@pytest.mark.parametrize(
+    ("configured", "told"),
+    [("login", "/accounts/login/"), ("/sign-in/", "/sign-in/"), ("no-such-name", "no-such-name")],
+)
+def test_the_login_page_is_told_as_an_address(settings: Settings, configured: str, told: str):
+    settings.LOGIN_URL = configured
+
+    assert describe_site().sessions.login_url == told
 
 
 def test_djangos_version_is_told():

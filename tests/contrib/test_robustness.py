@@ -13,8 +13,9 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from bridge.contrib.django.describing import describe_site
 from bridge.contrib.django.models import Activity, SiteProfile
-from bridge.contrib.django.publishing import describe_site, publish_profile
+from bridge.contrib.django.publishing import publish_profile
 from bridge.profile import SimpleJwtProfile, fingerprint
 from bridge.tokens.keys import SigningKey
 from tests.conftest import CHECKOUT, DJANGO_SECRET_KEY, PASSWORD, manage

@@ -15,7 +15,7 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework_simplejwt.tokens import AccessToken
 
-from bridge.contrib.django.publishing import describe_site
+from bridge.contrib.django.describing import describe_site
 from bridge.passwords.policy import PasswordPolicy
 from tests.conftest import CHECKOUT, PASSWORD
 from tests.contrib.conftest import bearer, issued
@@ -129,7 +129,7 @@ settings.configure(
 )
 django.setup()
 
-from bridge.contrib.django.publishing import describe_site
+from bridge.contrib.django.describing import describe_site
 
 site = describe_site()
 found = [each.code for each in site.findings() if each.blocking]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from bridge.profile import UserTable
+from bridge.profile import Membership, UserTable
 from tests.conftest import CHECKOUT
 
 SITE: Final = """
@@ -33,7 +33,7 @@ settings.configure(
 django.setup()
 
 from bridge.contrib.django.checks import check_site
-from bridge.contrib.django.publishing import describe_site
+from bridge.contrib.django.describing import describe_site
 
 profile = describe_site()
 print(json.dumps({"table": profile.to_document()["user_table"], "ids": [each.id for each in check_site(None)]}))
@@ -55,17 +55,20 @@ def told_by_site_of(model: str) -> dict[str, Any]:
 
 
 def test_a_table_and_a_key_of_ones_own_are_told():
-    table = UserTable(**told_by_site_of("Customer")["table"])
+    table = UserTable.from_document(told_by_site_of("Customer")["table"])
 
     assert (table.name, table.key, table.key_type) == ("crm_customer", "customer_id", "uuid")
     assert (table.username, table.columns) == ("username", UserTable().columns)
+    assert table.groups == Membership("crm_customer_groups", "customer_id", "group_id")
+    assert table.permissions == Membership("crm_customer_user_permissions", "customer_id", "permission_id")
 
 
 def test_columns_that_the_model_lacks_or_names_otherwise_are_not_told():
-    table = UserTable(**told_by_site_of("Subscriber")["table"])
+    table = UserTable.from_document(told_by_site_of("Subscriber")["table"])
 
     assert (table.key, table.key_type, table.username) == ("email", "text", "email")
     assert table.columns == {"password": 128, "email": 254, "last_login": None}
+    assert (table.groups, table.permissions) == (None, None)
 
 
 @pytest.mark.parametrize(

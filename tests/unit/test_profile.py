@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.passwords.parameters import Argon2Parameters
-from bridge.profile import HasherProfile, SessionProfile, SimpleJwtProfile, SiteProfile, UserTable, fingerprint
+from bridge.profile import (
+    SCHEMA_VERSION,
+    CsrfProfile,
+    HasherProfile,
+    Membership,
+    SessionProfile,
+    SimpleJwtProfile,
+    SiteProfile,
+    UserTable,
+    fingerprint,
+)
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ARGON2 = HasherProfile("argon2", "django.contrib.auth.hashers.Argon2PasswordHasher")
@@ -38,12 +48,27 @@ PROFILES = {
         replace(ARGON2, parameters={"time_cost": 3, "memory_cost": 64, "parallelism": 1, "salt_length": 22}),
         replace(PBKDF2, reproducible=False),
         BCRYPT,
-        user_table=UserTable("people", "uid", "uuid", "email", {"email": 254, "password": 255, "last_login": None}),
+        user_table=UserTable(
+            "people",
+            "uid",
+            "uuid",
+            "email",
+            {"email": 254, "password": 255, "last_login": None},
+            groups=Membership("people_groups", "person_id", "group_id"),
+            permissions=None,
+        ),
         validators=(
             {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
         ),
         secret_key_fingerprint=fingerprint("secret"),
-        sessions=SessionProfile(cookie_age=60, engine="sessions.ours", auth_hash_is_stock=False),
+        sessions=SessionProfile(
+            cookie_age=60, engine="sessions.ours", backends=("a.Backend", "b.Backend"), auth_hash_is_stock=False
+        ),
+        csrf=CsrfProfile(
+            trusted_origins=("https://*.example.com",),
+            allowed_hosts=(".example.com",),
+            secure_proxy_ssl_header=("HTTP_X_FORWARDED_PROTO", "https"),
+        ),
         time_zone="Europe/Berlin",
         simple_jwt=SimpleJwtProfile("RS256", issuer="site", audience="shop", header_types=("JWT", "Bearer")),
     ),
@@ -57,7 +82,7 @@ def test_a_profile_survives_its_json_document(profile: SiteProfile):
     assert SiteProfile.from_document(json.loads(stored)) == profile
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", None])
+@pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, str(SCHEMA_VERSION), None])
 def test_a_document_of_an_unknown_schema_is_refused(version: Any):
     with pytest.raises(ValueError, match="site profile of schema"):
         SiteProfile.from_document(GOOD.to_document() | {"schema_version": version})

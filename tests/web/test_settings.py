@@ -7,6 +7,7 @@ import pytest
 
 from bridge.demo.endpoints import router as demo_router
 from bridge.errors import ConfigurationError
+from bridge.profile import SCHEMA_VERSION
 from bridge.store.database import Database
 from bridge.web.app import app_from_environment, load_router, site_profile
 from bridge.web.settings import DatabaseSettings, Settings
@@ -220,8 +221,8 @@ def test_a_router_that_is_not_there_is_one_line_with_its_cure(name: str):
         "1",
         "not json",
         "",
-        '{"schema_version": 1}',
-        '{"schema_version": 1, "published_at": "yesterday"}',
+        f'{{"schema_version": {SCHEMA_VERSION}}}',
+        f'{{"schema_version": {SCHEMA_VERSION}, "published_at": "yesterday"}}',
     ],
     ids=lambda each: each[:32],
 )

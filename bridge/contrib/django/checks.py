@@ -7,7 +7,7 @@ from django.apps import AppConfig
 from django.core import checks
 
 from bridge.contrib.django.conf import token_verifier
-from bridge.contrib.django.publishing import describe_site
+from bridge.contrib.django.describing import describe_site
 from bridge.errors import ConfigurationError
 
 __all__ = ["check_site"]

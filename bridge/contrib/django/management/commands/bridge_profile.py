@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from bridge.contrib.django.publishing import as_json, describe_site, publish_profile
+from bridge.contrib.django.describing import describe_site
+from bridge.contrib.django.publishing import as_json, publish_profile
 
 __all__ = ["Command"]
 

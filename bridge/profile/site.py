@@ -1,133 +1,24 @@
-"""The site profile: what the Django site told the bridge about itself, and what follows from it.
-
-Django writes it (``manage.py bridge_profile``, and after each ``migrate``); the bridge configures itself from it.
-It holds no secret, only a keyed fingerprint by which both sides can see that they share one.
-"""
+"""The site profile as a whole, and what follows from it."""
 
 import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from bridge import findings
 from bridge.findings import Finding
 from bridge.passwords.parameters import Argon2Parameters
+from bridge.profile.passwords import HasherProfile
+from bridge.profile.sessions import CsrfProfile, SessionProfile
+from bridge.profile.tokens import SimpleJwtProfile
+from bridge.profile.users import UserTable
 
-__all__ = ["HasherProfile", "SessionProfile", "SimpleJwtProfile", "SiteProfile", "UserTable", "fingerprint"]
+__all__ = ["SCHEMA_VERSION", "SiteProfile", "fingerprint"]
 
-SCHEMA_VERSION: Final = 1
-
-KeyType = Literal["integer", "uuid", "text"]
-
-
-@dataclass(frozen=True, slots=True)
-class UserTable:
-    """Where the site keeps its users; the defaults are stock ``auth_user``.
-
-    Attributes:
-        name: the table.
-        key: its primary key's column.
-        key_type: of the primary key.
-        username: the column of USERNAME_FIELD.
-        columns: those of Django's own columns that the table has, with their maximal length in characters or None.
-        always_active: whether the model knows no inactive users (``AbstractBaseUser.is_active``); only then may the
-            column be missing.
-    """
-
-    name: str = "auth_user"
-    key: str = "id"
-    key_type: KeyType = "integer"
-    username: str = "username"
-    columns: Mapping[str, int | None] = field(
-        default_factory=lambda: {
-            "username": 150,
-            "password": 128,
-            "email": 254,
-            "first_name": 150,
-            "last_name": 150,
-            "is_active": None,
-            "is_staff": None,
-            "is_superuser": None,
-            "date_joined": None,
-            "last_login": None,
-        }
-    )
-    always_active: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class HasherProfile:
-    """One entry of PASSWORD_HASHERS.
-
-    Attributes:
-        algorithm: the name that its values start with.
-        path: dotted path of the class.
-        available: whether its library is installed in the site's environment.
-        parameters: cost settings by name; for argon2 the fields of ``Argon2Parameters``.
-        reproducible: whether the bridge can write what this hasher would, given ``parameters``.
-        stock: whether it encodes and verifies as Django's hasher of that name does; a pepper, say, is the site's alone.
-    """
-
-    algorithm: str
-    path: str
-    available: bool = True
-    parameters: Mapping[str, int] = field(default_factory=dict)
-    reproducible: bool = True
-    stock: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class SimpleJwtProfile:
-    """The settings of SIMPLE_JWT that decide which tokens the site takes; none of them secret.
-
-    Attributes:
-        key_fingerprint: of what verifies (``SigningKey.fingerprint``); None where a JWK_URL names the keys.
-        user_id_field_is_key: whether USER_ID_FIELD is the user table's primary key.
-        check_revoke_token: CHECK_REVOKE_TOKEN, which ties every token to the stored password.
-    """
-
-    algorithm: str = "HS256"
-    key_fingerprint: str | None = None
-    issuer: str | None = None
-    audience: str | None = None
-    user_id_claim: str = "user_id"
-    user_id_field_is_key: bool = True
-    token_type_claim: str | None = "token_type"  # noqa: S105  # a claim's name
-    jti_claim: str | None = "jti"
-    header_types: tuple[str, ...] = ("Bearer",)
-    check_revoke_token: bool = False
-
-    @property
-    def tokens_can_be_read(self) -> bool:
-        """Whether a token of the site says by itself, and to us as to the site, whose it is.
-
-        With another USER_ID_FIELD, `user_id` is not a primary key, and would name another user here.
-        """
-        names = (self.user_id_claim, self.token_type_claim, self.jti_claim)
-        is_named = names == ("user_id", "token_type", "jti")
-        return is_named and self.user_id_field_is_key and not self.check_revoke_token
-
-
-@dataclass(frozen=True, slots=True)
-class SessionProfile:
-    """What decides over the site's sessions.
-
-    Attributes:
-        cookie_age: SESSION_COOKIE_AGE in seconds.
-        engine: SESSION_ENGINE.
-        auth_hash_is_stock: whether the user model derives it as ``AbstractBaseUser`` does; lineage knows no other.
-        password_check_is_stock: whether Django's own upgrade on login writes lineage.
-        middleware_keeps_keys: whether the app's AuthenticationMiddleware is in place.
-    """
-
-    cookie_age: int = 1_209_600
-    engine: str = "django.contrib.sessions.backends.db"
-    auth_hash_is_stock: bool = True
-    password_check_is_stock: bool = True
-    middleware_keeps_keys: bool = True
+SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +35,7 @@ class SiteProfile:
         secret_key_fallback_fingerprints: of SECRET_KEY_FALLBACKS.
         second_factor_apps: installed apps that ask for more than a password, which the bridge does not yet.
         sessions: what decides over them.
+        csrf: what decides over requests that come with their cookie.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
         simple_jwt: None where SimpleJWT is not in use.
     """
@@ -157,6 +49,7 @@ class SiteProfile:
     secret_key_fallback_fingerprints: tuple[str, ...] = ()
     second_factor_apps: tuple[str, ...] = ()
     sessions: SessionProfile = field(default_factory=SessionProfile)
+    csrf: CsrfProfile = field(default_factory=CsrfProfile)
     time_zone: str | None = None
     simple_jwt: SimpleJwtProfile | None = None
 
@@ -239,27 +132,23 @@ class SiteProfile:
 
     @classmethod
     def _read(cls, document: Mapping[str, Any]) -> Self:
+        simple_jwt = document["simple_jwt"]
         return cls(
             published_at=datetime.fromisoformat(document["published_at"]),
             django_version=document["django_version"],
-            user_table=UserTable(**document["user_table"]),
+            user_table=UserTable.from_document(document["user_table"]),
             hashers=tuple(HasherProfile(**each) for each in document["hashers"]),
             validators=tuple(document["validators"]),
             secret_key_fingerprint=document["secret_key_fingerprint"],
             secret_key_fallback_fingerprints=tuple(document["secret_key_fallback_fingerprints"]),
             second_factor_apps=tuple(document["second_factor_apps"]),
-            sessions=SessionProfile(**document["sessions"]),
+            sessions=SessionProfile.from_document(document["sessions"]),
+            csrf=CsrfProfile.from_document(document["csrf"]),
             time_zone=document["time_zone"],
-            simple_jwt=_simple_jwt(document["simple_jwt"]),
+            simple_jwt=None if simple_jwt is None else SimpleJwtProfile.from_document(simple_jwt),
         )
 
 
 def fingerprint(secret: str) -> str:
     """Fingerprint a secret under itself, so that two holders can compare and nobody else learns anything."""
     return hmac.new(secret.encode(), b"bridge.profile.fingerprint", hashlib.sha256).hexdigest()[:16]
-
-
-def _simple_jwt(document: Mapping[str, Any] | None) -> SimpleJwtProfile | None:
-    if document is None:
-        return None
-    return SimpleJwtProfile(**{**document, "header_types": tuple(document["header_types"])})

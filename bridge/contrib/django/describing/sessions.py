@@ -1,0 +1,86 @@
+"""Sessions, and what decides over requests that come with their cookie."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch
+from django.utils.module_loading import import_string
+
+from bridge.contrib.django.upgrades import has_stock_password_check
+from bridge.profile import CsrfProfile, SessionProfile
+
+__all__ = ["csrf", "sessions"]
+
+
+def sessions(model: type[Any]) -> SessionProfile:
+    """Describe sessions, for a user model."""
+    return SessionProfile(
+        cookie_age=settings.SESSION_COOKIE_AGE,
+        cookie_name=settings.SESSION_COOKIE_NAME,
+        cookie_domain=settings.SESSION_COOKIE_DOMAIN,
+        cookie_path=settings.SESSION_COOKIE_PATH,
+        cookie_secure=settings.SESSION_COOKIE_SECURE,
+        cookie_samesite=settings.SESSION_COOKIE_SAMESITE or None,
+        engine=settings.SESSION_ENGINE,
+        serializer=settings.SESSION_SERIALIZER,
+        backends=tuple(settings.AUTHENTICATION_BACKENDS),
+        login_url=_login_url(),
+        auth_hash_is_stock=_has_stock_auth_hash(model),
+        password_check_is_stock=has_stock_password_check(model),
+        middleware_keeps_keys=not any(_is_stock_authentication(path) for path in settings.MIDDLEWARE),
+    )
+
+
+def _has_stock_auth_hash(model: type[Any]) -> bool:
+    fallback = getattr(model, "get_session_auth_fallback_hash", None)
+    return (
+        model.get_session_auth_hash is AbstractBaseUser.get_session_auth_hash
+        and getattr(fallback, "without_lineage", None) is AbstractBaseUser.get_session_auth_fallback_hash
+    )
+
+
+def _is_stock_authentication(path: str) -> bool:
+    return import_string(path) is DjangoAuthenticationMiddleware
+
+
+def _login_url() -> str:
+    """Resolve LOGIN_URL, which may be a URL pattern's name, as ``login_required`` does."""
+    if getattr(settings, "ROOT_URLCONF", None) is None:
+        return str(settings.LOGIN_URL)
+    try:
+        return str(resolve_url(settings.LOGIN_URL))
+    except NoReverseMatch:
+        return str(settings.LOGIN_URL)  # nothing at the site needs a login, or none could be reached
+
+
+def csrf() -> CsrfProfile:
+    """Describe what ``CsrfViewMiddleware`` decides by."""
+    header: Any = settings.SECURE_PROXY_SSL_HEADER
+    return CsrfProfile(
+        use_sessions=settings.CSRF_USE_SESSIONS,
+        cookie_name=settings.CSRF_COOKIE_NAME,
+        cookie_domain=settings.CSRF_COOKIE_DOMAIN,
+        header_name=settings.CSRF_HEADER_NAME,
+        trusted_origins=tuple(settings.CSRF_TRUSTED_ORIGINS),
+        session_cookie_domain=settings.SESSION_COOKIE_DOMAIN,
+        allowed_hosts=_allowed_hosts(),
+        use_x_forwarded_host=settings.USE_X_FORWARDED_HOST,
+        use_x_forwarded_port=settings.USE_X_FORWARDED_PORT,
+        secure_proxy_ssl_header=None if header is None else (header[0], header[1]),
+        is_enforced=any(_is_csrf(path) for path in settings.MIDDLEWARE),
+    )
+
+
+def _allowed_hosts() -> tuple[str, ...]:
+    if settings.DEBUG and not settings.ALLOWED_HOSTS:
+        return (".localhost", "127.0.0.1", "[::1]")  # django.http.request.HttpRequest.get_host
+    return tuple(settings.ALLOWED_HOSTS)
+
+
+def _is_csrf(path: str) -> bool:
+    middleware = import_string(path)
+    return isinstance(middleware, type) and issubclass(middleware, CsrfViewMiddleware)

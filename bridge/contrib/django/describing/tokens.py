@@ -1,0 +1,41 @@
+"""SIMPLE_JWT, without its keys."""
+
+from dataclasses import replace
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+from django.utils.encoding import force_str
+
+from bridge.contrib.django.conf import secret_keys, simple_jwt_profile
+from bridge.profile import SimpleJwtProfile
+from bridge.tokens.keys import verifying_fingerprint
+
+__all__ = ["simple_jwt"]
+
+
+def simple_jwt() -> SimpleJwtProfile | None:
+    """Describe SIMPLE_JWT; None where SimpleJWT is not in use."""
+    configured: dict[str, Any] | None = getattr(settings, "SIMPLE_JWT", None)
+    if configured is None and not _authenticates_by_simple_jwt():
+        return None
+    profile = simple_jwt_profile(configured or {})
+    return replace(
+        profile,
+        key_fingerprint=_key_fingerprint(configured or {}, profile.algorithm),
+        keeps_blacklist=apps.is_installed("rest_framework_simplejwt.token_blacklist"),
+    )
+
+
+def _authenticates_by_simple_jwt() -> bool:
+    configured: dict[str, Any] = getattr(settings, "REST_FRAMEWORK", {})
+    return any("simplejwt" in str(path) for path in configured.get("DEFAULT_AUTHENTICATION_CLASSES", ()))
+
+
+def _key_fingerprint(configured: dict[str, Any], algorithm: str) -> str | None:
+    if algorithm.startswith("HS"):
+        secret = configured.get("SIGNING_KEY") or secret_keys()[0]
+        return verifying_fingerprint(force_str(secret), algorithm=algorithm)
+    if configured.get("JWK_URL"):
+        return None
+    return verifying_fingerprint(force_str(configured.get("VERIFYING_KEY", "")), algorithm=algorithm)
