@@ -1,9 +1,10 @@
 """From a token to the user it names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bridge.errors import InvalidToken
-from bridge.store.users import StoredUser, Users
+from bridge.services.lineage import Continuity
+from bridge.store.users import Identified, StoredUser, Users
 from bridge.tokens import AccessClaims, TokenVerifier
 
 __all__ = ["Authenticated", "Identity"]
@@ -20,21 +21,38 @@ class Authenticated:
 class Identity:
     """Verifies tokens and reads their users live."""
 
-    def __init__(self, *, verifier: TokenVerifier, users: Users) -> None:
+    def __init__(self, *, verifier: TokenVerifier, users: Users, continuity: Continuity) -> None:
         self._verifier = verifier
         self._users = users
+        self._continuity = continuity
 
     async def of_token(self, token: str) -> Authenticated:
         """Find the active user of an access token that was not revoked, in one statement.
+
+        A second one follows only for a token of before a re-hash, until its grant is next refreshed.
 
         Raises:
             InvalidToken: the token is not to be believed, or its user is gone or inactive.
             DatabaseUnavailable: the user table cannot be read.
         """
         claims = self._verifier.verify(token)
-        identified = await self._users.of_token(user_id=claims.user_id, token_id=claims.token_id)
+        identified = await self._users.of_token(
+            user_id=claims.user_id, token_id=claims.token_id, grant_id=claims.session_id
+        )
         if identified is None or not identified.user.is_active:
             raise InvalidToken("no active user")
         if identified.revoked:
             raise InvalidToken("revoked")
-        return Authenticated(user=identified.user, claims=claims)
+        await self._check_grant(claims, identified)
+        # No endpoint has a use for the stored password.
+        return Authenticated(user=replace(identified.user, encoded=""), claims=claims)
+
+    async def _check_grant(self, claims: AccessClaims, identified: Identified) -> None:
+        """End what hangs on a password that was changed since; a re-hash changed none."""
+        if claims.session_id is None:
+            return
+        if identified.grant_hash is not None:
+            if not await self._continuity.holds(identified.user, identified.grant_hash):
+                raise InvalidToken("password changed")
+        elif claims.is_own:  # other issuers have a `sid` of their own
+            raise InvalidToken("no grant")

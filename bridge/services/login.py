@@ -2,7 +2,7 @@
 
 import logging
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -27,7 +27,7 @@ class LoggedIn:
     """The password was theirs.
 
     Attributes:
-        user: as read before this login.
+        user: as read before this login, but for the stored password, which is the one that stands now.
     """
 
     user: StoredUser
@@ -105,9 +105,9 @@ class Login:
         if user is None or not (verdict.valid and user.is_active):
             await self._recorder.record(Event.LOGIN_REFUSED, user_id=user.id if user else None)
             return LoginRefused()
-        await self._settle(user, verdict)
+        outcome = await self._settle(user, verdict)
         await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id)
-        return LoggedIn(user=user)
+        return LoggedIn(user=user if outcome is None else replace(user, encoded=verdict.rehashed or user.encoded))
 
     async def _verify(self, user: StoredUser | None, password: str) -> Verification:
         if user is None or not self._policy.verifies(user.encoded):
@@ -116,7 +116,7 @@ class Login:
         check = self._policy.verify_and_update if upgrade else self._policy.verify
         return await self._pool.run(partial(check, password, user.encoded))
 
-    async def _settle(self, user: StoredUser, verdict: Verification) -> None:
+    async def _settle(self, user: StoredUser, verdict: Verification) -> Replaced | None:
         """Write the upgrade and ``last_login``. Whatever the database says, the user is logged in."""
         outcome: Replaced | None = None
         try:
@@ -128,9 +128,10 @@ class Login:
             _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
             if verdict.rehashed is not None:
                 await self._recorder.record(Event.UPGRADE_FAILED, user_id=user.id)
-            return
+            return None
         if verdict.rehashed is not None:
             await self._tell(outcome, user)
+        return outcome
 
     async def _tell(self, outcome: Replaced | None, user: StoredUser) -> None:
         event = Event.UPGRADE_SUPERSEDED if outcome is None else Event.UPGRADE_WRITTEN

@@ -17,11 +17,14 @@ _APP: Final = "bridge"
 
 
 class Event(StrEnum):
-    """What can happen at a login; one of the first three each time, and others with it."""
+    """What can happen at a login, one of the first three each time and others with it; and at a refresh."""
 
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_REFUSED = "login_refused"
     LOGIN_WITHOUT_CAPACITY = "login_without_capacity"
+    REFRESH_REFUSED = "refresh_refused"
+    REFRESH_REUSED = "refresh_reused"
+    """A spent refresh token came back: its grant was ended."""
     UPGRADE_WRITTEN = "upgrade_written"
     UPGRADE_SUPERSEDED = "upgrade_superseded"
     """Somebody changed the password between its verification and the write; theirs stands."""

@@ -46,7 +46,7 @@ class Upgrading:
 
     Args:
         secrets: the site's SECRET_KEY and its fallbacks.
-        session_age: how long a session of the old value may live.
+        lineage_age: how long what hangs on the old value, sessions and grants, may live without a sign of life.
         keeping: None where replaced values are not kept.
     """
 
@@ -58,7 +58,7 @@ class Upgrading:
         upgrades: Upgrades,
         journal: Journal,
         secrets: Sequence[str],
-        session_age: timedelta,
+        lineage_age: timedelta,
         clock: Clock,
         keeping: JournalKeeping | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Upgrading:
         self._upgrades = upgrades
         self._journal = journal
         self._secrets = tuple(secrets)
-        self._session_age = session_age
+        self._lineage_age = lineage_age
         self._clock = clock
         self._keeping = keeping
 
@@ -98,7 +98,7 @@ class Upgrading:
         return True
 
     async def _link(self, user: StoredUser, encoded: str, executor: Executor) -> None:
-        expires_at = self._clock() + self._session_age
+        expires_at = self._clock() + self._lineage_age
         for link in links_between(user.encoded, encoded, user_id=user.id, secrets=self._secrets, expires_at=expires_at):
             await self._lineage.record(link, executor=executor)
 

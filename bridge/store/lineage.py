@@ -1,5 +1,6 @@
 """Which superseded values a session may still carry (table ``bridge_password_lineage``, which Django reads)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from bridge.sessions.lineage import LineageLink
@@ -9,7 +10,7 @@ __all__ = ["Lineage"]
 
 
 class Lineage:
-    """Writes links; they are read where sessions are verified."""
+    """Writes links, and follows them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,6 +34,24 @@ class Lineage:
                 "expires_at": link.expires_at,
             },
         )
+
+    async def leads(
+        self,
+        user_id: str,
+        *,
+        old_auth_hash: str,
+        new_digests: Sequence[str],
+        now: datetime,
+        executor: Executor | None = None,
+    ) -> bool:
+        """Tell whether what hung on an old value may go on under the present one, named under each of the keys."""
+        names = {f"digest_{number}": digest for number, digest in enumerate(new_digests)}
+        row = await (executor or self._database).fetch_one(
+            "SELECT 1 AS one FROM bridge_password_lineage WHERE user_id = :user_id AND old_auth_hash = :old_auth_hash"
+            f" AND expires_at > :now AND new_digest IN ({', '.join(f':{name}' for name in names)})",
+            {"user_id": user_id, "old_auth_hash": old_auth_hash, "now": now, **names},
+        )
+        return row is not None
 
     async def prune(self, *, now: datetime) -> int:
         """Drop the links that no live session can need; give their number."""

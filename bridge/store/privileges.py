@@ -13,6 +13,7 @@ _OWN_TABLES = {
     "bridge_site_profile": ("SELECT",),
     "bridge_activity": ("SELECT", "INSERT", "UPDATE"),
     "bridge_revoked_token": ("SELECT", "INSERT", "DELETE"),
+    "bridge_grant": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_password_lineage": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_password_upgrade": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_rehash_journal": ("SELECT", "INSERT", "DELETE"),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from bridge.store.database import Database
+from bridge.store.database import Database, Executor
 
 __all__ = ["Revocations"]
 
@@ -13,9 +13,11 @@ class Revocations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, *, token_id: str, user_id: str, expires_at: datetime, now: datetime) -> None:
+    async def add(
+        self, *, token_id: str, user_id: str, expires_at: datetime, now: datetime, executor: Executor | None = None
+    ) -> None:
         """Revoke a token; a second time changes nothing."""
-        await self._database.execute(
+        await (executor or self._database).execute(
             "INSERT INTO bridge_revoked_token (token_id, user_id, expires_at, revoked_at)"
             " VALUES (:token_id, :user_id, :expires_at, :now) ON CONFLICT (token_id) DO NOTHING",
             {"token_id": token_id, "user_id": user_id, "expires_at": expires_at, "now": now},

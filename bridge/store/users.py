@@ -47,10 +47,16 @@ class StoredUser:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The user that a token names, and whether that token was revoked."""
+    """The user that a token names.
+
+    Attributes:
+        revoked: whether the token was, or its grant has ended.
+        grant_hash: what its grant hangs on; None where there is no such grant of this user.
+    """
 
     user: StoredUser
     revoked: bool
+    grant_hash: str | None = field(default=None, repr=False)
 
 
 def is_storable(text: str) -> bool:
@@ -85,35 +91,40 @@ class Users:
         )
         return None if row is None else self._user(row)
 
-    async def with_password(self, user_id: str) -> StoredUser | None:
+    async def with_password(self, user_id: str, *, executor: Executor | None = None) -> StoredUser | None:
         """Read a user and their stored password by primary key."""
-        key = self._native_key(user_id)
+        key = self.native_key(user_id)
         if key is None:
             return None
-        row = await self._database.fetch_one(
+        row = await (executor or self._database).fetch_one(
             f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {self._key} = :key",
             {"key": key},
         )
         return None if row is None else self._user(row)
 
-    async def of_token(self, *, user_id: str, token_id: str) -> Identified | None:
-        """Read, in one statement, the user that a token names and whether the token was revoked."""
-        key = self._native_key(user_id)
-        if key is None or not is_storable(token_id):
+    async def of_token(self, *, user_id: str, token_id: str, grant_id: str | None = None) -> Identified | None:
+        """Read, in one statement, the user that a token names, whether it was revoked, and its grant."""
+        key = self.native_key(user_id)
+        if key is None or not is_storable(token_id) or not is_storable(grant_id or ""):
             return None
         row = await self._database.fetch_one(
-            f"SELECT {self._columns},"
-            " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked"
-            f" FROM {self._name} WHERE {self._key} = :key",
-            {"key": key, "token_id": token_id},
+            f"SELECT {self._columns}, password AS encoded,"
+            " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked,"
+            " g.auth_hash AS grant_hash, g.ended_at AS grant_ended"
+            f" FROM {self._name} LEFT JOIN bridge_grant g ON g.id = :grant_id AND g.user_id = :user_id"
+            f" WHERE {self._name}.{self._key} = :key",
+            {"key": key, "user_id": str(key), "token_id": token_id, "grant_id": grant_id},
         )
-        return None if row is None else Identified(user=self._user(row), revoked=bool(row["revoked"]))
+        if row is None:
+            return None
+        has_ended = row["grant_ended"] is not None
+        return Identified(user=self._user(row), revoked=bool(row["revoked"]) or has_ended, grant_hash=row["grant_hash"])
 
     async def replace_password(self, user: StoredUser, *, encoded: str, executor: Executor | None = None) -> bool:
         """Write a new stored password, provided that the one in ``user`` is still there (compare-and-swap)."""
         changed = await (executor or self._database).execute(
             f"UPDATE {self._name} SET password = :new WHERE {self._key} = :key AND password = :old",
-            {"new": encoded, "key": self._native_key(user.id), "old": user.encoded},
+            {"new": encoded, "key": self.native_key(user.id), "old": user.encoded},
         )
         return changed == 1
 
@@ -123,7 +134,7 @@ class Users:
             return
         await (executor or self._database).execute(
             f"UPDATE {self._name} SET last_login = :now WHERE {self._key} = :key",
-            {"now": self._site_time(now), "key": self._native_key(user.id)},
+            {"now": self.site_time(now), "key": self.native_key(user.id)},
         )
 
     async def update(self, user_id: str, changes: Mapping[str, str]) -> StoredUser | None:
@@ -132,7 +143,7 @@ class Users:
         row = await self._database.fetch_one(
             f"UPDATE {self._name} SET {', '.join(f'{quoted(name)} = :{name}' for name in names)}"
             f" WHERE {self._key} = :key RETURNING {self._columns}",
-            {"key": self._native_key(user_id), **{name: changes[name] for name in names}},
+            {"key": self.native_key(user_id), **{name: changes[name] for name in names}},
         )
         return None if row is None else self._user(row)
 
@@ -183,7 +194,7 @@ class Users:
         known: dict[str, Any] = {name: value for name, value in flags.items() if self.has(name)}
         known |= {name: texts.get(name, "") for name in _TEXTS if self.has(name)}
         if self.has("date_joined"):
-            known["date_joined"] = self._site_time(now)
+            known["date_joined"] = self.site_time(now)
         if self._table.key_type == "uuid":
             known[self._table.key] = uuid4()
         return known | {self._table.username: username, "password": encoded}
@@ -203,7 +214,7 @@ class Users:
             encoded=row.get("encoded", ""),
         )
 
-    def _native_key(self, user_id: str) -> int | UUID | str | None:
+    def native_key(self, user_id: str) -> int | UUID | str | None:
         """Read a key's text form; None where it cannot be a key of this table."""
         if self._table.key_type == "integer":
             is_number = user_id.isascii() and user_id.isdigit() and len(user_id) < len(str(_LARGEST_KEY))
@@ -227,7 +238,7 @@ class Users:
             moment = moment.replace(tzinfo=self._zone or UTC)
         return moment.astimezone(UTC)
 
-    def _site_time(self, moment: datetime) -> datetime:
+    def site_time(self, moment: datetime) -> datetime:
         """Give what the column takes. On PostgreSQL Django's columns are aware even where the site is not."""
         if self._zone is None or self._database.dialect == "postgresql":
             return moment

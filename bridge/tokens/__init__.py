@@ -1,8 +1,21 @@
-"""Access tokens that the bridge and the Django site both honour (RFC 7519, RFC 9068). Pure: no I/O, no framework."""
+"""Tokens that the bridge and the Django site both honour (RFC 7519, RFC 9068). Pure: no I/O, no framework."""
 
-from bridge.tokens.claims import AccessClaims
-from bridge.tokens.issuer import TokenIssuer
+from bridge.tokens.claims import AccessClaims, RefreshClaims, TokenClaims
+from bridge.tokens.issuer import TokenIssuer, without_signature
 from bridge.tokens.keys import SigningKey
-from bridge.tokens.verifier import TokenVerifier
+from bridge.tokens.rotation import Chain, Turn, turn_of
+from bridge.tokens.verifier import TokenVerifier, unverified_session_id
 
-__all__ = ["AccessClaims", "SigningKey", "TokenIssuer", "TokenVerifier"]
+__all__ = [
+    "AccessClaims",
+    "Chain",
+    "RefreshClaims",
+    "SigningKey",
+    "TokenClaims",
+    "TokenIssuer",
+    "TokenVerifier",
+    "Turn",
+    "turn_of",
+    "unverified_session_id",
+    "without_signature",
+]

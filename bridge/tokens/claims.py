@@ -1,14 +1,14 @@
-"""The claims of an access token, whoever issued it."""
+"""The claims of a verified token, whoever issued it."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-__all__ = ["AccessClaims"]
+__all__ = ["AccessClaims", "RefreshClaims", "TokenClaims"]
 
 
 @dataclass(frozen=True, slots=True)
-class AccessClaims:
-    """What a verified access token says.
+class TokenClaims:
+    """What a verified token says.
 
     Attributes:
         user_id: the user's primary key as text (SimpleJWT's ``user_id``).
@@ -16,7 +16,8 @@ class AccessClaims:
         expires_at: ``exp``.
         issued_at: ``iat``; None where the issuer left it out.
         scope: granted scopes (RFC 6749 section 3.3); empty for the site's tokens, which have none.
-        session_id: ``sid``, the grant that the token belongs to; None for the site's tokens.
+        session_id: ``sid``, the grant that the token belongs to; None for tokens outside of any.
+        is_own: whether it carries the bridge's issuer and claims; else the site's rules apply to it.
     """
 
     user_id: str
@@ -25,3 +26,14 @@ class AccessClaims:
     issued_at: datetime | None = None
     scope: tuple[str, ...] = ()
     session_id: str | None = None
+    is_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims(TokenClaims):
+    """Of a token that opens endpoints."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims(TokenClaims):
+    """Of a token that is exchanged for the next pair, and opens nothing."""

@@ -1,4 +1,4 @@
-"""Writes access tokens that the bridge, SimpleJWT and ninja-jwt take alike."""
+"""Writes tokens that the bridge, SimpleJWT and ninja-jwt take alike."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,20 +6,20 @@ from datetime import datetime, timedelta
 
 import jwt
 
-from bridge.tokens.claims import AccessClaims
+from bridge.tokens.claims import AccessClaims, RefreshClaims, TokenClaims
 from bridge.tokens.keys import SigningKey
 
-__all__ = ["TokenIssuer"]
+__all__ = ["TokenIssuer", "without_signature"]
 
 
 class TokenIssuer:
-    """Signs access tokens.
+    """Signs access and refresh tokens.
 
     Args:
         key: what to sign with.
         issuer: ``iss``.
         audience: ``aud``.
-        lifetime: until ``exp``.
+        lifetime: of access tokens, until ``exp``.
     """
 
     def __init__(self, *, key: SigningKey, issuer: str, audience: str, lifetime: timedelta) -> None:
@@ -44,10 +44,22 @@ class TokenIssuer:
             issued_at=issued_at,
             scope=tuple(scope),
             session_id=session_id,
+            is_own=True,
         )
-        return jwt.encode(self._payload(claims), self._key.private, self._key.algorithm, {"typ": "at+jwt"}), claims
+        return self._signed(claims, kind="access", header_type="at+jwt"), claims
 
-    def _payload(self, claims: AccessClaims) -> dict[str, object]:
+    def issue_refresh(self, claims: RefreshClaims) -> str:
+        """Sign a refresh token; the same claims give the same token again (but for ES256's random signature).
+
+        It has the claims of an access token, and of SimpleJWT's refresh tokens, so that either app can rotate it.
+        """
+        return self._signed(claims, kind="refresh", header_type="refresh+jwt")
+
+    def _signed(self, claims: TokenClaims, *, kind: str, header_type: str) -> str:
+        payload = self._payload(claims) | {"token_type": kind}
+        return jwt.encode(payload, self._key.private, self._key.algorithm, {"typ": header_type})
+
+    def _payload(self, claims: TokenClaims) -> dict[str, object]:
         payload: dict[str, object] = {
             "iss": self._issuer,
             "aud": self._audience,
@@ -56,10 +68,14 @@ class TokenIssuer:
             "iat": claims.issued_at,
             "exp": claims.expires_at,
             "jti": claims.token_id,
-            "token_type": "access",
             "user_id": claims.user_id,
             "scope": " ".join(claims.scope),
         }
         if claims.session_id is not None:
             payload["sid"] = claims.session_id
         return payload
+
+
+def without_signature(token: str) -> str:
+    """Give a token for the record: it can be read, and opens nothing."""
+    return token[: token.rindex(".") + 1]

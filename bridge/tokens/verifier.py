@@ -1,4 +1,4 @@
-"""Believes an access token, or does not."""
+"""Believes a token, or does not."""
 
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -6,10 +6,10 @@ from typing import Any, Final
 import jwt
 
 from bridge.errors import InvalidToken
-from bridge.tokens.claims import AccessClaims
+from bridge.tokens.claims import AccessClaims, RefreshClaims
 from bridge.tokens.keys import SigningKey
 
-__all__ = ["TokenVerifier"]
+__all__ = ["TokenVerifier", "unverified_session_id"]
 
 _MAXIMUM_LENGTH: Final = 8192
 _MAXIMUM_ID_LENGTH: Final = 255
@@ -52,11 +52,21 @@ class TokenVerifier:
         Raises:
             InvalidToken: whatever is wrong with it.
         """
+        return AccessClaims(**self._claims(token, kind="access"))
+
+    def verify_refresh(self, token: str) -> RefreshClaims:
+        """Check a refresh token likewise; whether it was spent, a database must say.
+
+        Raises:
+            InvalidToken: whatever is wrong with it.
+        """
+        return RefreshClaims(**self._claims(token, kind="refresh"))
+
+    def _claims(self, token: str, *, kind: str) -> dict[str, Any]:
         payload = self._decode(token)
-        if payload.get("token_type") != "access":
-            raise InvalidToken("not an access token")
-        self._check_origin(payload)
-        return _claims(payload)
+        if payload.get("token_type") != kind:
+            raise InvalidToken(f"no {kind} token")
+        return _claims(payload) | {"is_own": self._check_origin(payload)}
 
     def _decode(self, token: str) -> dict[str, Any]:
         if len(token) > _MAXIMUM_LENGTH:
@@ -76,9 +86,13 @@ class TokenVerifier:
         except (jwt.PyJWTError, ValueError) as exc:
             raise InvalidToken(type(exc).__name__) from exc
 
-    def _check_origin(self, payload: dict[str, Any]) -> None:
-        """Hold a token to the rules of whoever says to have issued it: ours to RFC 9068, the site's to its settings."""
-        if payload.get("iss") == self._issuer and all(name in payload for name in _BRIDGE_CLAIMS):
+    def _check_origin(self, payload: dict[str, Any]) -> bool:
+        """Hold a token to the rules of whoever says to have issued it: ours to RFC 9068, the site's to its settings.
+
+        Tell whether it is ours.
+        """
+        is_own = payload.get("iss") == self._issuer and all(name in payload for name in _BRIDGE_CLAIMS)
+        if is_own:
             expected_audience: str | None = self._audience
         elif self._site_tokens and payload.get("iss") == self._site_issuer:
             expected_audience = self._site_audience
@@ -88,6 +102,16 @@ class TokenVerifier:
             raise InvalidToken("foreign audience")
         if expected_audience is None and "aud" in payload:
             raise InvalidToken("foreign audience")
+        return is_own
+
+
+def unverified_session_id(token: str) -> str | None:
+    """Read ``sid`` from a token on record, whose signature may be gone; None where it has none, or is no token."""
+    try:
+        session_id = jwt.decode(token, options={"verify_signature": False}).get("sid")
+    except (jwt.PyJWTError, ValueError):
+        return None
+    return session_id if isinstance(session_id, str) else None
 
 
 def _audiences(payload: dict[str, Any]) -> list[object]:
@@ -95,17 +119,24 @@ def _audiences(payload: dict[str, Any]) -> list[object]:
     return audience if isinstance(audience, list) else [audience]
 
 
-def _claims(payload: dict[str, Any]) -> AccessClaims:
+def _claims(payload: dict[str, Any]) -> dict[str, Any]:
     scope = payload.get("scope", "")
+    return {
+        "user_id": _user_id(payload),
+        "token_id": _token_id(payload),
+        "expires_at": _moment(payload["exp"]),
+        "issued_at": _moment(payload["iat"]) if "iat" in payload else None,
+        "scope": tuple(scope.split()) if isinstance(scope, str) else (),
+        "session_id": _session_id(payload),
+    }
+
+
+def _session_id(payload: dict[str, Any]) -> str | None:
+    """Read ``sid``; one that could be no grant's is refused rather than taken for none."""
     session_id = payload.get("sid")
-    return AccessClaims(
-        user_id=_user_id(payload),
-        token_id=_token_id(payload),
-        expires_at=_moment(payload["exp"]),
-        issued_at=_moment(payload["iat"]) if "iat" in payload else None,
-        scope=tuple(scope.split()) if isinstance(scope, str) else (),
-        session_id=session_id if isinstance(session_id, str) else None,
-    )
+    if session_id is not None and not (isinstance(session_id, str) and 0 < len(session_id) <= _MAXIMUM_ID_LENGTH):
+        raise InvalidToken("sid out of bounds")
+    return session_id
 
 
 def _user_id(payload: dict[str, Any]) -> str:

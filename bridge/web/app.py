@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from importlib import import_module
 from typing import Final
 
@@ -24,13 +25,14 @@ from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import Database, open_database
+from bridge.store.grants import Grants
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
 from bridge.store.revocations import Revocations
 from bridge.web.composition import Bridge, Foundation, compose
 from bridge.web.errors import register_handlers
-from bridge.web.routers import auth, health, migration, users
+from bridge.web.routers import auth, grants, health, migration, users
 from bridge.web.settings import Settings
 
 __all__ = ["app_from_environment", "create_app", "load_router", "site_profile"]
@@ -69,7 +71,7 @@ def create_app(
     # /docs from the package's own files: no browser of an operator asks another host for scripts.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
-    for router in (auth.router, users.router, migration.router, health.router, *routers):
+    for router in (auth.router, grants.router, users.router, migration.router, health.router, *routers):
         app.include_router(router)
     return app
 
@@ -193,13 +195,22 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
 
 async def _prune(foundation: Foundation) -> None:
     """Drop what has expired."""
-    stores = (Revocations(foundation.database), Lineage(foundation.database), Journal(foundation.database))
+    database = foundation.database
+    # Every token of a grant that was last refreshed so long ago has expired; a day more for clocks that differ.
+    grants_kept = foundation.settings.grant_times.idle + timedelta(days=1)
     while True:
-        for store in stores:
+        now = foundation.clock()
+        prunings = {
+            "revocations": partial(Revocations(database).prune, now=now),
+            "lineage": partial(Lineage(database).prune, now=now),
+            "journal": partial(Journal(database).prune, now=now),
+            "grants": partial(Grants(database).prune, rotated_before=now - grants_kept),
+        }
+        for name, prune in prunings.items():
             try:
-                await store.prune(now=foundation.clock())
+                await prune()
             except DatabaseError as exc:
-                _logger.warning("%s not pruned: %s", type(store).__name__, type(exc).__name__)
+                _logger.warning("%s not pruned: %s", name, type(exc).__name__)
         await asyncio.sleep(_PRUNE_SECONDS)
 
 

@@ -1,11 +1,13 @@
 """Puts the services together from settings, database and site profile."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
 
 from bridge.errors import ConfigurationError
 from bridge.passwords.decoy import decoy_value
@@ -15,18 +17,23 @@ from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.validation import PasswordRules
 from bridge.profile import SessionProfile, SimpleJwtProfile, SiteProfile, UserTable
-from bridge.services.access import Access
 from bridge.services.accounts import Accounts
 from bridge.services.clock import Clock
+from bridge.services.ending import Ending
+from bridge.services.granting import Granting
 from bridge.services.identity import Identity
+from bridge.services.introspection import Introspection
+from bridge.services.lineage import Continuity
 from bridge.services.login import Login, Rehashing
 from bridge.services.preconditions import BridgeFacts, Preconditions, Safety
 from bridge.services.recording import Recorder
 from bridge.services.reporting import Reporting
 from bridge.services.upgrading import Upgrading
 from bridge.store.activity import Activity
+from bridge.store.blacklist import Blacklist
 from bridge.store.census import Census
 from bridge.store.database import Database
+from bridge.store.grants import Grants
 from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
@@ -64,59 +71,134 @@ class Bridge:
     preconditions: Preconditions
     safety: Safety
     registration_open: bool
+    introspection_clients: Mapping[str, SecretStr]
     login: Login
-    access: Access
+    granting: Granting
+    ending: Ending
     identity: Identity
+    introspection: Introspection
     accounts: Accounts
     reporting: Reporting
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What several use cases are built from."""
+
+    users: Users
+    policy: PasswordPolicy
+    preconditions: Preconditions
+    grants: Grants
+    blacklist: Blacklist | None
+    continuity: Continuity
+    issuer: TokenIssuer
+    verifier: TokenVerifier
+    ending: Ending
+    identity: Identity
 
 
 def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
     """Build every use case; cheap enough to do again when the site publishes a new profile."""
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     table = profile.user_table if profile else UserTable()
-    users = users_of(database, profile)
-    target = profile.argon2_parameters if profile else Argon2Parameters()
-    policy = PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS)
-    preconditions = preconditions_of(settings, database, profile, clock)
-    issuer = TokenIssuer(
-        key=settings.key(),
-        issuer=settings.issuer,
-        audience=settings.audience,
-        lifetime=settings.access_lifetime,
-    )
+    parts = _parts(foundation, profile)
     return Bridge(
         database=database,
         registry=foundation.registry,
         profile=profile,
-        preconditions=preconditions,
+        preconditions=parts.preconditions,
         safety=foundation.safety,
         registration_open=settings.registration == "on",
-        login=Login(
+        introspection_clients=settings.introspection_clients,
+        login=_login(foundation, profile, parts),
+        granting=_granting(foundation, profile, parts),
+        ending=parts.ending,
+        identity=parts.identity,
+        introspection=Introspection(
+            identity=parts.identity,
+            users=parts.users,
+            grants=parts.grants,
+            blacklist=parts.blacklist,
+            continuity=parts.continuity,
+            verifier=parts.verifier,
             database=database,
-            users=users,
-            policy=policy,
-            pool=foundation.pool,
-            upgrading=upgrading_of(settings, database, profile, clock),
-            rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
-            preconditions=preconditions,
-            recorder=foundation.recorder,
             clock=clock,
-            decoy=decoy_value(target),
         ),
-        access=Access(
-            issuer=issuer, revocations=Revocations(database), clock=clock, site_misreads=_site_misreads(profile)
-        ),
-        identity=Identity(verifier=_verifier(settings, profile), users=users),
         accounts=Accounts(
-            users=users,
-            policy=policy,
+            users=parts.users,
+            policy=parts.policy,
             pool=foundation.pool,
             rules=_rules(settings, profile),
             site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
             clock=clock,
         ),
         reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
+    )
+
+
+def _parts(foundation: Foundation, profile: SiteProfile | None) -> Parts:
+    settings, database, clock = foundation.settings, foundation.database, foundation.clock
+    users, grants, verifier = users_of(database, profile), Grants(database), _verifier(settings, profile)
+    keeps_blacklist = profile is not None and profile.simple_jwt is not None and profile.simple_jwt.keeps_blacklist
+    blacklist = Blacklist(users) if keeps_blacklist else None
+    continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
+    target = profile.argon2_parameters if profile else Argon2Parameters()
+    return Parts(
+        users=users,
+        policy=PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS),
+        preconditions=preconditions_of(settings, database, profile, clock),
+        grants=grants,
+        blacklist=blacklist,
+        continuity=continuity,
+        issuer=TokenIssuer(
+            key=settings.key(),
+            issuer=settings.issuer,
+            audience=settings.audience,
+            lifetime=settings.access_lifetime,
+        ),
+        verifier=verifier,
+        ending=Ending(
+            database=database,
+            grants=grants,
+            revocations=Revocations(database),
+            blacklist=blacklist,
+            verifier=verifier,
+            clock=clock,
+        ),
+        identity=Identity(verifier=verifier, users=users, continuity=continuity),
+    )
+
+
+def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) -> Login:
+    settings, database, clock = foundation.settings, foundation.database, foundation.clock
+    return Login(
+        database=database,
+        users=parts.users,
+        policy=parts.policy,
+        pool=foundation.pool,
+        upgrading=upgrading_of(settings, database, profile, clock),
+        rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
+        preconditions=parts.preconditions,
+        recorder=foundation.recorder,
+        clock=clock,
+        decoy=decoy_value(profile.argon2_parameters if profile else Argon2Parameters()),
+    )
+
+
+def _granting(foundation: Foundation, profile: SiteProfile | None, parts: Parts) -> Granting:
+    return Granting(
+        database=foundation.database,
+        users=parts.users,
+        grants=parts.grants,
+        blacklist=parts.blacklist,
+        continuity=parts.continuity,
+        ending=parts.ending,
+        issuer=parts.issuer,
+        verifier=parts.verifier,
+        recorder=foundation.recorder,
+        times=foundation.settings.grant_times,
+        clock=foundation.clock,
+        site_misreads=_site_misreads(profile),
     )
 
 
@@ -135,7 +217,8 @@ def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | 
         upgrades=Upgrades(),
         journal=Journal(database),
         secrets=settings.django_secrets,
-        session_age=timedelta(seconds=sessions.cookie_age),
+        # What hangs on an old value: the site's sessions, and grants that are not refreshed.
+        lineage_age=max(timedelta(seconds=sessions.cookie_age), settings.grant_times.idle),
         clock=clock,
         keeping=settings.journal_keeping(),
     )

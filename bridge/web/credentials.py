@@ -1,6 +1,7 @@
-"""Usernames and passwords from request bodies that may be anything at all."""
+"""Passwords and tokens from request bodies that may be anything at all."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,72 +10,87 @@ from starlette.datastructures import UploadFile
 
 from bridge.errors import MalformedRequest
 
-__all__ = ["LOGIN_BODY", "TOKEN_BODY", "Credentials", "from_json", "from_token_request"]
+__all__ = [
+    "LOGIN_BODY",
+    "REFRESH_BODY",
+    "SHOWN_TOKEN_BODY",
+    "TOKEN_BODY",
+    "Credentials",
+    "RefreshRequest",
+    "from_json",
+    "from_token_request",
+    "refresh_from_json",
+    "shown_token",
+]
 
 _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 
-TOKEN_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "required": ["grant_type", "username", "password"],
-                    "properties": {
-                        "grant_type": {"type": "string", "enum": ["password"]},
-                        "username": {"type": "string"},
-                        "password": {"type": "string", "format": "password"},
-                        "scope": {"type": "string", "default": ""},
-                    },
-                }
-            }
-        },
-    }
-}
-LOGIN_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["username", "password"],
-                    "properties": {
-                        "username": {"type": "string"},
-                        "password": {"type": "string", "format": "password"},
-                    },
-                }
-            }
-        },
-    }
-}
+_FORM_TYPE: Final = _FORM_TYPES[0]
+_TEXT: Final[dict[str, Any]] = {"type": "string"}
+_SECRET: Final[dict[str, Any]] = {"type": "string", "format": "password"}
+_SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
+_LONGEST_SCOPE: Final = 1024
+_LONGEST_TOKEN: Final = 8192
+
+
+def _body(media_type: str, *, required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:
+    """Describe a body that is read by hand, because FastAPI would refuse it in words of its own."""
+    schema = {"type": "object", "required": list(required), "properties": properties}
+    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
+
+
+TOKEN_BODY: Final = _body(
+    _FORM_TYPE,
+    required=("grant_type",),
+    grant_type={"type": "string", "enum": ["password", "refresh_token"]},
+    username=_TEXT,
+    password=_SECRET,
+    refresh_token=_SECRET,
+    scope={"type": "string", "default": ""},
+)
+LOGIN_BODY: Final = _body("application/json", required=("username", "password"), username=_TEXT, password=_SECRET)
+REFRESH_BODY: Final = _body("application/json", required=("refresh_token",), refresh_token=_SECRET)
+SHOWN_TOKEN_BODY: Final = _body(_FORM_TYPE, required=("token",), token=_SECRET, token_type_hint=_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What somebody typed. Any text at all: deciding that it is nobody's is the login's part."""
+    """What somebody typed. Any text at all: deciding that it is nobody's is the login's part.
+
+    Attributes:
+        scope: what the tokens are to be restricted to; None where nothing was said.
+    """
 
     username: str
     password: str = field(repr=False)
+    scope: tuple[str, ...] | None = None
 
 
-async def from_token_request(request: Request) -> Credentials:
-    """Read an OAuth2 token request of the password grant (RFC 6749 section 4.3.2).
+@dataclass(frozen=True, slots=True)
+class RefreshRequest:
+    """A refresh token, and the scope that is asked for; None for the same as before."""
+
+    token: str = field(repr=False)
+    scope: tuple[str, ...] | None = None
+
+
+async def from_token_request(request: Request) -> Credentials | RefreshRequest:
+    """Read an OAuth2 token request (RFC 6749 sections 4.3.2 and 6).
 
     Raises:
-        MalformedRequest: ``invalid_request`` or ``unsupported_grant_type``; a parameter that stands there twice is the
-            former (section 3.2), and so is a body that is no form.
+        MalformedRequest: ``invalid_request``, ``unsupported_grant_type`` or ``invalid_scope``; a parameter that stands
+            there twice is the first (section 3.2), and so is a body that is no form.
     """
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORM_TYPES:
-        raise _malformed("The body must be application/x-www-form-urlencoded")
     parameters = await _form(request)
-    grant_type = parameters.get("grant_type")
-    if grant_type is None:
-        raise _malformed("grant_type is missing")
-    if grant_type != "password":
-        raise MalformedRequest("grant_type must be password", code="unsupported_grant_type")
-    return _credentials(parameters)
+    match parameters.get("grant_type"):
+        case "password":
+            return _credentials(parameters, scope=_scope(parameters.get("scope")))
+        case "refresh_token":
+            return RefreshRequest(_token(parameters, "refresh_token"), _scope(parameters.get("scope")))
+        case None:
+            raise _malformed("grant_type is missing")
+        case _:
+            raise MalformedRequest("grant_type must be password or refresh_token", code="unsupported_grant_type")
 
 
 async def from_json(request: Request) -> Credentials:
@@ -83,16 +99,40 @@ async def from_json(request: Request) -> Credentials:
     Raises:
         MalformedRequest: ``invalid_request``.
     """
+    return _credentials(await _json(request))
+
+
+async def refresh_from_json(request: Request) -> RefreshRequest:
+    """Read a JSON object with ``refresh_token``.
+
+    Raises:
+        MalformedRequest: ``invalid_request``.
+    """
+    return RefreshRequest(_token(await _json(request), "refresh_token"))
+
+
+async def shown_token(request: Request) -> str:
+    """Read the form of a revocation or an introspection (RFC 7009 section 2.1, RFC 7662 section 2.1).
+
+    Raises:
+        MalformedRequest: ``invalid_request``.
+    """
+    return _token(await _form(request), "token")
+
+
+async def _json(request: Request) -> dict[str, Any]:
     try:
         parameters = json.loads(await request.body())
     except (ValueError, RecursionError) as exc:
         raise _malformed("The body must be JSON") from exc
     if not isinstance(parameters, dict):
         raise _malformed("The body must be a JSON object")
-    return _credentials(parameters)
+    return parameters
 
 
 async def _form(request: Request) -> dict[str, str]:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORM_TYPES:
+        raise _malformed("The body must be application/x-www-form-urlencoded")
     found: dict[str, str] = {}
     async with request.form(max_files=0) as form:
         for name, value in form.multi_items():
@@ -104,11 +144,30 @@ async def _form(request: Request) -> dict[str, str]:
     return found
 
 
-def _credentials(parameters: dict[str, Any]) -> Credentials:
+def _credentials(parameters: dict[str, Any], *, scope: tuple[str, ...] | None = None) -> Credentials:
     username, password = parameters.get("username"), parameters.get("password")
     if not isinstance(username, str) or not isinstance(password, str):
         raise _malformed("username and password are required, as text")
-    return Credentials(username=username, password=password)
+    return Credentials(username=username, password=password, scope=scope)
+
+
+def _token(parameters: dict[str, Any], name: str) -> str:
+    token = parameters.get(name)
+    if not isinstance(token, str) or not token:
+        raise _malformed(f"{name} is required, as text")
+    # A longer one is none of ours; what it is cut to neither.
+    return token[: _LONGEST_TOKEN + 1]
+
+
+def _scope(text: str | None) -> tuple[str, ...] | None:
+    """Read a scope; an empty one says nothing, as FastAPI's form and many clients send it."""
+    if not text or not text.strip(" "):
+        return None
+    tokens = tuple(dict.fromkeys(text.split(" ")))
+    tokens = tuple(each for each in tokens if each)
+    if len(text) > _LONGEST_SCOPE or not all(_SCOPE_TOKEN.fullmatch(each) for each in tokens):
+        raise MalformedRequest("The scope is malformed", code="invalid_scope")
+    return tokens
 
 
 def _malformed(message: str) -> MalformedRequest:

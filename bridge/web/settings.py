@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalSealer
 from bridge.passwords.rollout import RehashRollout
+from bridge.services.granting import GrantTimes
 from bridge.services.upgrading import JournalKeeping
 from bridge.tokens import SigningKey
 
@@ -67,6 +68,10 @@ class Settings(BaseSettings):
     issuer: str = "bridge"
     audience: str = "django"
     access_token_lifetime: Annotated[int, Field(ge=1, le=86_400)] = 900
+    refresh_token_lifetime: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
+    grant_lifetime: Annotated[int, Field(ge=60, le=315_360_000)] = 7_776_000
+    refresh_grace: Annotated[int, Field(ge=0, le=60)] = 10
+    introspection_clients: dict[str, SecretStr] = Field(default_factory=dict)
     rehash: Annotated[RehashRollout, NoDecode, BeforeValidator(_rollout)] = RehashRollout("auto")
     hashing_workers: Annotated[int, Field(ge=1, le=256)] | None = None
     rehash_journal_key: str | None = None
@@ -81,6 +86,14 @@ class Settings(BaseSettings):
         if len(secret.get_secret_value()) < _MINIMUM_SECRET_LENGTH:
             raise ValueError(f"it is weak: shorter than {_MINIMUM_SECRET_LENGTH} characters")
         return secret
+
+    @field_validator("introspection_clients")
+    @classmethod
+    def _are_long_enough(cls, clients: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for name, secret in clients.items():
+            if len(secret.get_secret_value()) < _MINIMUM_SECRET_LENGTH or ":" in name:
+                raise ValueError(f"each secret needs {_MINIMUM_SECRET_LENGTH} characters, and no name has a colon")
+        return clients
 
     @classmethod
     def load(cls) -> "Settings":
@@ -119,6 +132,15 @@ class Settings(BaseSettings):
         """The site's SECRET_KEY and its fallbacks."""
         return tuple(
             secret.get_secret_value() for secret in (self.django_secret_key, *self.django_secret_key_fallbacks)
+        )
+
+    @property
+    def grant_times(self) -> GrantTimes:
+        """How long grants live, as durations."""
+        return GrantTimes(
+            idle=timedelta(seconds=self.refresh_token_lifetime),
+            absolute=timedelta(seconds=self.grant_lifetime),
+            grace=timedelta(seconds=self.refresh_grace),
         )
 
     @property

@@ -28,6 +28,10 @@ GRANT UPDATE ON "bridge_activity" TO "bridge";
 GRANT SELECT ON "bridge_revoked_token" TO "bridge";
 GRANT INSERT ON "bridge_revoked_token" TO "bridge";
 GRANT DELETE ON "bridge_revoked_token" TO "bridge";
+GRANT SELECT ON "bridge_grant" TO "bridge";
+GRANT INSERT ON "bridge_grant" TO "bridge";
+GRANT UPDATE ON "bridge_grant" TO "bridge";
+GRANT DELETE ON "bridge_grant" TO "bridge";
 GRANT SELECT ON "bridge_password_lineage" TO "bridge";
 GRANT INSERT ON "bridge_password_lineage" TO "bridge";
 GRANT UPDATE ON "bridge_password_lineage" TO "bridge";
@@ -80,6 +84,8 @@ async def test_the_sites_own_table_is_named(run: Run, database: Database, databa
                 "key_type": "uuid",
                 "username": "email",
                 "columns": {"password": 128, "email": 254, "is_active": None},
+                "groups": None,
+                "permissions": None,
             }
         )
     )

@@ -15,6 +15,7 @@ from tests.conftest import CHECKOUT, manage
 
 OWN_TABLES: Final = {
     "bridge_activity",
+    "bridge_grant",
     "bridge_password_lineage",
     "bridge_password_upgrade",
     "bridge_rehash_journal",

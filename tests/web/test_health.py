@@ -218,8 +218,11 @@ async def test_openapi_describes_every_endpoint(client: httpx.AsyncClient, metho
 @pytest.mark.parametrize(
     ("path", "content_type", "required"),
     [
-        ("/auth/token", "application/x-www-form-urlencoded", ["grant_type", "username", "password"]),
+        ("/auth/token", "application/x-www-form-urlencoded", ["grant_type"]),
         ("/auth/login", "application/json", ["username", "password"]),
+        ("/auth/refresh", "application/json", ["refresh_token"]),
+        ("/auth/revoke", "application/x-www-form-urlencoded", ["token"]),
+        ("/auth/introspect", "application/x-www-form-urlencoded", ["token"]),
     ],
 )
 async def test_openapi_says_what_a_login_takes(

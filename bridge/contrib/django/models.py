@@ -2,7 +2,7 @@
 
 from django.db import models
 
-__all__ = ["Activity", "PasswordLineage", "PasswordUpgrade", "RehashJournal", "RevokedToken", "SiteProfile"]
+__all__ = ["Activity", "Grant", "PasswordLineage", "PasswordUpgrade", "RehashJournal", "RevokedToken", "SiteProfile"]
 
 
 class SiteProfile(models.Model):
@@ -38,6 +38,41 @@ class RevokedToken(models.Model):
 
     def __str__(self) -> str:
         return self.token_id
+
+
+class Grant(models.Model):
+    """A login that goes on: its refresh tokens follow each other, and its access tokens name it as ``sid``.
+
+    Only the newest refresh token and the one before are known, by ``jti``; whatever else is signed for the grant was
+    spent. ``auth_hash`` is what a session of the same moment would carry, so that a password change ends both alike.
+    """
+
+    id = models.CharField(max_length=32, primary_key=True)
+    user_id = models.CharField(max_length=255)
+    auth_hash = models.CharField(max_length=64)
+    current_token_id = models.CharField(max_length=255)
+    previous_token_id = models.CharField(max_length=255, null=True)  # noqa: DJ001  # none is not an empty one
+    opened_by = models.CharField(max_length=255, null=True, unique=True)  # noqa: DJ001  # a token of the site, if any
+    session_key = models.CharField(max_length=40, blank=True)
+    scope = models.CharField(max_length=1024, blank=True)
+    device = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField()
+    rotated_at = models.DateTimeField(db_index=True)
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        """Found by id, by user, by the site's token or session, and by age."""
+
+        db_table = "bridge_grant"
+        indexes = [
+            models.Index(fields=["user_id"], name="bridge_grant_by_user"),
+            models.Index(fields=["session_key"], name="bridge_grant_by_session"),
+        ]
+
+    def __str__(self) -> str:
+        return f"user {self.user_id} since {self.created_at:%Y-%m-%d}"
 
 
 class PasswordLineage(models.Model):

@@ -1,16 +1,23 @@
-"""Logging in and out, registering, changing the password."""
+"""Logging in, registering, changing the password."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.services.access import Granted
 from bridge.services.accounts import Invalid, Registered, UsernameTaken, WrongPassword
 from bridge.services.login import LoginRefused
+from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
 from bridge.web.composition import Bridge
-from bridge.web.credentials import LOGIN_BODY, TOKEN_BODY, Credentials, from_json, from_token_request
+from bridge.web.credentials import (
+    LOGIN_BODY,
+    TOKEN_BODY,
+    Credentials,
+    RefreshRequest,
+    from_json,
+    from_token_request,
+)
 from bridge.web.dependencies import BridgeServices, CurrentUser, TokenBearer
 from bridge.web.errors import Problem
 from bridge.web.routers.users import UserOut
@@ -19,24 +26,8 @@ from bridge.web.routes import BoundedRoute, OAuthRoute
 __all__ = ["router"]
 
 _UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
-_FORM: Final[dict[int | str, dict[str, Any]]] = {
-    400: {"description": "Malformed request (RFC 6749 section 5.2)"},
-    401: {"description": "Incorrect username or password"},
-    413: {"description": "Body too large"},
-    503: {"description": "No hashing capacity, or no database"},
-}
-
 _oauth = APIRouter(route_class=OAuthRoute)
 _accounts = APIRouter(route_class=BoundedRoute)
-
-
-class TokenOut(BaseModel):
-    """RFC 6749 section 5.1."""
-
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # RFC 6750
-    expires_in: int = Field(description="Seconds")
-    scope: str = ""
 
 
 class TokenInfo(BaseModel):
@@ -71,22 +62,19 @@ class PasswordChange(BaseModel):
     new_password: Annotated[str, Field(max_length=4096)]
 
 
-@_oauth.post("/token", openapi_extra=TOKEN_BODY, responses=_FORM)
+@_oauth.post("/token", openapi_extra=TOKEN_BODY, responses=TOKEN_ANSWERS)
 async def issue_token(request: Request, response: Response, bridge: BridgeServices) -> TokenOut:
-    """Exchange a username and a password for an access token (OAuth2 password form)."""
-    return await _log_in(bridge, await from_token_request(request), response)
+    """Exchange a username and a password, or a refresh token, for tokens (OAuth2 token endpoint)."""
+    asked = await from_token_request(request)
+    if isinstance(asked, RefreshRequest):
+        return await refreshed(bridge, asked, request, response)
+    return await _log_in(bridge, asked, request, response)
 
 
-@_oauth.post("/login", openapi_extra=LOGIN_BODY, responses=_FORM)
+@_oauth.post("/login", openapi_extra=LOGIN_BODY, responses=TOKEN_ANSWERS)
 async def log_in(request: Request, response: Response, bridge: BridgeServices) -> TokenOut:
-    """Do the same with a JSON body: the first-party login."""
-    return await _log_in(bridge, await from_json(request), response)
-
-
-@_accounts.post("/logout", status_code=204, responses={401: {"description": "No valid access token"}})
-async def log_out(bearer: TokenBearer, bridge: BridgeServices) -> None:
-    """Revoke the access token that this request carries, at once and on every replica."""
-    await bridge.access.end(bearer.claims)
+    """Log in with a JSON body: the first-party login."""
+    return await _log_in(bridge, await from_json(request), request, response)
 
 
 @_accounts.get("/token", responses={401: {"description": "No valid access token"}})
@@ -137,20 +125,12 @@ async def change_password(change: PasswordChange, user: CurrentUser, bridge: Bri
             return
 
 
-async def _log_in(bridge: Bridge, credentials: Credentials, response: Response) -> TokenOut:
+async def _log_in(bridge: Bridge, credentials: Credentials, request: Request, response: Response) -> TokenOut:
     outcome = await bridge.login.attempt(username=credentials.username, password=credentials.password)
     if isinstance(outcome, LoginRefused):
         raise Problem(401, code="invalid_grant", detail="Incorrect username or password", headers=_UNCHALLENGED)
-    response.headers.update({"Cache-Control": "no-store", "Pragma": "no-cache"})
-    return _token_out(bridge.access.open(outcome.user))
-
-
-def _token_out(granted: Granted) -> TokenOut:
-    return TokenOut(
-        access_token=granted.access_token,
-        expires_in=int(granted.expires_in.total_seconds()),
-        scope=" ".join(granted.scope),
-    )
+    granted = await bridge.granting.open(outcome.user, scope=credentials.scope or (), device=device_of(request))
+    return token_answer(granted, response)
 
 
 router = APIRouter(prefix="/auth", tags=["auth"])

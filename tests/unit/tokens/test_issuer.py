@@ -103,6 +103,7 @@ def test_the_bridge_reads_back_what_it_issued(
         issued_at=now.replace(microsecond=0),
         scope=scope,
         session_id=session_id,
+        is_own=True,
     )
 
 

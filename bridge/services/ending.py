@@ -1,0 +1,131 @@
+"""Ends grants and takes tokens back, at once and on every replica."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final
+
+from bridge.errors import InvalidToken
+from bridge.services.clock import Clock
+from bridge.store.blacklist import Blacklist
+from bridge.store.database import Database, Executor
+from bridge.store.grants import Grants, StoredGrant
+from bridge.store.revocations import Revocations
+from bridge.store.users import is_storable
+from bridge.tokens import AccessClaims, TokenVerifier, unverified_session_id
+
+__all__ = ["EndedBy", "Ending"]
+
+_MOST_SHOWN: Final = 200
+
+
+class EndedBy(StrEnum):
+    """Why a grant ended before its time."""
+
+    LOGOUT = "logout"
+    REVOKED = "revoked"
+    REUSE = "reuse"
+    PASSWORD = "password"  # noqa: S105  # that it was changed
+
+
+class Ending:
+    """Logs users out.
+
+    Args:
+        blacklist: the site's own record of refresh tokens; None where it keeps none.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        grants: Grants,
+        revocations: Revocations,
+        blacklist: Blacklist | None,
+        verifier: TokenVerifier,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._grants = grants
+        self._revocations = revocations
+        self._blacklist = blacklist
+        self._verifier = verifier
+        self._clock = clock
+
+    async def log_out(self, claims: AccessClaims) -> None:
+        """End an access token and the grant that it belongs to."""
+        async with self._database.transaction() as transaction:
+            await self._revoke(claims, transaction)
+            if claims.session_id is not None and is_storable(claims.session_id):
+                await self.end(claims.session_id, user_id=claims.user_id, by=EndedBy.LOGOUT, executor=transaction)
+
+    async def log_out_everywhere(self, claims: AccessClaims) -> None:
+        """End an access token, all grants of its user, and the site's refresh tokens where it keeps a blacklist."""
+        now = self._clock()
+        async with self._database.transaction() as transaction:
+            await self._revoke(claims, transaction)
+            await self._grants.end_all(claims.user_id, reason=EndedBy.LOGOUT, now=now, executor=transaction)
+            if self._blacklist is not None:
+                live = await self._blacklist.live(claims.user_id, now=now, executor=transaction)
+                await self._blacklist.spend([token_id for token_id, _ in live], now=now, executor=transaction)
+
+    async def alive(self, user_id: str) -> Sequence[StoredGrant]:
+        """Give a user's grants, the last used first; at most 200."""
+        return await self._grants.alive(user_id, now=self._clock(), limit=_MOST_SHOWN)
+
+    async def revoke_grant(self, grant_id: str, *, user_id: str) -> bool:
+        """End one grant of a user; False if it is none of theirs, or has ended before."""
+        if not is_storable(grant_id):
+            return False
+        async with self._database.transaction() as transaction:
+            return await self.end(grant_id, user_id=user_id, by=EndedBy.REVOKED, executor=transaction)
+
+    async def revoke(self, token: str) -> None:
+        """Take a token back that its holder shows (RFC 7009 section 2): a refresh token with its whole grant.
+
+        One that nobody would believe is as good as revoked.
+        """
+        try:
+            await self._revoke_access(self._verifier.verify(token))
+        except InvalidToken:
+            await self._revoke_refresh(token)
+
+    async def end(self, grant_id: str, *, user_id: str, by: EndedBy, executor: Executor) -> bool:
+        """End a grant inside the caller's transaction, and let the site take no refresh token of it any more."""
+        now = self._clock()
+        has_ended = await self._grants.end(grant_id, user_id=user_id, reason=by, now=now, executor=executor)
+        if self._blacklist is not None:
+            live = await self._blacklist.live(user_id, now=now, executor=executor)
+            members = [token_id for token_id, token in live if unverified_session_id(token) == grant_id]
+            await self._blacklist.spend(members, now=now, executor=executor)
+        return has_ended
+
+    async def _revoke_access(self, claims: AccessClaims) -> None:
+        if is_storable(claims.token_id):
+            await self._revoke(claims, self._database)
+
+    async def _revoke_refresh(self, token: str) -> None:
+        try:
+            claims = self._verifier.verify_refresh(token)
+        except InvalidToken:
+            return
+        if not is_storable(claims.token_id) or not is_storable(claims.session_id or ""):
+            return
+        async with self._database.transaction() as transaction:
+            grant = (
+                await self._grants.locked_of_opener(claims.token_id, executor=transaction)
+                if claims.session_id is None
+                else await self._grants.locked(claims.session_id, executor=transaction)
+            )
+            if grant is not None:
+                await self.end(grant.id, user_id=grant.user_id, by=EndedBy.REVOKED, executor=transaction)
+            if self._blacklist is not None:
+                await self._blacklist.spend([claims.token_id], now=self._clock(), executor=transaction)
+
+    async def _revoke(self, claims: AccessClaims, executor: Executor) -> None:
+        await self._revocations.add(
+            token_id=claims.token_id,
+            user_id=claims.user_id,
+            expires_at=claims.expires_at,
+            now=self._clock(),
+            executor=executor,
+        )

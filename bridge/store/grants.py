@@ -1,0 +1,177 @@
+"""Logins that go on, with their refresh tokens (table ``bridge_grant``, which Django writes as well)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from bridge.store.database import Database, Executor, Row
+
+__all__ = ["Grants", "StoredGrant"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGrant:
+    """One login.
+
+    Attributes:
+        id: ``sid`` of its tokens.
+        auth_hash: of the stored password that it hangs on (``bridge.sessions.lineage.session_auth_hash``).
+        current_token_id: ``jti`` of its newest refresh token.
+        previous_token_id: of the one before.
+        opened_by: ``jti`` of the site's refresh token that it began with; None where it began with a login.
+        session_key: of the Django session that it belongs to; empty without one.
+        device: what the client called itself.
+        rotated_at: when the newest refresh token was issued.
+        expires_at: when it ends however often it is refreshed.
+        ended_at: when it was ended before.
+    """
+
+    id: str
+    user_id: str
+    auth_hash: str = field(repr=False)
+    current_token_id: str
+    created_at: datetime
+    rotated_at: datetime
+    expires_at: datetime
+    previous_token_id: str | None = None
+    opened_by: str | None = None
+    session_key: str = field(default="", repr=False)
+    scope: tuple[str, ...] = ()
+    device: str = ""
+    ended_at: datetime | None = None
+
+    def is_alive(self, now: datetime) -> bool:
+        """Tell whether it has neither ended nor expired."""
+        return self.ended_at is None and now < self.expires_at
+
+
+class Grants:
+    """Opens, rotates and ends grants."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, grant: StoredGrant, *, executor: Executor | None = None) -> bool:
+        """Insert a grant; False if the site's token that it begins with has begun one before."""
+        values = {
+            "id": grant.id,
+            "user_id": grant.user_id,
+            "auth_hash": grant.auth_hash,
+            "current_token_id": grant.current_token_id,
+            "previous_token_id": grant.previous_token_id,
+            "opened_by": grant.opened_by,
+            "session_key": grant.session_key,
+            "scope": " ".join(grant.scope),
+            "device": grant.device,
+            "created_at": grant.created_at,
+            "rotated_at": grant.rotated_at,
+            "expires_at": grant.expires_at,
+            "ended_by": "",
+        }
+        names, slots = ", ".join(values), ", ".join(f":{name}" for name in values)
+        return (
+            await (executor or self._database).execute(
+                f"INSERT INTO bridge_grant ({names}) VALUES ({slots}) ON CONFLICT (opened_by) DO NOTHING", values
+            )
+            == 1
+        )
+
+    async def by_id(self, grant_id: str) -> StoredGrant | None:
+        """Read a grant."""
+        row = await self._database.fetch_one("SELECT * FROM bridge_grant WHERE id = :id", {"id": grant_id})
+        return None if row is None else _grant(row)
+
+    async def has_opener(self, token_id: str) -> bool:
+        """Tell whether a refresh token of the site has begun a grant."""
+        row = await self._database.fetch_one(
+            "SELECT 1 AS one FROM bridge_grant WHERE opened_by = :token_id", {"token_id": token_id}
+        )
+        return row is not None
+
+    async def locked(self, grant_id: str, *, executor: Executor) -> StoredGrant | None:
+        """Read a grant and keep all others from rotating it until the transaction ends."""
+        return await self._locked("id", grant_id, executor)
+
+    async def locked_of_opener(self, token_id: str, *, executor: Executor) -> StoredGrant | None:
+        """Do the same for the grant that began with a refresh token of the site."""
+        return await self._locked("opened_by", token_id, executor)
+
+    async def rotate(self, grant: StoredGrant, *, executor: Executor) -> None:
+        """Write the refresh tokens and the auth hash of ``grant``, which is locked."""
+        await executor.execute(
+            "UPDATE bridge_grant SET current_token_id = :current, previous_token_id = :previous,"
+            " rotated_at = :rotated_at, auth_hash = :auth_hash WHERE id = :id",
+            {
+                "id": grant.id,
+                "current": grant.current_token_id,
+                "previous": grant.previous_token_id,
+                "rotated_at": grant.rotated_at,
+                "auth_hash": grant.auth_hash,
+            },
+        )
+
+    async def end(
+        self, grant_id: str, *, user_id: str, reason: str, now: datetime, executor: Executor | None = None
+    ) -> bool:
+        """End a user's grant; False if it is none of theirs, or has ended before."""
+        return (
+            await (executor or self._database).execute(
+                "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason"
+                " WHERE id = :id AND user_id = :user_id AND ended_at IS NULL",
+                {"id": grant_id, "user_id": user_id, "reason": reason, "now": now},
+            )
+            == 1
+        )
+
+    async def end_all(self, user_id: str, *, reason: str, now: datetime, executor: Executor | None = None) -> int:
+        """End all grants of a user; give their number."""
+        return await (executor or self._database).execute(
+            "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason WHERE user_id = :user_id AND ended_at IS NULL",
+            {"user_id": user_id, "reason": reason, "now": now},
+        )
+
+    async def alive(self, user_id: str, *, now: datetime, limit: int) -> Sequence[StoredGrant]:
+        """Give a user's grants that have not ended, the last used first."""
+        rows = await self._database.fetch_all(
+            "SELECT * FROM bridge_grant WHERE user_id = :user_id AND ended_at IS NULL AND expires_at > :now"
+            " ORDER BY rotated_at DESC, id LIMIT :limit",
+            {"user_id": user_id, "now": now, "limit": limit},
+        )
+        return [_grant(row) for row in rows]
+
+    async def prune(self, *, rotated_before: datetime) -> int:
+        """Drop the grants whose last tokens have expired, ended or not; give their number."""
+        return await self._database.execute(
+            "DELETE FROM bridge_grant WHERE rotated_at < :before", {"before": rotated_before}
+        )
+
+    async def _locked(self, column: str, value: str, executor: Executor) -> StoredGrant | None:
+        # SQLite's transactions hold the whole file from their beginning.
+        lock = " FOR UPDATE" if self._database.dialect == "postgresql" else ""
+        row = await executor.fetch_one(f"SELECT * FROM bridge_grant WHERE {column} = :value{lock}", {"value": value})
+        return None if row is None else _grant(row)
+
+
+def _grant(row: Row) -> StoredGrant:
+    return StoredGrant(
+        id=row["id"],
+        user_id=row["user_id"],
+        auth_hash=row["auth_hash"],
+        current_token_id=row["current_token_id"],
+        previous_token_id=row["previous_token_id"],
+        opened_by=row["opened_by"],
+        session_key=row["session_key"],
+        scope=tuple(row["scope"].split()),
+        device=row["device"],
+        created_at=_moment(row["created_at"]),
+        rotated_at=_moment(row["rotated_at"]),
+        expires_at=_moment(row["expires_at"]),
+        ended_at=None if row["ended_at"] is None else _moment(row["ended_at"]),
+    )
+
+
+def _moment(value: Any) -> datetime:
+    # SQLite keeps UTC without saying so.
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
