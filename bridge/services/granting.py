@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
-from bridge.errors import ConfigurationError, DatabaseError, InvalidToken
+from bridge.errors import ConfigurationError, DatabaseError, InvalidToken, MalformedRequest
 from bridge.services.clock import Clock
 from bridge.services.ending import EndedBy, Ending
 from bridge.services.lineage import Continuity
@@ -137,6 +137,7 @@ class Granting:
             device: as in ``open``, for a grant that begins with a token of the site.
 
         Raises:
+            MalformedRequest: ``invalid_scope``, more is asked for than was granted; the token is not spent.
             DatabaseError: whether it was rotated is not known; it may be tried again.
         """
         self._refuse_to_be_misread()
@@ -144,13 +145,14 @@ class Granting:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
             return await self._refused()
+        _refuse_to_widen(claims.scope, scope)
         async with self._database.transaction() as transaction:
             outcome = await self._exchange(claims, device, transaction)
             if isinstance(outcome, StoredGrant):
                 refresh_token = await self._refresh_token(outcome, transaction)
         if not isinstance(outcome, StoredGrant):
             return await self._refused(claims.user_id, is_reused=outcome is Turn.REUSED)
-        narrowed = _narrowed(outcome.scope, scope)
+        narrowed = outcome.scope if scope is None else tuple(scope)
         return self._granted(outcome.user_id, narrowed, grant_id=outcome.id, refresh_token=refresh_token)
 
     async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Turn | None:
@@ -282,11 +284,10 @@ class Granting:
             )
 
 
-def _narrowed(granted: tuple[str, ...], asked: Collection[str] | None) -> tuple[str, ...]:
-    """Give the scope that was asked for, as far as it was granted; an unrestricted grant may be narrowed to any."""
-    if asked is None:
-        return granted
-    return tuple(each for each in asked if each in granted) if granted else tuple(asked)
+def _refuse_to_widen(granted: Collection[str], asked: Collection[str] | None) -> None:
+    """Let a scope only be narrowed (RFC 6749 section 6); a login without any is unrestricted."""
+    if granted and asked is not None and not set(asked) <= set(granted):
+        raise MalformedRequest("The scope is more than was granted", code="invalid_scope")
 
 
 def _bounded_key(session_key: str) -> str:

@@ -138,7 +138,7 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
 
 def _parts(foundation: Foundation, profile: SiteProfile | None) -> Parts:
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
-    users, grants, verifier = users_of(database, profile), Grants(database), _verifier(settings, profile)
+    users, grants, verifier = users_of(database, profile), Grants(database), _verifier(settings, profile, clock)
     keeps_blacklist = profile is not None and profile.simple_jwt is not None and profile.simple_jwt.keeps_blacklist
     blacklist = Blacklist(users) if keeps_blacklist else None
     continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
@@ -244,7 +244,7 @@ def preconditions_of(
     )
 
 
-def _verifier(settings: Settings, profile: SiteProfile | None) -> TokenVerifier:
+def _verifier(settings: Settings, profile: SiteProfile | None, clock: Clock) -> TokenVerifier:
     site = (profile.simple_jwt if profile else None) or SimpleJwtProfile()
     return TokenVerifier(
         key=settings.key(),
@@ -253,6 +253,7 @@ def _verifier(settings: Settings, profile: SiteProfile | None) -> TokenVerifier:
         site_issuer=site.issuer,
         site_audience=site.audience,
         site_tokens=site.tokens_can_be_read,
+        clock=clock,
     )
 
 
