@@ -1,11 +1,14 @@
-"""The shop in this process, on SQLite in memory, and the tokens that the bridge would give its users."""
+"""The shop in this process, on SQLite, and the tokens that the bridge would give its users."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connections
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
@@ -16,9 +19,28 @@ from tests.conftest import PASSWORD, SIGNING_KEY
 LIFETIME: Final = timedelta(minutes=15)
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let pytest-django create the site's database in a file of this worker's own.
+
+    In memory, Django closes no connection (``DatabaseWrapper.close`` of its SQLite backend): there, one that our code
+    leaves open could not be told from one that it closed.
+    """
+    site = settings.DATABASES["default"]
+    if site["ENGINE"] == "django.db.backends.sqlite3":
+        site.setdefault("TEST", {})["NAME"] = str(tmp_path_factory.mktemp("site") / "site.sqlite3")
+
+
 @pytest.fixture(autouse=True)
 def _with_database(db: None) -> None:
     """Every test here may use the site's database; nothing of it is left behind."""
+
+
+@pytest.fixture
+async def _queries_off_the_loop() -> AsyncIterator[None]:
+    """For tests on an event loop: their queries run in a thread that asgiref keeps until the process ends."""
+    yield
+    await sync_to_async(connections.close_all)()
 
 
 @pytest.fixture

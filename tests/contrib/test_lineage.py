@@ -241,6 +241,7 @@ def test_validators_do_not_take_an_upgrade_for_a_change(site: Client, ada: User,
 
 
 @since_django_5
+@pytest.mark.usefixtures("_queries_off_the_loop")
 @pytest.mark.django_db(transaction=True)
 async def test_an_upgrade_on_the_event_loop_writes_the_same(settings: Settings):
     ada = await User.objects.acreate(username="ada", password=old_hash(PASSWORD))
@@ -253,6 +254,7 @@ async def test_an_upgrade_on_the_event_loop_writes_the_same(settings: Settings):
 
 
 @since_django_5
+@pytest.mark.usefixtures("_queries_off_the_loop")
 @pytest.mark.django_db(transaction=True)
 async def test_of_parallel_upgrades_one_is_written(settings: Settings):
     ada = await User.objects.acreate(username="ada", password=old_hash(PASSWORD))

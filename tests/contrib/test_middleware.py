@@ -317,6 +317,7 @@ def test_a_key_that_is_too_weak_is_said_before_the_first_answer(settings: Settin
         Client().get("/")
 
 
+@pytest.mark.usefixtures("_queries_off_the_loop")
 @pytest.mark.django_db(transaction=True)
 async def test_no_query_runs_on_the_event_loop():
     """Here the loop is this very thread's: the ORM would raise SynchronousOnlyOperation."""

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings as site_settings
 from django.contrib import auth
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
@@ -15,6 +16,8 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
@@ -152,6 +155,7 @@ def test_a_session_goes_on_over_two_re_hashes_between_which_it_was_not_used(
 
 
 @pytest.mark.skipif(not hasattr(auth, "aget_user"), reason="Django has aget_user since 5.0")
+@pytest.mark.usefixtures("_queries_off_the_loop")
 async def test_django_finds_the_user_on_the_event_loop_itself():
     """Here the loop is this very thread's: the ORM would raise SynchronousOnlyOperation."""
     ada = await User.objects.acreate(username="ada", password=old_hash(PASSWORD))
@@ -344,6 +348,24 @@ def test_lineage_is_asked_once_a_session_and_re_hash(engine: str, ada: User):
         asked.append(sum("bridge_password_lineage" in query["sql"] for query in queries))
 
     assert asked == [1, 0, 0]
+
+
+def test_the_look_up_inside_an_event_loop_leaves_no_connection_open(ada: User):
+    async def on_the_loop() -> list[str]:
+        return list(ada.get_session_auth_fallback_hash())
+
+    opened: list[BaseDatabaseWrapper] = []
+
+    def note(connection: BaseDatabaseWrapper, **_: Any) -> None:
+        opened.append(connection)
+
+    connection_created.connect(note)
+    try:
+        async_to_sync(on_the_loop)()
+    finally:
+        connection_created.disconnect(note)
+
+    assert [connection.connection for connection in opened] == [None]
 
 
 def test_a_view_that_does_not_ask_for_the_user_costs_no_query(
