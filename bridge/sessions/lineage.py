@@ -14,9 +14,10 @@ from datetime import datetime
 
 from django.utils.crypto import salted_hmac
 
-__all__ = ["LineageLink", "lineage_digest", "links_between", "session_auth_hash", "value_digest"]
+from bridge.sessions.auth_hash import session_auth_hash
 
-_DJANGO_KEY_SALT = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+__all__ = ["LineageLink", "lineage_digest", "links_between", "value_digest"]
+
 _LINEAGE_KEY_SALT = "bridge.sessions.lineage"
 
 
@@ -51,11 +52,6 @@ def links_between(
             new_digest=lineage_digest(new, secret=secret),
             expires_at=expires_at,
         )
-
-
-def session_auth_hash(encoded: str, *, secret: str) -> str:
-    """Give the hash that Django's sessions of a stored value carry (since Django 3.1; hex SHA-256)."""
-    return salted_hmac(_DJANGO_KEY_SALT, encoded, secret=secret, algorithm="sha256").hexdigest()
 
 
 def lineage_digest(encoded: str, *, secret: str) -> str:

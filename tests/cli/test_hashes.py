@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.contrib.auth.hashers import check_password, make_password
 
-from bridge.sessions.lineage import lineage_digest, session_auth_hash
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.sessions.lineage import lineage_digest
 from bridge.store.database import Database
 from bridge.web.app import site_profile
 from bridge.web.composition import upgrading_of, users_of

@@ -21,7 +21,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from bridge.contrib.django.models import Activity, PasswordLineage, PasswordUpgrade
 from bridge.contrib.django.sessions import accept_superseded_hashes
 from bridge.contrib.django.upgrades import write_lineage_on_upgrade
-from bridge.sessions.lineage import lineage_digest, session_auth_hash
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.sessions.lineage import lineage_digest
 from tests.conftest import PASSWORD, old_hash
 
 HAS_ASYNC_CHECK: Final = hasattr(AbstractBaseUser, "acheck_password")

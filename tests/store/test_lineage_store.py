@@ -5,7 +5,8 @@ from typing import Final
 
 import pytest
 
-from bridge.sessions.lineage import LineageLink, lineage_digest, links_between, session_auth_hash
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.sessions.lineage import LineageLink, lineage_digest, links_between
 from bridge.store.database import Database
 from bridge.store.lineage import Lineage
 

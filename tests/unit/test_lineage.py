@@ -10,7 +10,8 @@ from django.test import override_settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.sessions.lineage import LineageLink, lineage_digest, links_between, session_auth_hash, value_digest
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.sessions.lineage import LineageLink, lineage_digest, links_between, value_digest
 
 SECRETS: Final = ("the key in use", "the key before", "the key before that")
 OLD: Final = "pbkdf2_sha256$1000$salt$hash"
