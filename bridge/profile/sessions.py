@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
-__all__ = ["CsrfProfile", "SessionProfile"]
+__all__ = ["TABLE_ENGINES", "CsrfProfile", "SessionProfile"]
 
+TABLE_ENGINES: Final = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
+_COOKIE_ENGINE: Final = "django.contrib.sessions.backends.signed_cookies"
+_JSON_SERIALIZERS: Final = ("django.contrib.sessions.serializers.JSONSerializer", "django.core.signing.JSONSerializer")
 _MODEL_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -14,6 +17,7 @@ class SessionProfile:
     """What decides over the site's sessions.
 
     Attributes:
+        in_use: whether ``SessionMiddleware`` is in MIDDLEWARE, and the table's app is installed.
         cookie_age: SESSION_COOKIE_AGE in seconds.
         cookie_name: SESSION_COOKIE_NAME; the other ``cookie_`` ones likewise.
         engine: SESSION_ENGINE.
@@ -25,6 +29,7 @@ class SessionProfile:
         middleware_keeps_keys: whether the app's AuthenticationMiddleware is in place.
     """
 
+    in_use: bool = True
     cookie_age: int = 1_209_600
     cookie_name: str = "sessionid"
     cookie_domain: str | None = None
@@ -38,6 +43,24 @@ class SessionProfile:
     auth_hash_is_stock: bool = True
     password_check_is_stock: bool = True
     middleware_keeps_keys: bool = True
+
+    @property
+    def storage(self) -> Literal["table", "cookie"] | None:
+        """Where the bridge can read sessions; None where it cannot, or there are none."""
+        if not self.in_use or self.serializer not in _JSON_SERIALIZERS:
+            return None
+        if self.engine in TABLE_ENGINES:
+            return "table"
+        return "cookie" if self.engine == _COOKIE_ENGINE else None
+
+    @property
+    def obstacle(self) -> str | None:
+        """Name the setting for which the bridge cannot read the sessions that there are; None without one."""
+        if not self.in_use or self.storage is not None:
+            return None
+        if self.serializer not in _JSON_SERIALIZERS:
+            return f"SESSION_SERIALIZER is {self.serializer}"
+        return f"SESSION_ENGINE is {self.engine}"
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:

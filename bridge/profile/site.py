@@ -93,10 +93,12 @@ class SiteProfile:
         return findings.holding((is_short, findings.PASSWORD_COLUMN), (not knows_active, findings.ACTIVE_FLAG))
 
     def _session_findings(self) -> tuple[Finding, ...]:
+        obstacle = self.sessions.obstacle
         return findings.holding(
             (not self.sessions.auth_hash_is_stock, findings.SESSION_HASH_CUSTOM),
             (not self.sessions.password_check_is_stock, findings.PASSWORD_CHECK_CUSTOM),
             (not self.sessions.middleware_keeps_keys, findings.SESSION_MIDDLEWARE),
+            (obstacle is not None, findings.SESSIONS_UNREADABLE.about(str(obstacle))),
         )
 
     def _token_findings(self) -> tuple[Finding, ...]:

@@ -1,32 +1,51 @@
-"""From a token to the user it names."""
+"""From a token, or a session of the site, to the user it names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bridge.errors import InvalidToken
 from bridge.services.lineage import Continuity
+from bridge.services.sessions import SiteSessions
 from bridge.store.users import Identified, StoredUser, Users
 from bridge.tokens import AccessClaims, TokenVerifier
 
-__all__ = ["Authenticated", "Identity"]
+__all__ = ["Authenticated", "AuthenticatedByToken", "Identity"]
 
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who is asking, and by what token."""
+    """Who is asking, and how they came in.
+
+    Attributes:
+        claims: of their access token; None for a session.
+        session_key: of their session's row; None for a token, and where the cookie is the session.
+        csrf_secret: what their session holds where the site has CSRF_USE_SESSIONS.
+    """
 
     user: StoredUser
+    claims: AccessClaims | None = None
+    session_key: str | None = field(default=None, repr=False)
+    csrf_secret: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedByToken(Authenticated):
+    """Who is asking, and by what token."""
+
     claims: AccessClaims
 
 
 class Identity:
-    """Verifies tokens and reads their users live."""
+    """Verifies tokens and sessions, and reads their users live."""
 
-    def __init__(self, *, verifier: TokenVerifier, users: Users, continuity: Continuity) -> None:
+    def __init__(
+        self, *, verifier: TokenVerifier, users: Users, continuity: Continuity, sessions: SiteSessions
+    ) -> None:
         self._verifier = verifier
         self._users = users
         self._continuity = continuity
+        self._sessions = sessions
 
-    async def of_token(self, token: str) -> Authenticated:
+    async def of_token(self, token: str) -> AuthenticatedByToken:
         """Find the active user of an access token that was not revoked, in one statement.
 
         A second one follows only for a token of before a re-hash, until its grant is next refreshed.
@@ -45,7 +64,20 @@ class Identity:
             raise InvalidToken("revoked")
         await self._check_grant(claims, identified)
         # No endpoint has a use for the stored password.
-        return Authenticated(user=replace(identified.user, encoded=""), claims=claims)
+        return AuthenticatedByToken(user=replace(identified.user, encoded=""), claims=claims)
+
+    async def of_session(self, cookie: str) -> Authenticated | None:
+        """Find the active user of a live session of the site; None if the cookie's value opens nothing.
+
+        A browser sends what it has, stale or not: unlike a token that is refused, that is nothing to report.
+
+        Raises:
+            DatabaseUnavailable: sessions or users cannot be read.
+        """
+        found = await self._sessions.find(cookie)
+        if found is None:
+            return None
+        return Authenticated(user=found.user, session_key=found.key, csrf_secret=found.csrf_secret)
 
     async def _check_grant(self, claims: AccessClaims, identified: Identified) -> None:
         """End what hangs on a password that was changed since; a re-hash changed none."""

@@ -1,10 +1,10 @@
 """Whether what was opened under an earlier stored password may go on under the present one."""
 
-import hmac
 from collections.abc import Sequence
 
 from bridge.services.clock import Clock
-from bridge.sessions.lineage import lineage_digest, session_auth_hash
+from bridge.sessions.auth_hash import is_auth_hash_of, session_auth_hash
+from bridge.sessions.lineage import lineage_digest
 from bridge.store.database import Executor
 from bridge.store.lineage import Lineage
 from bridge.store.users import StoredUser
@@ -33,8 +33,7 @@ class Continuity:
 
         A statement is spent only where it is not of the present one.
         """
-        present = [session_auth_hash(user.encoded, secret=secret) for secret in self._secrets]
-        if any(hmac.compare_digest(each, auth_hash) for each in present):
+        if is_auth_hash_of(user.encoded, auth_hash, secrets=self._secrets):
             return True
         digests = [lineage_digest(user.encoded, secret=secret) for secret in self._secrets]
         return await self._lineage.leads(

@@ -1,8 +1,9 @@
 """What Django wrote into a session, read without Django's settings.
 
 Django 3.1 and newer write rows and cookies with ``django.core.signing`` (``[.]base64(json):timestamp:signature``).
-Before, a row was base64 of ``hmac:json`` (``SessionBase.encode`` of Django 2.2), and cookies were signed with SHA-1. Only JSON
-is read: a pickle runs code, so that none is ever opened. Nothing is parsed or inflated before its signature has held.
+Before, a row was base64 of ``hmac:json`` (``SessionBase.encode`` of Django 2.2), and cookies were signed with SHA-1.
+Only JSON is read: a pickle runs code, so that none is ever opened. Nothing is parsed or inflated before its signature
+has held.
 """
 
 import base64

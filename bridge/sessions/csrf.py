@@ -14,7 +14,15 @@ from django.http.cookie import parse_cookie
 from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 
-__all__ = ["FORM_FIELD", "SAFE_METHODS", "CsrfRequest", "CsrfRules", "csrf_rejection", "header_meta"]
+__all__ = [
+    "FORM_FIELD",
+    "SAFE_METHODS",
+    "CsrfRequest",
+    "CsrfRules",
+    "csrf_rejection",
+    "header_meta",
+    "request_cookies",
+]
 
 FORM_FIELD: Final = "csrfmiddlewaretoken"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -88,6 +96,11 @@ def header_meta(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         meta_name = "HTTP_" + name.upper().replace("-", "_")
         found.setdefault(meta_name, []).append(value.rstrip("; ") if meta_name == "HTTP_COOKIE" else value)
     return {name: ("; " if name == "HTTP_COOKIE" else ",").join(values) for name, values in found.items()}
+
+
+def request_cookies(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Read a request's cookies as ``request.COOKIES`` does."""
+    return _cookies(header_meta(headers))
 
 
 def csrf_rejection(request: CsrfRequest, *, rules: CsrfRules) -> str | None:
@@ -170,13 +183,18 @@ def _secret(request: CsrfRequest, rules: CsrfRules) -> str | None:
         secret = request.session_secret
         # Django takes its own session's word for it; a broken one matches no token here.
         return None if secret is None else _unmasked(secret)
-    secret = parse_cookie(request.meta.get("HTTP_COOKIE", "")).get(rules.cookie_name)
+    secret = _cookies(request.meta).get(rules.cookie_name)
     if secret is None:
         return None
     wrong = _format_error(secret)
     if wrong is not None:
         raise _Rejected(f"CSRF cookie {wrong}.")
     return _unmasked(secret)
+
+
+def _cookies(meta: Mapping[str, str]) -> dict[str, str]:
+    found: dict[str, str] = parse_cookie(meta.get("HTTP_COOKIE", ""))
+    return found
 
 
 def _token(request: CsrfRequest, rules: CsrfRules) -> tuple[str, str]:

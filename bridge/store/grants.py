@@ -16,7 +16,7 @@ class StoredGrant:
 
     Attributes:
         id: ``sid`` of its tokens.
-        auth_hash: of the stored password that it hangs on (``bridge.sessions.lineage.session_auth_hash``).
+        auth_hash: of the stored password that it hangs on (``bridge.sessions.auth_hash.session_auth_hash``).
         current_token_id: ``jti`` of its newest refresh token.
         previous_token_id: of the one before.
         opened_by: ``jti`` of the site's refresh token that it began with; None where it began with a login.

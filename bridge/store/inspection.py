@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bridge.errors import SchemaMissing, WriteRefused
-from bridge.profile import UserTable
+from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
 from bridge.store.privileges import Privilege, needed_privileges
 
@@ -18,9 +18,10 @@ _SAMPLE = 5
 class Inspection:
     """Looks, and changes nothing."""
 
-    def __init__(self, database: Database, table: UserTable) -> None:
+    def __init__(self, database: Database, table: UserTable, sessions: SessionProfile | None = None) -> None:
         self._database = database
         self._table = table
+        self._sessions = sessions or SessionProfile()
         self._username = quoted(table.username)
         self._name = quoted(table.name)
 
@@ -41,7 +42,7 @@ class Inspection:
         """Give the needed rights that this role lacks; on SQLite, where there are no roles, none."""
         if self._database.dialect == "sqlite":
             return []
-        return [each for each in needed_privileges(self._table) if not await self._has(each)]
+        return [each for each in needed_privileges(self._table, self._sessions) if not await self._has(each)]
 
     async def now(self) -> datetime:
         """Give the database server's time."""
@@ -80,7 +81,8 @@ class Inspection:
     async def _has(self, privilege: Privilege) -> bool:
         if not privilege.columns:
             row = await self._database.fetch_one(
-                "SELECT has_table_privilege(:table, :right) AS has",
+                # Of a table that is not there: no right, and no error.
+                "SELECT has_table_privilege(to_regclass(:table), :right) AS has",
                 {"table": quoted(privilege.table), "right": privilege.right},
             )
             return bool(row and row["has"])

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bridge.profile import UserTable
+from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
+from bridge.store.sessions import SESSION_TABLE
 from bridge.store.users import EDITABLE
 
 __all__ = ["Privilege", "grant_statements", "key_sequence", "needed_privileges"]
 
+_STOCK_SESSIONS = SessionProfile()
 _OWN_TABLES = {
     "bridge_site_profile": ("SELECT",),
     "bridge_activity": ("SELECT", "INSERT", "UPDATE"),
@@ -40,24 +42,32 @@ class Privilege:
         return f"GRANT {self.right}{columns} ON {quoted(self.table)} TO {quoted(role)};"
 
 
-def needed_privileges(table: UserTable) -> Iterator[Privilege]:
-    """Give what login, re-hashing, tokens and the report need."""
+def needed_privileges(table: UserTable, sessions: SessionProfile = _STOCK_SESSIONS) -> Iterator[Privilege]:
+    """Give what login, re-hashing, tokens, the site's sessions and the report need."""
     read = dict.fromkeys((table.key, table.username, *table.columns))
     yield Privilege(table.name, "SELECT", tuple(read))
     yield from _update(table, ("password", "last_login"))
+    if sessions.storage == "table":
+        yield from (Privilege(SESSION_TABLE, right) for right in ("SELECT", "DELETE"))
     for name, rights in _OWN_TABLES.items():
         yield from (Privilege(name, right) for right in rights)
 
 
 def grant_statements(
-    role: str, table: UserTable, *, profile_updates: bool, registration: bool, key_sequence: str | None = None
+    role: str,
+    table: UserTable,
+    *,
+    profile_updates: bool,
+    registration: bool,
+    sessions: SessionProfile = _STOCK_SESSIONS,
+    key_sequence: str | None = None,
 ) -> Iterator[str]:
     """Give the statements for a role, on top of the right to connect and to use the schema.
 
     ``profile_updates`` adds what ``PATCH /users/me/`` needs, ``registration`` what ``POST /auth/register`` does:
     ``key_sequence``, too, where the user table draws its keys from one (Django before 4.1).
     """
-    for privilege in needed_privileges(table):
+    for privilege in needed_privileges(table, sessions):
         yield privilege.grant(role)
     if profile_updates:
         yield from (privilege.grant(role) for privilege in _update(table, _own_texts(table)))

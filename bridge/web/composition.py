@@ -16,7 +16,7 @@ from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.validation import PasswordRules
-from bridge.profile import SessionProfile, SimpleJwtProfile, SiteProfile, UserTable
+from bridge.profile import CsrfProfile, SessionProfile, SimpleJwtProfile, SiteProfile, UserTable
 from bridge.services.accounts import Accounts
 from bridge.services.clock import Clock
 from bridge.services.ending import Ending
@@ -28,7 +28,9 @@ from bridge.services.login import Login, Rehashing
 from bridge.services.preconditions import BridgeFacts, Preconditions, Safety
 from bridge.services.recording import Recorder
 from bridge.services.reporting import Reporting
+from bridge.services.sessions import SiteSessions
 from bridge.services.upgrading import Upgrading
+from bridge.sessions.csrf import CsrfRules
 from bridge.store.activity import Activity
 from bridge.store.blacklist import Blacklist
 from bridge.store.census import Census
@@ -38,6 +40,7 @@ from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
+from bridge.store.sessions import Sessions
 from bridge.store.upgrades import Upgrades
 from bridge.store.users import Users
 from bridge.tokens import TokenIssuer, TokenVerifier
@@ -76,6 +79,8 @@ class Bridge:
     granting: Granting
     ending: Ending
     identity: Identity
+    session_cookie: str
+    csrf_rules: CsrfRules
     introspection: Introspection
     accounts: Accounts
     reporting: Reporting
@@ -114,6 +119,8 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
         granting=_granting(foundation, profile, parts),
         ending=parts.ending,
         identity=parts.identity,
+        session_cookie=(profile.sessions if profile else SessionProfile()).cookie_name,
+        csrf_rules=_csrf_rules(profile.csrf if profile else CsrfProfile()),
         introspection=Introspection(
             identity=parts.identity,
             users=parts.users,
@@ -165,7 +172,12 @@ def _parts(foundation: Foundation, profile: SiteProfile | None) -> Parts:
             verifier=verifier,
             clock=clock,
         ),
-        identity=Identity(verifier=verifier, users=users, continuity=continuity),
+        identity=Identity(
+            verifier=verifier,
+            users=users,
+            continuity=continuity,
+            sessions=_sessions(foundation, profile, users=users, continuity=continuity),
+        ),
     )
 
 
@@ -238,9 +250,41 @@ def preconditions_of(
             issuer=settings.issuer,
             audience=settings.audience,
         ),
-        inspection=Inspection(database, profile.user_table if profile else UserTable()),
+        inspection=_inspection(database, profile),
         activity=Activity(database),
         clock=clock,
+    )
+
+
+def _inspection(database: Database, profile: SiteProfile | None) -> Inspection:
+    return Inspection(database, profile.user_table, profile.sessions) if profile else Inspection(database, UserTable())
+
+
+def _sessions(
+    foundation: Foundation, profile: SiteProfile | None, *, users: Users, continuity: Continuity
+) -> SiteSessions:
+    return SiteSessions(
+        profile=profile.sessions if profile else SessionProfile(),
+        secrets=foundation.settings.django_secrets,
+        sessions=Sessions(foundation.database, time_zone=profile.time_zone if profile else None),
+        users=users,
+        continuity=continuity,
+        clock=foundation.clock,
+    )
+
+
+def _csrf_rules(site: CsrfProfile) -> CsrfRules:
+    return CsrfRules(
+        use_sessions=site.use_sessions,
+        cookie_name=site.cookie_name,
+        cookie_domain=site.cookie_domain,
+        session_cookie_domain=site.session_cookie_domain,
+        header_name=site.header_name,
+        trusted_origins=site.trusted_origins,
+        allowed_hosts=site.allowed_hosts,
+        use_x_forwarded_host=site.use_x_forwarded_host,
+        use_x_forwarded_port=site.use_x_forwarded_port,
+        secure_proxy_ssl_header=site.secure_proxy_ssl_header,
     )
 
 

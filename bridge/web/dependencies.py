@@ -3,41 +3,65 @@
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
-from fastapi.security import OAuth2PasswordBearer
+from fastapi.security import APIKeyCookie, OAuth2PasswordBearer
 from starlette.requests import HTTPConnection
 
 from bridge.errors import InvalidToken
-from bridge.services.identity import Authenticated
+from bridge.services.identity import Authenticated, AuthenticatedByToken
+from bridge.sessions.csrf import request_cookies
 from bridge.store.database import Database
 from bridge.store.users import StoredUser
 from bridge.web.composition import Bridge
 from bridge.web.errors import Problem
+from bridge.web.forgery import refuse_forgery
 
-__all__ = ["BridgeServices", "CurrentUser", "SiteDatabase", "StaffUser", "TokenBearer"]
+__all__ = [
+    "SESSION_SCHEME",
+    "BridgeServices",
+    "CurrentLogin",
+    "CurrentUser",
+    "PossibleLogin",
+    "SiteDatabase",
+    "StaffUser",
+    "TokenBearer",
+]
+
+SESSION_SCHEME: Final = "DjangoSession"
 
 _UNAUTHENTICATED: Final = {"WWW-Authenticate": "Bearer"}
 
 
-class BearerScheme(OAuth2PasswordBearer):
+class PossibleBearerScheme(OAuth2PasswordBearer):
     """OAuth2's password flow for ``/docs``; reads ``Authorization: Bearer`` strictly (RFC 6750 section 2.1)."""
 
-    async def __call__(self, request: HTTPConnection) -> str:
-        """Give the token.
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        """Give the token, or None without one.
 
         Raises:
-            Problem: 401, there is none.
             InvalidToken: there is something else in its place, or it stands there twice.
         """
         given = request.headers.getlist("authorization")
         scheme, _, token = (given[0] if given else "").partition(" ")
         if scheme.lower() != "bearer":
-            raise Problem(401, code="not_authenticated", detail="Not authenticated", headers=_UNAUTHENTICATED)
+            return None
         if len(given) > 1 or not token or " " in token:
             raise InvalidToken("malformed")
         return token
 
 
-_bearer = BearerScheme(tokenUrl="auth/token", refreshUrl=None)
+class SessionCookieScheme(APIKeyCookie):
+    """The site's session cookie, by the name that its profile gives."""
+
+    async def __call__(self, request: HTTPConnection) -> str | None:
+        """Give its value, or None without one; of two of that name the last, as Django does."""
+        bridge: Bridge = request.app.state.bridge
+        return request_cookies(request.scope["headers"]).get(bridge.session_cookie)
+
+
+_bearer = PossibleBearerScheme(tokenUrl="auth/token", refreshUrl=None, scheme_name="BearerScheme")
+_session_cookie = SessionCookieScheme(
+    name="sessionid", scheme_name=SESSION_SCHEME, description="The Django site's session; see CSRF for unsafe methods."
+)
 
 
 def bridge_services(request: Request) -> Bridge:
@@ -49,22 +73,61 @@ def bridge_services(request: Request) -> Bridge:
 BridgeServices = Annotated[Bridge, Depends(bridge_services)]
 
 
-async def token_bearer(bridge: BridgeServices, token: Annotated[str, Depends(_bearer)]) -> Authenticated:
+PossibleToken = Annotated[str | None, Depends(_bearer)]
+
+
+async def token_bearer(bridge: BridgeServices, token: PossibleToken) -> AuthenticatedByToken:
     """Give the user and the claims of a valid access token of either app."""
+    if token is None:
+        raise _not_authenticated()
     return await bridge.identity.of_token(token)
 
 
-TokenBearer = Annotated[Authenticated, Depends(token_bearer)]
-"""The user and the claims of the token they came with."""
+TokenBearer = Annotated[AuthenticatedByToken, Depends(token_bearer)]
+"""The user and the claims of the token they came with; a session does not do."""
 
 
-async def current_user(bearer: TokenBearer) -> StoredUser:
+async def possible_login(
+    request: Request,
+    bridge: BridgeServices,
+    token: PossibleToken,
+    cookie: Annotated[str | None, Depends(_session_cookie)],
+) -> Authenticated | None:
+    """Give who is asking, by token or by session; None for nobody.
+
+    A token beats a session: one that is refused is refused, whatever else came with it. Only a session needs Django's
+    CSRF check, since no browser sends a token by itself.
+    """
+    if token is not None:
+        return await bridge.identity.of_token(token)
+    login = None if cookie is None else await bridge.identity.of_session(cookie)
+    if login is not None:
+        await refuse_forgery(request, login=login, rules=bridge.csrf_rules)
+    return login
+
+
+PossibleLogin = Annotated[Authenticated | None, Depends(possible_login)]
+"""Who is asking and how they came in, or None; 401 for a bad token, 403 for a session with a forged request."""
+
+
+async def current_login(login: PossibleLogin) -> Authenticated:
+    """Give who is asking, by token or by session."""
+    if login is None:
+        raise _not_authenticated()
+    return login
+
+
+CurrentLogin = Annotated[Authenticated, Depends(current_login)]
+"""Who is asking and how they came in; 401 for nobody."""
+
+
+async def current_user(login: CurrentLogin) -> StoredUser:
     """Give the active user who is asking."""
-    return bearer.user
+    return login.user
 
 
 CurrentUser = Annotated[StoredUser, Depends(current_user)]
-"""The active user who is asking; 401 without one."""
+"""The active user who is asking, by access token or by the site's session cookie; 401 without one."""
 
 
 async def staff_user(user: CurrentUser) -> StoredUser:
@@ -85,3 +148,7 @@ def site_database(bridge: BridgeServices) -> Database:
 
 SiteDatabase = Annotated[Database, Depends(site_database)]
 """The shared database, for a migrated endpoint's own statements."""
+
+
+def _not_authenticated() -> Problem:
+    return Problem(401, code="not_authenticated", detail="Not authenticated", headers=_UNAUTHENTICATED)

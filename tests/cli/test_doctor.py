@@ -82,12 +82,11 @@ async def test_what_the_bridge_can_adopt_is_safe(examine: Examine, site: Site, n
     [
         ({"middleware_keeps_keys": False}, "session-middleware"),
         ({"password_check_is_stock": False}, "password-check-custom"),
+        ({"engine": "django.contrib.sessions.backends.cache"}, "sessions-unreadable"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_advice_is_given_and_stands_in_nobodys_way(
-    examine: Examine, site: Site, said: dict[str, bool], code: str
-):
+async def test_advice_is_given_and_stands_in_nobodys_way(examine: Examine, site: Site, said: dict[str, Any], code: str):
     await sessions(**said)(site)
 
     for_scripts, for_people = examine("--json"), examine()
@@ -131,6 +130,8 @@ RIGHTS: Final = (
     ("SELECT (password)", "auth_user"),
     ("UPDATE (password)", "auth_user"),
     ("UPDATE (last_login)", "auth_user"),
+    ("SELECT", "django_session"),
+    ("DELETE", "django_session"),
     ("SELECT", "bridge_activity"),
     ("INSERT", "bridge_activity"),
     ("UPDATE", "bridge_password_lineage"),

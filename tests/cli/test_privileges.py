@@ -21,6 +21,8 @@ STOCK: Final = """\
 GRANT SELECT ("id", "username", "password", "email", "first_name", "last_name", "is_active", "is_staff", \
 "is_superuser", "date_joined", "last_login") ON "auth_user" TO "bridge";
 GRANT UPDATE ("password", "last_login") ON "auth_user" TO "bridge";
+GRANT SELECT ON "django_session" TO "bridge";
+GRANT DELETE ON "django_session" TO "bridge";
 GRANT SELECT ON "bridge_site_profile" TO "bridge";
 GRANT SELECT ON "bridge_activity" TO "bridge";
 GRANT INSERT ON "bridge_activity" TO "bridge";
@@ -97,6 +99,25 @@ async def test_the_sites_own_table_is_named(run: Run, database: Database, databa
         'GRANT UPDATE ("password") ON "Club members" TO "bridge";',
     ]
     assert 'GRANT UPDATE ("email") ON "Club members" TO "bridge";' not in printed  # it is what they log in with
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("told", "is_named"),
+    [
+        ({"engine": "django.contrib.sessions.backends.cached_db"}, True),
+        ({"engine": "django.contrib.sessions.backends.signed_cookies"}, False),
+        ({"engine": "django.contrib.sessions.backends.cache"}, False),
+        ({"in_use": False}, False),
+    ],
+    ids=["cached_db", "signed_cookies", "cache", "no_sessions"],
+)
+async def test_the_sessions_are_named_where_they_are_in_the_database(
+    run: Run, database: Database, database_url: str, told: dict[str, Any], *, is_named: bool
+):
+    await PublishedProfile(database).edit(lambda document: document["sessions"].update(told))
+
+    assert ("django_session" in run("privileges", url=database_url).stdout) is is_named
 
 
 def statements(columns: dict[str, int | None], *, role: str = "bridge", **more: bool) -> list[str]:
@@ -220,7 +241,8 @@ FORBIDDEN: Final = {
     "delete": "DELETE FROM auth_user",
     "insert": "INSERT INTO auth_user (username) VALUES ('eve')",
     "truncate": "TRUNCATE auth_user",
-    "sessions": "SELECT * FROM django_session",
+    "session": "UPDATE django_session SET session_data = ''",
+    "new_session": "INSERT INTO django_session VALUES ('key', '', now())",
     "orders": "SELECT * FROM shop_order",
     "groups": "INSERT INTO auth_user_groups (user_id, group_id) VALUES (1, 1)",
     "profile": "UPDATE bridge_site_profile SET document = '{}'",

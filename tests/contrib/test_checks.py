@@ -63,6 +63,37 @@ def test_the_check_finds_middleware_that_loses_sessions(settings: Settings, path
     assert ids() == expected
 
 
+ENGINES: Final = "django.contrib.sessions.backends"
+JSON: Final = "django.contrib.sessions.serializers.JSONSerializer"
+
+
+@pytest.mark.parametrize(
+    ("engine", "serializer", "expected"),
+    [
+        pytest.param(f"{ENGINES}.db", JSON, [], id="db"),
+        pytest.param(f"{ENGINES}.cached_db", "django.core.signing.JSONSerializer", [], id="cached_db"),
+        pytest.param(f"{ENGINES}.signed_cookies", JSON, [], id="signed_cookies"),
+        pytest.param(f"{ENGINES}.cache", JSON, ["bridge.W012"], id="cache"),
+        pytest.param(f"{ENGINES}.file", JSON, ["bridge.W012"], id="file"),
+        pytest.param("redis_sessions.session", JSON, ["bridge.W012"], id="foreign"),
+        pytest.param(f"{ENGINES}.db", "shop.PickleSerializer", ["bridge.W012"], id="pickled"),
+    ],
+)
+def test_the_check_finds_sessions_that_the_bridge_cannot_read(
+    settings: Settings, engine: str, serializer: str, expected: list[str]
+):
+    settings.SESSION_ENGINE, settings.SESSION_SERIALIZER = engine, serializer
+
+    assert ids() == expected
+
+
+def test_a_site_without_sessions_has_none_that_could_not_be_read(settings: Settings):
+    settings.SESSION_ENGINE = f"{ENGINES}.cache"
+    settings.MIDDLEWARE, settings.INSTALLED_APPS = [], [each for each in settings.INSTALLED_APPS if "admin" not in each]
+
+    assert ids() == []
+
+
 @pytest.mark.parametrize(("on", "expected"), [(True, ["bridge.W009"]), (False, [])], ids=["on", "off"])
 def test_the_check_finds_tokens_that_a_re_hash_would_void(
     settings: Settings,

@@ -18,8 +18,8 @@ from bridge.sessions.csrf import FORM_FIELD, CsrfRequest, CsrfRules, csrf_reject
 
 EXAMPLES: Final = 4000
 SECRET: Final = "abcdefghijklmnopqrstuvwxyz012345"
-MASKED: Final = "A" * 32 + "".join(chr(ord(each)) for each in SECRET)
-"""Under a mask of the alphabet's 27th letters, which is not ``SECRET`` once it is off."""
+MASKED: Final = "A" * 32 + SECRET
+"""A masked token, which is not ``SECRET`` once the mask is off."""
 
 
 def masked(secret: str, mask: str) -> str:
@@ -57,7 +57,8 @@ TRUSTED: Final = (
     "https://*.shop.test:8443",
     "https://evil.test",
 )
-LOCATIONS: Final = tuple(f"{scheme}://{host}" for scheme in ("http", "https") for host in HOSTS) + (
+LOCATIONS: Final = (
+    *(f"{scheme}://{host}" for scheme in ("http", "https") for host in HOSTS),
     "null",
     "",
     "https://",
@@ -222,7 +223,11 @@ def test_the_verdict_and_its_words_are_djangos(case: Case):
 
 def well_formed(**changes: Any) -> Case:
     """A request that stock Django takes, but for ``changes``."""
-    headers = {"host": "shop.test", "origin": "https://shop.test", "cookie": f"csrftoken={SECRET}"}
+    headers: dict[str, str | None] = {
+        "host": "shop.test",
+        "origin": "https://shop.test",
+        "cookie": f"csrftoken={SECRET}",
+    }
     headers |= {"x-csrftoken": SECRET} | changes.pop("headers", {})
     parts: dict[str, Any] = {
         "rules": CsrfRules(allowed_hosts=("shop.test",)),

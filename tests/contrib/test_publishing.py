@@ -136,6 +136,24 @@ def test_sessions_are_told_as_they_are_configured(settings: Settings):
     assert (told.cookie_age, told.engine) == (60, "django.contrib.sessions.backends.cached_db")
 
 
+@pytest.mark.parametrize(
+    ("engine", "without", "in_use"),
+    [
+        ("db", "django.contrib.sessions.middleware.SessionMiddleware", False),
+        ("db", "django.contrib.sessions", False),
+        ("signed_cookies", "django.contrib.sessions", True),
+        ("signed_cookies", "nothing", True),
+    ],
+    ids=["no_middleware", "no_table", "no_table_needed", "everything"],
+)
+def test_sessions_that_are_not_in_use_are_told_so(settings: Settings, engine: str, without: str, *, in_use: bool):
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if each != without]
+    settings.INSTALLED_APPS = [each for each in settings.INSTALLED_APPS if each != without]
+
+    assert describe_site().sessions.in_use is in_use
+
+
 def test_the_csrf_settings_are_told_as_they_are_configured(settings: Settings):
     settings.CSRF_TRUSTED_ORIGINS = ["https://*.example.com"]
     settings.CSRF_USE_SESSIONS, settings.CSRF_HEADER_NAME = True, "HTTP_X_OURS"

@@ -314,6 +314,55 @@ async def test_a_logout_of_one_token_leaves_the_users_others(
     assert (await browser.client.get("/whoami/", headers=kept)).status_code == 200
 
 
+# Sessions -------------------------------------------------------------------------------------------------------------
+
+
+async def test_who_logged_in_to_djangos_form_is_known_to_the_bridge(
+    servers: Addresses, browser: Browser, cast: Cast, username: str
+):
+    await cast.add(username)
+    assert (await browser.client.get(f"{servers.bridge}/users/me/")).status_code == 401
+
+    await browser.log_in(username)
+    answer = await browser.client.get(f"{servers.bridge}/users/me/")
+
+    assert (answer.status_code, answer.json()["username"]) == (200, username)
+
+
+async def test_a_page_of_the_site_may_write_to_the_bridge_and_another_site_may_not(
+    servers: Addresses, browser: Browser, cast: Cast, username: str
+):
+    await cast.add(username)
+    await browser.log_in(username)
+    me, change = f"{servers.bridge}/users/me/", {"first_name": "Ada"}
+    token = {"X-CSRFToken": browser.client.cookies["csrftoken"]}
+
+    forged = [
+        await browser.client.patch(me, json=change),
+        await browser.client.patch(me, json=change, headers=token | {"Origin": "https://evil.test"}),
+    ]
+    assert [(each.status_code, each.json()["code"]) for each in forged] == [(403, "csrf_failed")] * 2
+    assert await cast.column(username, "first_name") == ""
+
+    answer = await browser.client.patch(me, json=change, headers=token | {"Origin": servers.bridge})
+    assert (answer.status_code, answer.json()["first_name"]) == (200, "Ada"), answer.text
+
+
+async def test_who_logged_out_of_django_is_nobody_to_the_bridge(
+    bridge: httpx.AsyncClient, browser: Browser, cast: Cast, username: str
+):
+    await cast.add(username)
+    await browser.log_in(username)
+    cookie = {"Cookie": f"sessionid={browser.client.cookies['sessionid']}"}
+    assert (await bridge.get("/users/me/", headers=cookie)).status_code == 200
+
+    token = browser.client.cookies["csrftoken"]
+    left = await browser.client.post("/accounts/logout/", data={"csrfmiddlewaretoken": token})
+    assert left.status_code == 302, left.text
+
+    assert (await bridge.get("/users/me/", headers=cookie)).status_code == 401
+
+
 # Passwords that change ------------------------------------------------------------------------------------------------
 
 

@@ -184,6 +184,23 @@ async def test_a_re_hash_at_the_bridge_leaves_every_browser_logged_in(
     assert keys(browsers) == before
 
 
+async def at_the_bridge(servers: Addresses, browsers: list[Browser]) -> list[int]:
+    """Ask the bridge who each browser is; they send it the site's cookie by themselves."""
+    return [(await browser.client.get(f"{servers.bridge}/users/me/")).status_code for browser in browsers]
+
+
+async def test_they_are_logged_in_at_the_bridge_as_well_and_out_with_the_password(
+    servers: Addresses, bridge: httpx.AsyncClient, browsers: list[Browser], cast: Cast, member: str
+):
+    assert await at_the_bridge(servers, browsers) == [200] * BROWSERS
+    await rehash(bridge, cast, member)
+    assert await at_the_bridge(servers, browsers) == [200] * BROWSERS
+
+    await change_at_django(browsers[0])
+
+    assert await at_the_bridge(servers, browsers) == [200] + [401] * (BROWSERS - 1)
+
+
 async def test_parallel_requests_after_a_re_hash_lose_no_session(
     servers: Addresses, bridge: httpx.AsyncClient, browsers: list[Browser], cast: Cast
 ):

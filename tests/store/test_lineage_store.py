@@ -1,7 +1,7 @@
 """Links between stored values in the database, where Django reads them."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -119,3 +119,58 @@ async def test_links_that_no_session_can_need_are_pruned_and_no_others(lineage: 
 
     assert await lineage.prune(now=NOW) == 2  # under either key
     assert await live_under(database, "V1") == sessions_of("ending_now", "kept")
+
+
+# Following ------------------------------------------------------------------------------------------------------------
+
+
+async def leads(lineage: Lineage, old: str, new: str, *, user_id: str = "1", later: timedelta = timedelta()) -> bool:
+    """Ask with the newer of two keys for a session of either."""
+    return all(
+        [
+            await lineage.leads(
+                user_id,
+                old_auth_hash=session_auth_hash(old, secret=secret),
+                new_digests=[lineage_digest(new, secret=each) for each in (SECRET, FALLBACK)],
+                now=NOW + later,
+            )
+            for secret in (SECRET, FALLBACK)
+        ]
+    )
+
+
+async def test_a_superseded_value_leads_to_the_present_one(lineage: Lineage, database: Database):
+    await rehash(lineage, database, linked("V0", "V1"), linked("V1", "V2"))
+
+    assert await leads(lineage, "V0", "V2")
+    assert await leads(lineage, "V1", "V2")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more"),
+    [
+        ("V0", "V1", {"user_id": "2"}),
+        ("V0", "V2", {}),
+        ("V1", "V0", {}),
+        ("V1", "V1", {}),
+        ("V0", "V1", {"later": WEEK}),
+    ],
+    ids=["of_another_user", "to_another_value", "backwards", "to_itself", "once_expired"],
+)
+async def test_nothing_else_leads_anywhere(
+    lineage: Lineage, database: Database, old: str, new: str, more: dict[str, Any]
+):
+    await rehash(lineage, database, linked("V0", "V1"))
+
+    assert not await leads(lineage, old, new, **more)
+
+
+async def test_a_withdrawn_keys_sessions_are_led_nowhere(lineage: Lineage, database: Database):
+    await rehash(lineage, database, linked("V0", "V1"))
+
+    assert not await lineage.leads(
+        "1",
+        old_auth_hash=session_auth_hash("V0", secret=FALLBACK),
+        new_digests=[lineage_digest("V1", secret=SECRET)],
+        now=NOW,
+    )

@@ -23,15 +23,6 @@ def links(old: str = OLD, new: str = NEW, secrets: tuple[str, ...] = SECRETS) ->
     return list(links_between(old, new, user_id="1", secrets=secrets, expires_at=UNTIL))
 
 
-@given(st.text(), st.text(min_size=1))
-@settings(deadline=None, derandomize=True, database=None)
-def test_a_sessions_hash_is_djangos(encoded: str, secret: str):
-    with override_settings(SECRET_KEY=secret):
-        expected = User(password=encoded).get_session_auth_hash()
-
-    assert session_auth_hash(encoded, secret=secret) == expected
-
-
 def test_the_fallback_keys_hashes_are_djangos():
     with override_settings(SECRET_KEY=SECRETS[0], SECRET_KEY_FALLBACKS=list(SECRETS[1:])):
         stock = User.get_session_auth_fallback_hash

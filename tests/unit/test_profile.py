@@ -146,6 +146,41 @@ def test_what_ends_sessions_or_tokens_at_a_re_hash_is_found(more: dict[str, Any]
     assert codes(replace(GOOD, **more)) == [code]
 
 
+ENGINES = "django.contrib.sessions.backends"
+
+
+@pytest.mark.parametrize(
+    ("sessions", "storage", "found"),
+    [
+        (SessionProfile(), "table", []),
+        (SessionProfile(engine=f"{ENGINES}.cached_db"), "table", []),
+        (SessionProfile(engine=f"{ENGINES}.signed_cookies"), "cookie", []),
+        (SessionProfile(engine=f"{ENGINES}.cache"), None, ["sessions-unreadable"]),
+        (SessionProfile(serializer="shop.PickleSerializer"), None, ["sessions-unreadable"]),
+        (SessionProfile(in_use=False), None, []),
+        (SessionProfile(in_use=False, engine=f"{ENGINES}.cache"), None, []),
+    ],
+    ids=["db", "cached_db", "signed_cookies", "cache", "pickled", "none", "none_in_the_cache"],
+)
+def test_sessions_are_read_where_they_can_be(sessions: SessionProfile, storage: str | None, found: list[str]):
+    assert (sessions.storage, codes(replace(GOOD, sessions=sessions))) == (storage, found)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "named"),
+    [
+        (SessionProfile(engine="redis_sessions.session"), "SESSION_ENGINE is redis_sessions.session"),
+        (SessionProfile(serializer="shop.PickleSerializer"), "SESSION_SERIALIZER is shop.PickleSerializer"),
+    ],
+    ids=["engine", "serializer"],
+)
+def test_the_setting_that_hides_sessions_is_named_and_does_not_stop_re_hashing(sessions: SessionProfile, named: str):
+    [found] = replace(GOOD, sessions=sessions).findings()
+
+    assert found.message.endswith(named)
+    assert not found.blocking
+
+
 def test_every_finding_has_a_cure():
     worst = replace(
         site(PBKDF2, replace(ARGON2, available=False, reproducible=False)),

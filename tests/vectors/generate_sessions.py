@@ -64,7 +64,7 @@ def _vector(engine: str, *, compress: bool) -> "dict[str, Any]":
     session = request.session
     content = dict(session.items())
     if engine == "signed_cookies":
-        salt = "django.contrib.sessions.backends.signed_cookies"
+        salt: Any = "django.contrib.sessions.backends.signed_cookies"
         stored = session.session_key
     else:
         salt = getattr(session, "key_salt", None)

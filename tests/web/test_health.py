@@ -180,11 +180,42 @@ async def test_the_documentation_is_a_page(client: httpx.AsyncClient):
     assert answer.headers["content-type"].startswith("text/html")
 
 
+async def schemes(client: httpx.AsyncClient) -> dict[str, Any]:
+    found: dict[str, Any] = (await openapi(client))["components"]["securitySchemes"]
+    return found
+
+
+@before_any_database
+async def test_openapi_offers_the_sites_session_cookie_by_its_name_there(serve: Serve, profile: PublishedProfile):
+    await profile.edit(lambda document: document["sessions"].update(cookie_name="shop_session"))
+
+    async with serve() as client:
+        found = await schemes(client)
+
+    assert {"type": "apiKey", "in": "cookie", "name": "shop_session"}.items() <= found["DjangoSession"].items()
+
+
+@before_any_database
+@pytest.mark.parametrize(
+    ("method", "path", "ways"),
+    [
+        ("get", "/users/me/", {"BearerScheme", "DjangoSession"}),
+        ("get", "/users/me/items/", {"BearerScheme", "DjangoSession"}),
+        ("get", "/auth/token", {"BearerScheme"}),
+        ("post", "/auth/logout", {"BearerScheme"}),
+    ],
+)
+async def test_openapi_says_where_a_session_does(client: httpx.AsyncClient, method: str, path: str, ways: set[str]):
+    offered = (await openapi(client))["paths"][path][method]["security"]
+
+    assert {name for each in offered for name in each} == ways
+    assert all(len(each) == 1 for each in offered)  # either does
+
+
 @before_any_database
 async def test_openapi_offers_oauth2s_password_flow(client: httpx.AsyncClient):
-    [scheme] = (await openapi(client))["components"]["securitySchemes"].values()
+    [scheme] = [each for each in (await schemes(client)).values() if each["type"] == "oauth2"]
 
-    assert scheme["type"] == "oauth2"
     assert scheme["flows"]["password"]["tokenUrl"] == "auth/token"
 
 

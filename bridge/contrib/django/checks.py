@@ -25,6 +25,7 @@ _WARNINGS: Final = {
     "check-revoke-token": "bridge.W009",
     "active-flag": "bridge.W010",
     "second-factor": "bridge.W011",
+    "sessions-unreadable": "bridge.W012",
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"

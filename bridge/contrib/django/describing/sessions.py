@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
@@ -12,6 +14,7 @@ from django.utils.module_loading import import_string
 
 from bridge.contrib.django.upgrades import has_stock_password_check
 from bridge.profile import CsrfProfile, SessionProfile
+from bridge.profile.sessions import TABLE_ENGINES
 
 __all__ = ["csrf", "sessions"]
 
@@ -19,6 +22,7 @@ __all__ = ["csrf", "sessions"]
 def sessions(model: type[Any]) -> SessionProfile:
     """Describe sessions, for a user model."""
     return SessionProfile(
+        in_use=_are_in_use(),
         cookie_age=settings.SESSION_COOKIE_AGE,
         cookie_name=settings.SESSION_COOKIE_NAME,
         cookie_domain=settings.SESSION_COOKIE_DOMAIN,
@@ -33,6 +37,11 @@ def sessions(model: type[Any]) -> SessionProfile:
         password_check_is_stock=has_stock_password_check(model),
         middleware_keeps_keys=not any(_is_stock_authentication(path) for path in settings.MIDDLEWARE),
     )
+
+
+def _are_in_use() -> bool:
+    lacks_table = settings.SESSION_ENGINE in TABLE_ENGINES and not apps.is_installed("django.contrib.sessions")
+    return _has_middleware(SessionMiddleware) and not lacks_table
 
 
 def _has_stock_auth_hash(model: type[Any]) -> bool:
@@ -71,7 +80,7 @@ def csrf() -> CsrfProfile:
         use_x_forwarded_host=settings.USE_X_FORWARDED_HOST,
         use_x_forwarded_port=settings.USE_X_FORWARDED_PORT,
         secure_proxy_ssl_header=None if header is None else (header[0], header[1]),
-        is_enforced=any(_is_csrf(path) for path in settings.MIDDLEWARE),
+        is_enforced=_has_middleware(CsrfViewMiddleware),
     )
 
 
@@ -81,6 +90,6 @@ def _allowed_hosts() -> tuple[str, ...]:
     return tuple(settings.ALLOWED_HOSTS)
 
 
-def _is_csrf(path: str) -> bool:
-    middleware = import_string(path)
-    return isinstance(middleware, type) and issubclass(middleware, CsrfViewMiddleware)
+def _has_middleware(wanted: type) -> bool:
+    found = (import_string(path) for path in settings.MIDDLEWARE)
+    return any(isinstance(each, type) and issubclass(each, wanted) for each in found)

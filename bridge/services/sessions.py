@@ -1,0 +1,88 @@
+"""From the site's session cookie to the user who is logged in by it, by ``django.contrib.auth.get_user``'s rules."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from bridge.profile import SessionProfile
+from bridge.services.clock import Clock
+from bridge.services.lineage import Continuity
+from bridge.sessions.codec import SessionData, decode_cookie, decode_row
+from bridge.store.sessions import Sessions
+from bridge.store.users import StoredUser, Users
+
+__all__ = ["SiteSession", "SiteSessions"]
+
+# Django writes 32 of [0-9a-z] and reads back no fewer than 8 characters; its column holds 40.
+_KEY: Final = re.compile(r"[0-9A-Za-z]{8,40}")
+_AUTH_HASH: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteSession:
+    """A session of the site that somebody is logged in by.
+
+    Attributes:
+        user: who; without their stored password.
+        key: of its row; None where the cookie is the session.
+        csrf_secret: what it holds where the site has CSRF_USE_SESSIONS.
+    """
+
+    user: StoredUser
+    key: str | None = field(repr=False)
+    csrf_secret: str | None = field(repr=False)
+
+
+class SiteSessions:
+    """Verifies sessions and reads their users live.
+
+    Args:
+        profile: where the site keeps its sessions, and whom it lets in by them.
+        secrets: SECRET_KEY and its fallbacks.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: SessionProfile,
+        secrets: Sequence[str],
+        sessions: Sessions,
+        users: Users,
+        continuity: Continuity,
+        clock: Clock,
+    ) -> None:
+        self._profile = profile
+        self._secrets = secrets
+        self._sessions = sessions
+        self._users = users
+        self._continuity = continuity
+        self._clock = clock
+
+    async def find(self, cookie: str) -> SiteSession | None:
+        """Find the active user of a live session; None if the cookie opens nothing, whatever the reason.
+
+        Raises:
+            DatabaseError: sessions or users cannot be read.
+        """
+        data = await self._read(cookie)
+        if data is None or data.user_id is None or data.backend not in self._profile.backends:
+            return None
+        if data.auth_hash is None or _AUTH_HASH.fullmatch(data.auth_hash) is None:
+            return None
+        user = await self._users.with_password(data.user_id)
+        if user is None or not user.is_active or not await self._continuity.holds(user, data.auth_hash):
+            return None
+        key = cookie if self._profile.storage == "table" else None
+        return SiteSession(user=replace(user, encoded=""), key=key, csrf_secret=data.csrf_secret)
+
+    async def _read(self, cookie: str) -> SessionData | None:
+        now = self._clock()
+        if self._profile.storage == "cookie":
+            age = timedelta(seconds=self._profile.cookie_age)
+            return decode_cookie(cookie, secrets=self._secrets, max_age=age, now=now)
+        if self._profile.storage is None or _KEY.fullmatch(cookie) is None:
+            return None
+        stored = await self._sessions.live(cookie, now=now)
+        return None if stored is None else decode_row(stored, secrets=self._secrets)
