@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Final
 
@@ -274,18 +274,7 @@ def _sessions(
 
 
 def _csrf_rules(site: CsrfProfile) -> CsrfRules:
-    return CsrfRules(
-        use_sessions=site.use_sessions,
-        cookie_name=site.cookie_name,
-        cookie_domain=site.cookie_domain,
-        session_cookie_domain=site.session_cookie_domain,
-        header_name=site.header_name,
-        trusted_origins=site.trusted_origins,
-        allowed_hosts=site.allowed_hosts,
-        use_x_forwarded_host=site.use_x_forwarded_host,
-        use_x_forwarded_port=site.use_x_forwarded_port,
-        secure_proxy_ssl_header=site.secure_proxy_ssl_header,
-    )
+    return CsrfRules(**{each.name: getattr(site, each.name) for each in fields(CsrfRules)})
 
 
 def _verifier(settings: Settings, profile: SiteProfile | None, clock: Clock) -> TokenVerifier:
