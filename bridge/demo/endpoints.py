@@ -44,7 +44,7 @@ class Item(BaseModel):
     ordered_at: Annotated[datetime, AfterValidator(_in_utc)]
 
 
-@router.get("/users/me/items/", responses={401: {"description": "No valid access token"}})
+@router.get("/users/me/items/", responses={401: {"description": "No valid access token, and no live session"}})
 async def my_items(user: CurrentUser, database: SiteDatabase) -> list[Item]:
     """List what the user ordered, newest first, from the Django site's tables."""
     rows = await database.fetch_all(_ITEMS_OF_USER, {"customer": user.key})

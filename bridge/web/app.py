@@ -35,6 +35,7 @@ from bridge.web.dependencies import SESSION_SCHEME
 from bridge.web.errors import register_handlers
 from bridge.web.routers import auth, grants, health, migration, users
 from bridge.web.settings import Settings
+from bridge.web.varying import VaryMiddleware
 
 __all__ = ["app_from_environment", "create_app", "load_router", "site_profile"]
 
@@ -72,6 +73,7 @@ def create_app(
     # /docs from the package's own files: no browser of an operator asks another host for scripts.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
+    app.add_middleware(VaryMiddleware)
     for router in (auth.router, grants.router, users.router, migration.router, health.router, *routers):
         app.include_router(router)
     return app

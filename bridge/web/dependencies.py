@@ -14,6 +14,7 @@ from bridge.store.users import StoredUser
 from bridge.web.composition import Bridge
 from bridge.web.errors import Problem
 from bridge.web.forgery import refuse_forgery
+from bridge.web.varying import depends_on_cookie
 
 __all__ = [
     "SESSION_SCHEME",
@@ -54,6 +55,7 @@ class SessionCookieScheme(APIKeyCookie):
 
     async def __call__(self, request: HTTPConnection) -> str | None:
         """Give its value, or None without one; of two of that name the last, as Django does."""
+        depends_on_cookie(request)
         bridge: Bridge = request.app.state.bridge
         return request_cookies(request.scope["headers"]).get(bridge.session_cookie)
 

@@ -354,6 +354,21 @@ async def test_a_signed_cookie_lives_as_long_as_the_site_says(
         assert_nobody(await client.get(ME, headers=with_cookie(vector.stored)))
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "varies"),
+    [("GET", ME, True), ("GET", "/migration/report", True), ("POST", "/auth/token", False), ("GET", "/healthz", False)],
+)
+@before_any_database
+async def test_caches_are_told_where_the_cookie_decides(
+    client: httpx.AsyncClient, cast: Cast, browsers: Browsers, method: str, path: str, *, varies: bool
+):
+    await cast.add("ada")
+    cookie = with_cookie(await browsers.log_in())
+
+    for headers in (cookie, {}):
+        assert ("Cookie" in (await client.request(method, path, headers=headers)).headers.get("vary", "")) is varies
+
+
 @pytest.mark.parametrize("extra", ["", "; sessionid=", "; sessionid=garbage"], ids=["alone", "emptied", "overridden"])
 async def test_of_two_cookies_of_a_name_the_last_one_counts(
     client: httpx.AsyncClient, cast: Cast, browsers: Browsers, extra: str

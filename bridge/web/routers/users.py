@@ -19,7 +19,7 @@ router = APIRouter(
     prefix="/users",
     tags=["users"],
     route_class=BoundedRoute,
-    responses={401: {"description": "No valid access token"}},
+    responses={401: {"description": "No valid access token, and no live session"}},
 )
 
 
@@ -74,7 +74,7 @@ async def show_me(user: CurrentUser) -> UserOut:
     return UserOut.of(user)
 
 
-@router.patch("/me/")
+@router.patch("/me/", responses={403: {"description": "A session without Django's CSRF token"}})
 async def change_me(changes: UserChanges, user: CurrentUser, bridge: BridgeServices) -> UserOut:
     """Change one's own address or name; what is left out, or null, stays."""
     outcome = await bridge.accounts.update(user, changes.model_dump(exclude_none=True))
