@@ -16,7 +16,8 @@ async def test_authorize_takes_a_users_password_and_opens_a_protected_endpoint(
         await page.get_by_role("button", name="Authorize").first.click()
         await page.get_by_role("textbox", name="username").fill("ada")
         await page.get_by_role("textbox", name="password").fill(PASSWORD)
-        await page.locator(".auth-btn-wrapper button.authorize").click()
+        by_password = page.locator(".auth-container", has=page.get_by_role("textbox", name="username"))
+        await by_password.locator("button.authorize").click()
         await page.get_by_role("button", name="Close").last.click()
 
         operation = page.locator("#operations-users-show_me_users_me__get")
