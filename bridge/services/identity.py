@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from bridge.errors import InvalidToken
 from bridge.services.lineage import Continuity
+from bridge.store.rights import NOTHING, Rights
 from bridge.store.users import Identified, StoredUser, Users
 from bridge.tokens import AccessClaims, TokenVerifier
 
@@ -12,10 +13,17 @@ __all__ = ["Authenticated", "Identity"]
 
 @dataclass(frozen=True, slots=True)
 class Authenticated:
-    """Who is asking, and by what token."""
+    """Who is asking, and by what token.
+
+    Attributes:
+        asked: what was looked up about the user.
+        held: what of that they hold.
+    """
 
     user: StoredUser
     claims: AccessClaims
+    asked: Rights = NOTHING
+    held: Rights = NOTHING
 
 
 class Identity:
@@ -26,8 +34,8 @@ class Identity:
         self._users = users
         self._continuity = continuity
 
-    async def of_token(self, token: str) -> Authenticated:
-        """Find the active user of an access token that was not revoked, in one statement.
+    async def of_token(self, token: str, *, asked: Rights = NOTHING) -> Authenticated:
+        """Find the active user of an access token that was not revoked, and what they hold, in one statement.
 
         A second one follows only for a token of before a re-hash, until its grant is next refreshed.
 
@@ -37,7 +45,7 @@ class Identity:
         """
         claims = self._verifier.verify(token)
         identified = await self._users.of_token(
-            user_id=claims.user_id, token_id=claims.token_id, grant_id=claims.session_id
+            user_id=claims.user_id, token_id=claims.token_id, grant_id=claims.session_id, asked=asked
         )
         if identified is None or not identified.user.is_active:
             raise InvalidToken("no active user")
@@ -45,7 +53,8 @@ class Identity:
             raise InvalidToken("revoked")
         await self._check_grant(claims, identified)
         # No endpoint has a use for the stored password.
-        return Authenticated(user=replace(identified.user, encoded=""), claims=claims)
+        user = replace(identified.user, encoded="")
+        return Authenticated(user=user, claims=claims, asked=asked, held=identified.held)
 
     async def _check_grant(self, claims: AccessClaims, identified: Identified) -> None:
         """End what hangs on a password that was changed since; a re-hash changed none."""

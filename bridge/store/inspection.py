@@ -80,7 +80,8 @@ class Inspection:
     async def _has(self, privilege: Privilege) -> bool:
         if not privilege.columns:
             row = await self._database.fetch_one(
-                "SELECT has_table_privilege(:table, :right) AS has",
+                # A table that is not there is one that nothing may be done with; asked by its name, it is an error.
+                "SELECT has_table_privilege(to_regclass(:table), :right) AS has",
                 {"table": quoted(privilege.table), "right": privilege.right},
             )
             return bool(row and row["has"])

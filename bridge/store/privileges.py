@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bridge.profile import UserTable
 from bridge.store.database import Database, quoted
+from bridge.store.rights import auth_tables
 from bridge.store.users import EDITABLE
 
 __all__ = ["Privilege", "grant_statements", "key_sequence", "needed_privileges"]
@@ -41,10 +42,11 @@ class Privilege:
 
 
 def needed_privileges(table: UserTable) -> Iterator[Privilege]:
-    """Give what login, re-hashing, tokens and the report need."""
+    """Give what login, re-hashing, tokens, permissions and the report need."""
     read = dict.fromkeys((table.key, table.username, *table.columns))
     yield Privilege(table.name, "SELECT", tuple(read))
     yield from _update(table, ("password", "last_login"))
+    yield from (Privilege(name, "SELECT") for name in auth_tables(table))
     for name, rights in _OWN_TABLES.items():
         yield from (Privilege(name, right) for right in rights)
 
