@@ -32,6 +32,7 @@ from bridge.store.profile import Profiles
 from bridge.store.revocations import Revocations
 from bridge.web.composition import Bridge, Foundation, compose
 from bridge.web.errors import register_handlers
+from bridge.web.openapi import DocumentedApp
 from bridge.web.routers import auth, grants, health, migration, users
 from bridge.web.settings import Settings
 
@@ -59,7 +60,7 @@ def create_app(
         follow_every: how often to look for a new site profile, and at what else decides over re-hashing.
     """
     _run_django_parts_without_a_site()
-    app = FastAPI(
+    app = DocumentedApp(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
