@@ -103,7 +103,7 @@ class Users:
     async def of_token(
         self, *, user_id: str, token_id: str, grant_id: str | None = None, asked: Rights = NOTHING
     ) -> Identified | None:
-        """Read, in one statement, the user that a token names, whether it was revoked, its grant, and what they hold."""
+        """Read, in one statement, the user that a token names, if it was revoked, its grant, and what they hold."""
         key = self.native_key(user_id)
         if key is None or not is_storable(token_id) or not is_storable(grant_id or ""):
             return None

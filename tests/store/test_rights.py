@@ -71,9 +71,9 @@ async def test_with_permissions_of_ones_own_alone_nobody_is_in_a_group(cast: Cas
 
 async def test_tables_and_columns_with_odd_names_are_read(database: Database):
     for statement in (
-        'CREATE TABLE "Club members" ("Key" varchar(10) PRIMARY KEY, email text, is_active boolean)',
+        'CREATE TABLE "Club members" ("Key" varchar(10) PRIMARY KEY, email text, is_active boolean, password text)',
         'CREATE TABLE "or""der" ("the user" varchar(10), "group" integer)',
-        "INSERT INTO \"Club members\" VALUES ('held', 'ada@example.com', true), ('own', 'grace@example.com', true)",
+        "INSERT INTO \"Club members\" VALUES ('held', 'ada@x.org', true, ''), ('own', 'grace@x.org', true, '')",
         "INSERT INTO auth_group (id, name) VALUES (7, 'editors')",
         'INSERT INTO "or""der" VALUES (\'held\', 7)',
         GROUPS_PERMISSION,

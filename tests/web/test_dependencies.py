@@ -37,7 +37,7 @@ from bridge.web.dependencies import (
     require_permission,
     staff_user,
 )
-from tests.conftest import SIGNING_KEY, Cast, Serve, execute_on_server, settings_for
+from tests.conftest import SIGNING_KEY, Cast, Serve, bearer, execute_on_server, settings_for
 from tests.web.conftest import assert_problem, before_any_database
 
 CHANGE: Final = "shop.change_order"
@@ -113,8 +113,8 @@ async def scoped(user: Reader) -> str:
 
 
 @router.get("/scoped-twice", dependencies=[Security(current_user, scopes=["orders:write"])])
-async def scoped_twice(user: Reader, bearer: TokenBearer) -> str:
-    return user.username + bearer.user.username
+async def scoped_twice(user: Reader, holder: TokenBearer) -> str:
+    return user.username + holder.user.username
 
 
 @router.get("/scoped-staff")
@@ -142,7 +142,7 @@ child = APIRouter(dependencies=[require_permission(VIEW)])
 
 
 @child.get("/everything", dependencies=[require_group("editors")])
-async def everything(user: Changer, reader: Reader, bearer: TokenBearer, guest: OptionalUser) -> str:
+async def everything(user: Changer, reader: Reader, holder: TokenBearer, guest: OptionalUser) -> str:
     return user.username
 
 
@@ -621,6 +621,13 @@ async def test_whatever_a_route_asks_is_one_statement(counting: Counted, ada: in
 
         assert answer.status_code == 200, answer.text
         assert len(counting.statements) == number
+
+
+async def test_so_it_is_for_the_token_of_a_login(counting: Counted, client: httpx.AsyncClient, ada: int):
+    headers = await bearer(client, "ada")
+
+    assert (await counting.client.get("/below/everything", headers=headers)).json() == "ada"
+    assert len(counting.statements) == 1
 
 
 async def test_so_is_a_refusal(counting: Counted, cast: Cast):
