@@ -145,6 +145,8 @@ class Granting:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
             return await self._refused()
+        if claims.is_scoped and not claims.scope:
+            return await self._refused(claims.user_id)  # limited to something that cannot be read
         _refuse_to_widen(claims.scope, scope)
         async with self._database.transaction() as transaction:
             outcome = await self._exchange(claims, device, transaction)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from bridge.errors import InvalidToken
 from bridge.services.lineage import Continuity
 from bridge.services.sessions import SiteSessions
+from bridge.store.rights import NOTHING, Rights
 from bridge.store.users import Identified, StoredUser, Users
 from bridge.tokens import AccessClaims, TokenVerifier
 
@@ -19,12 +20,16 @@ class Authenticated:
         claims: of their access token; None for a session.
         session_key: of their session's row; None for a token, and where the cookie is the session.
         csrf_secret: what their session holds where the site has CSRF_USE_SESSIONS.
+        asked: what was looked up about the user.
+        held: what of that they hold.
     """
 
     user: StoredUser
     claims: AccessClaims | None = None
     session_key: str | None = field(default=None, repr=False)
     csrf_secret: str | None = field(default=None, repr=False)
+    asked: Rights = NOTHING
+    held: Rights = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,8 @@ class Identity:
         self._continuity = continuity
         self._sessions = sessions
 
-    async def of_token(self, token: str) -> AuthenticatedByToken:
-        """Find the active user of an access token that was not revoked, in one statement.
+    async def of_token(self, token: str, *, asked: Rights = NOTHING) -> AuthenticatedByToken:
+        """Find the active user of an access token that was not revoked, and what they hold, in one statement.
 
         A second one follows only for a token of before a re-hash, until its grant is next refreshed.
 
@@ -56,7 +61,7 @@ class Identity:
         """
         claims = self._verifier.verify(token)
         identified = await self._users.of_token(
-            user_id=claims.user_id, token_id=claims.token_id, grant_id=claims.session_id
+            user_id=claims.user_id, token_id=claims.token_id, grant_id=claims.session_id, asked=asked
         )
         if identified is None or not identified.user.is_active:
             raise InvalidToken("no active user")
@@ -64,9 +69,10 @@ class Identity:
             raise InvalidToken("revoked")
         await self._check_grant(claims, identified)
         # No endpoint has a use for the stored password.
-        return AuthenticatedByToken(user=replace(identified.user, encoded=""), claims=claims)
+        user = replace(identified.user, encoded="")
+        return AuthenticatedByToken(user=user, claims=claims, asked=asked, held=identified.held)
 
-    async def of_session(self, cookie: str) -> Authenticated | None:
+    async def of_session(self, cookie: str, *, asked: Rights = NOTHING) -> Authenticated | None:
         """Find the active user of a live session of the site; None if the cookie's value opens nothing.
 
         A browser sends what it has, stale or not: unlike a token that is refused, that is nothing to report.
@@ -74,10 +80,12 @@ class Identity:
         Raises:
             DatabaseUnavailable: sessions or users cannot be read.
         """
-        found = await self._sessions.find(cookie)
+        found = await self._sessions.find(cookie, asked=asked)
         if found is None:
             return None
-        return Authenticated(user=found.user, session_key=found.key, csrf_secret=found.csrf_secret)
+        return Authenticated(
+            user=found.user, session_key=found.key, csrf_secret=found.csrf_secret, asked=asked, held=found.held
+        )
 
     async def _check_grant(self, claims: AccessClaims, identified: Identified) -> None:
         """End what hangs on a password that was changed since; a re-hash changed none."""

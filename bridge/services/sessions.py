@@ -10,6 +10,7 @@ from bridge.profile import SessionProfile
 from bridge.services.clock import Clock
 from bridge.services.lineage import Continuity
 from bridge.sessions.codec import SessionData, decode_cookie, decode_row
+from bridge.store.rights import NOTHING, Rights
 from bridge.store.sessions import Sessions
 from bridge.store.users import StoredUser, Users
 
@@ -28,11 +29,13 @@ class SiteSession:
         user: who; without their stored password.
         key: of its row; None where the cookie is the session.
         csrf_secret: what it holds where the site has CSRF_USE_SESSIONS.
+        held: of the rights that were asked for, the user's.
     """
 
     user: StoredUser
     key: str | None = field(repr=False)
     csrf_secret: str | None = field(repr=False)
+    held: Rights = NOTHING
 
 
 class SiteSessions:
@@ -60,7 +63,7 @@ class SiteSessions:
         self._continuity = continuity
         self._clock = clock
 
-    async def find(self, cookie: str) -> SiteSession | None:
+    async def find(self, cookie: str, *, asked: Rights = NOTHING) -> SiteSession | None:
         """Find the active user of a live session; None if the cookie opens nothing, whatever the reason.
 
         Raises:
@@ -71,11 +74,15 @@ class SiteSessions:
             return None
         if data.auth_hash is None or _AUTH_HASH.fullmatch(data.auth_hash) is None:
             return None
-        user = await self._users.with_password(data.user_id)
-        if user is None or not user.is_active or not await self._continuity.holds(user, data.auth_hash):
+        found = await self._users.with_rights(data.user_id, asked=asked)
+        if found is None or not found.user.is_active or not await self._continuity.holds(found.user, data.auth_hash):
             return None
-        key = cookie if self._profile.storage == "table" else None
-        return SiteSession(user=replace(user, encoded=""), key=key, csrf_secret=data.csrf_secret)
+        return SiteSession(
+            user=replace(found.user, encoded=""),
+            key=cookie if self._profile.storage == "table" else None,
+            csrf_secret=data.csrf_secret,
+            held=found.held,
+        )
 
     async def _read(self, cookie: str) -> SessionData | None:
         now = self._clock()

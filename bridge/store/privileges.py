@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
+from bridge.store.rights import auth_tables
 from bridge.store.sessions import SESSION_TABLE
 from bridge.store.users import EDITABLE
 
@@ -43,12 +44,13 @@ class Privilege:
 
 
 def needed_privileges(table: UserTable, sessions: SessionProfile = _STOCK_SESSIONS) -> Iterator[Privilege]:
-    """Give what login, re-hashing, tokens, the site's sessions and the report need."""
+    """Give what login, re-hashing, tokens, the site's sessions, permissions and the report need."""
     read = dict.fromkeys((table.key, table.username, *table.columns))
     yield Privilege(table.name, "SELECT", tuple(read))
     yield from _update(table, ("password", "last_login"))
     if sessions.storage == "table":
         yield from (Privilege(SESSION_TABLE, right) for right in ("SELECT", "DELETE"))
+    yield from (Privilege(name, "SELECT") for name in auth_tables(table))
     for name, rights in _OWN_TABLES.items():
         yield from (Privilege(name, right) for right in rights)
 

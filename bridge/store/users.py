@@ -1,6 +1,5 @@
 """The Django site's user table, wherever its profile says it is."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from bridge.profile import UserTable
 from bridge.store.database import Database, Executor, Row, quoted
+from bridge.store.rights import NOTHING, Rights, RightsColumns
+from bridge.store.text import is_storable
 
 __all__ = ["EDITABLE", "Identified", "StoredUser", "Users", "is_storable"]
 
@@ -18,7 +19,6 @@ _FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 _TEXTS: Final = EDITABLE
 _MOMENTS: Final = ("date_joined", "last_login")
 _LARGEST_KEY: Final = 2**63 - 1
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,18 @@ class StoredUser:
 
 @dataclass(frozen=True, slots=True)
 class Identified:
-    """The user that a token names.
+    """The user that a token, or a session, names.
 
     Attributes:
         revoked: whether the token was, or its grant has ended.
         grant_hash: what its grant hangs on; None where there is no such grant of this user.
+        held: what the user holds of what was asked.
     """
 
     user: StoredUser
     revoked: bool
     grant_hash: str | None = field(default=None, repr=False)
-
-
-def is_storable(text: str) -> bool:
-    """Tell whether a text column can hold it: PostgreSQL takes no NUL, and UTF-8 no lone surrogates."""
-    return "\0" not in text and _SURROGATE.search(text) is None
+    held: Rights = NOTHING
 
 
 class Users:
@@ -80,6 +77,7 @@ class Users:
         self._name = quoted(table.name)
         self._key = quoted(table.key)
         self._username = quoted(table.username)
+        self._rights = RightsColumns(table)
 
     async def by_username(self, username: str) -> StoredUser | None:
         """Read a user and their stored password by exact username; a name that no row can hold is nobody's."""
@@ -102,23 +100,54 @@ class Users:
         )
         return None if row is None else self._user(row)
 
-    async def of_token(self, *, user_id: str, token_id: str, grant_id: str | None = None) -> Identified | None:
-        """Read, in one statement, the user that a token names, whether it was revoked, and its grant."""
+    async def with_rights(self, user_id: str, *, asked: Rights) -> Identified | None:
+        """Read a user, their stored password, and what they hold of what is asked, in one statement."""
+        key = self.native_key(user_id)
+        if key is None:
+            return None
+        row = await self._database.fetch_one(
+            f"SELECT {self._columns}, password AS encoded{self._rights.of(asked)} FROM {self._name}"
+            f" WHERE {self._key} = :key",
+            {"key": key, **self._rights.parameters(asked)},
+        )
+        if row is None:
+            return None
+        user = self._user(row)
+        return Identified(user=user, revoked=False, held=self._held(row, user, asked))
+
+    async def of_token(
+        self, *, user_id: str, token_id: str, grant_id: str | None = None, asked: Rights = NOTHING
+    ) -> Identified | None:
+        """Read, in one statement, the user that a token names, if it was revoked, its grant, and what they hold."""
         key = self.native_key(user_id)
         if key is None or not is_storable(token_id) or not is_storable(grant_id or ""):
             return None
         row = await self._database.fetch_one(
             f"SELECT {self._columns}, password AS encoded,"
             " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked,"
-            " g.auth_hash AS grant_hash, g.ended_at AS grant_ended"
+            f" g.auth_hash AS grant_hash, g.ended_at AS grant_ended{self._rights.of(asked)}"
             f" FROM {self._name} LEFT JOIN bridge_grant g ON g.id = :grant_id AND g.user_id = :user_id"
             f" WHERE {self._name}.{self._key} = :key",
-            {"key": key, "user_id": str(key), "token_id": token_id, "grant_id": grant_id},
+            {"key": key, "user_id": str(key), "token_id": token_id, "grant_id": grant_id}
+            | self._rights.parameters(asked),
         )
         if row is None:
             return None
-        has_ended = row["grant_ended"] is not None
-        return Identified(user=self._user(row), revoked=bool(row["revoked"]) or has_ended, grant_hash=row["grant_hash"])
+        user, has_ended = self._user(row), row["grant_ended"] is not None
+        return Identified(
+            user=user,
+            revoked=bool(row["revoked"]) or has_ended,
+            grant_hash=row["grant_hash"],
+            held=self._held(row, user, asked),
+        )
+
+    async def held(self, user: StoredUser, asked: Rights) -> Rights:
+        """Read what a user holds of what is asked."""
+        row = await self._database.fetch_one(
+            f"SELECT 1 AS found{self._rights.of(asked)} FROM {self._name} WHERE {self._key} = :key",
+            {"key": self.native_key(user.id), **self._rights.parameters(asked)},
+        )
+        return NOTHING if row is None else self._held(row, user, asked)
 
     async def replace_password(self, user: StoredUser, *, encoded: str, executor: Executor | None = None) -> bool:
         """Write a new stored password, provided that the one in ``user`` is still there (compare-and-swap)."""
@@ -213,6 +242,9 @@ class Users:
             last_login=self._moment(row["last_login"]),
             encoded=row.get("encoded", ""),
         )
+
+    def _held(self, row: Row, user: StoredUser, asked: Rights) -> Rights:
+        return self._rights.held(row, asked, is_active=user.is_active, is_superuser=user.is_superuser)
 
     def native_key(self, user_id: str) -> int | UUID | str | None:
         """Read a key's text form; None where it cannot be a key of this table."""

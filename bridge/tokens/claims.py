@@ -16,6 +16,9 @@ class TokenClaims:
         expires_at: ``exp``.
         issued_at: ``iat``; None where the issuer left it out.
         scope: granted scopes (RFC 6749 section 3.3); empty for the site's tokens, which have none.
+        is_scoped: whether the token may do no more than its scope says. A token that names no scope is not: the site's
+            never do, nor does that of a first-party login, and both act for the user as such. A scope claim that cannot
+            be read limits the token to nothing.
         session_id: ``sid``, the grant that the token belongs to; None for tokens outside of any.
         is_own: whether it carries the bridge's issuer and claims; else the site's rules apply to it.
     """
@@ -25,6 +28,7 @@ class TokenClaims:
     expires_at: datetime
     issued_at: datetime | None = None
     scope: tuple[str, ...] = ()
+    is_scoped: bool = False
     session_id: str | None = None
     is_own: bool = False
 

@@ -34,7 +34,8 @@ class TokenIssuer:
         """Sign a new access token (RFC 9068 section 2.2) with SimpleJWT's ``token_type`` and ``user_id``.
 
         ``sub``, ``jti`` and ``user_id`` are strings: SimpleJWT refuses integers in the first two, and Django casts the
-        third. ``iat`` is rounded down, because SimpleJWT allows no leeway for one in the future.
+        third. ``iat`` is rounded down, because SimpleJWT allows no leeway for one in the future. An empty scope does
+        not limit the token: whoever narrows a client's scope to nothing has to refuse (RFC 6749 section 5.2).
         """
         issued_at = now.replace(microsecond=0)
         claims = AccessClaims(
@@ -43,6 +44,7 @@ class TokenIssuer:
             expires_at=issued_at + self.lifetime,
             issued_at=issued_at,
             scope=tuple(scope),
+            is_scoped=bool(scope),
             session_id=session_id,
             is_own=True,
         )

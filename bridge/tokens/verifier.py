@@ -153,6 +153,7 @@ def _claims(payload: dict[str, Any]) -> dict[str, Any]:
         "expires_at": _moment(payload["exp"]),
         "issued_at": _moment(payload["iat"]) if "iat" in payload else None,
         "scope": tuple(scope.split()) if isinstance(scope, str) else (),
+        "is_scoped": scope != "",
         "session_id": _session_id(payload),
     }
 

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
@@ -31,8 +31,8 @@ from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
 from bridge.store.revocations import Revocations
 from bridge.web.composition import Bridge, Foundation, compose
-from bridge.web.dependencies import SESSION_SCHEME
 from bridge.web.errors import register_handlers
+from bridge.web.openapi import DocumentedApp
 from bridge.web.routers import auth, grants, health, migration, users
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
@@ -61,7 +61,7 @@ def create_app(
         follow_every: how often to look for a new site profile, and at what else decides over re-hashing.
     """
     _run_django_parts_without_a_site()
-    app = _Service(
+    app = DocumentedApp(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
@@ -77,19 +77,6 @@ def create_app(
     for router in (auth.router, grants.router, users.router, migration.router, health.router, *routers):
         app.include_router(router)
     return app
-
-
-class _Service(FastAPI):
-    """The application, whose description follows the site profile."""
-
-    def openapi(self) -> dict[str, Any]:
-        """Give the OpenAPI document, with the session cookie by its name at the site."""
-        document = super().openapi()
-        running: Bridge | None = getattr(self.state, "bridge", None)
-        scheme = document.get("components", {}).get("securitySchemes", {}).get(SESSION_SCHEME)
-        if running is not None and scheme is not None:
-            scheme["name"] = running.session_cookie
-        return document
 
 
 def app_from_environment() -> FastAPI:

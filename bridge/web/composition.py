@@ -25,6 +25,7 @@ from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
 from bridge.services.lineage import Continuity
 from bridge.services.login import Login, Rehashing
+from bridge.services.permissions import Permissions
 from bridge.services.preconditions import BridgeFacts, Preconditions, Safety
 from bridge.services.recording import Recorder
 from bridge.services.reporting import Reporting
@@ -82,6 +83,7 @@ class Bridge:
     session_cookie: str
     csrf_rules: CsrfRules
     introspection: Introspection
+    permissions: Permissions
     accounts: Accounts
     reporting: Reporting
 
@@ -131,6 +133,7 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
             database=database,
             clock=clock,
         ),
+        permissions=Permissions(parts.users),
         accounts=Accounts(
             users=parts.users,
             policy=parts.policy,

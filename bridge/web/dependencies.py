@@ -1,126 +1,56 @@
-"""What migrated endpoints import."""
+"""What migrated endpoints import.
 
-from typing import Annotated, Final
+Who may call an endpoint is said in its signature, ``user: CurrentUser`` or ``user: Annotated[StoredUser,
+require_permission("shop.change_order")]``, or on it and on routers, ``dependencies=[require_group("editors")]``. All
+of it, that of the routers above the endpoint too, is read from Django's tables together with the user, in one statement
+and anew in each request.
+
+Scopes limit tokens, not users: ``Security(current_user, scopes=["orders:read"])`` lets a token pass that carries every
+one of these scopes, and any token that was given out without a scope, as a first-party login's and the site's own are.
+Such a token, like a session of the site, stands for the user and not for an application that they lent a part of their
+rights to. Endpoints that name no scopes are open to tokens of any.
+"""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyCookie, OAuth2PasswordBearer
-from starlette.requests import HTTPConnection
 
-from bridge.errors import InvalidToken
-from bridge.services.identity import Authenticated, AuthenticatedByToken
-from bridge.sessions.csrf import request_cookies
+from bridge.services.permissions import Permissions
 from bridge.store.database import Database
+from bridge.store.rights import Rights
 from bridge.store.users import StoredUser
-from bridge.web.composition import Bridge
+from bridge.web.asking import Asking
+from bridge.web.authentication import (
+    BridgeServices,
+    CurrentLogin,
+    PossibleLogin,
+    TokenBearer,
+    login_of,
+)
 from bridge.web.errors import Problem
-from bridge.web.forgery import refuse_forgery
-from bridge.web.varying import depends_on_cookie
 
 __all__ = [
-    "SESSION_SCHEME",
     "BridgeServices",
     "CurrentLogin",
     "CurrentUser",
+    "OptionalUser",
     "PossibleLogin",
     "SiteDatabase",
+    "SitePermissions",
     "StaffUser",
+    "StoredUser",
+    "SuperUser",
     "TokenBearer",
+    "current_user",
+    "optional_user",
+    "require_group",
+    "require_permission",
+    "staff_user",
+    "super_user",
 ]
 
-SESSION_SCHEME: Final = "DjangoSession"
-
-_UNAUTHENTICATED: Final = {"WWW-Authenticate": "Bearer"}
-
-
-class PossibleBearerScheme(OAuth2PasswordBearer):
-    """OAuth2's password flow for ``/docs``; reads ``Authorization: Bearer`` strictly (RFC 6750 section 2.1)."""
-
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        """Give the token, or None without one.
-
-        Raises:
-            InvalidToken: there is something else in its place, or it stands there twice.
-        """
-        given = request.headers.getlist("authorization")
-        scheme, _, token = (given[0] if given else "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        if len(given) > 1 or not token or " " in token:
-            raise InvalidToken("malformed")
-        return token
-
-
-class SessionCookieScheme(APIKeyCookie):
-    """The site's session cookie, by the name that its profile gives."""
-
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        """Give its value, or None without one; of two of that name the last, as Django does."""
-        depends_on_cookie(request)
-        bridge: Bridge = request.app.state.bridge
-        return request_cookies(request.scope["headers"]).get(bridge.session_cookie)
-
-
-_bearer = PossibleBearerScheme(tokenUrl="auth/token", refreshUrl=None, scheme_name="BearerScheme")
-_session_cookie = SessionCookieScheme(
-    name="sessionid", scheme_name=SESSION_SCHEME, description="The Django site's session; see CSRF for unsafe methods."
-)
-
-
-def bridge_services(request: Request) -> Bridge:
-    """Give the running bridge; its parts follow the site profile, so ask anew in each request."""
-    bridge: Bridge = request.app.state.bridge
-    return bridge
-
-
-BridgeServices = Annotated[Bridge, Depends(bridge_services)]
-
-
-PossibleToken = Annotated[str | None, Depends(_bearer)]
-
-
-async def token_bearer(bridge: BridgeServices, token: PossibleToken) -> AuthenticatedByToken:
-    """Give the user and the claims of a valid access token of either app."""
-    if token is None:
-        raise _not_authenticated()
-    return await bridge.identity.of_token(token)
-
-
-TokenBearer = Annotated[AuthenticatedByToken, Depends(token_bearer)]
-"""The user and the claims of the token they came with; a session does not do."""
-
-
-async def possible_login(
-    request: Request,
-    bridge: BridgeServices,
-    token: PossibleToken,
-    cookie: Annotated[str | None, Depends(_session_cookie)],
-) -> Authenticated | None:
-    """Give who is asking, by token or by session; None for nobody.
-
-    A token beats a session: one that is refused is refused, whatever else came with it. Only a session needs Django's
-    CSRF check, since no browser sends a token by itself.
-    """
-    if token is not None:
-        return await bridge.identity.of_token(token)
-    login = None if cookie is None else await bridge.identity.of_session(cookie)
-    if login is not None:
-        await refuse_forgery(request, login=login, rules=bridge.csrf_rules)
-    return login
-
-
-PossibleLogin = Annotated[Authenticated | None, Depends(possible_login)]
-"""Who is asking and how they came in, or None; 401 for a bad token, 403 for a session with a forged request."""
-
-
-async def current_login(login: PossibleLogin) -> Authenticated:
-    """Give who is asking, by token or by session."""
-    if login is None:
-        raise _not_authenticated()
-    return login
-
-
-CurrentLogin = Annotated[Authenticated, Depends(current_login)]
-"""Who is asking and how they came in; 401 for nobody."""
+# Who is asking --------------------------------------------------------------------------------------------------------
 
 
 async def current_user(login: CurrentLogin) -> StoredUser:
@@ -130,6 +60,24 @@ async def current_user(login: CurrentLogin) -> StoredUser:
 
 CurrentUser = Annotated[StoredUser, Depends(current_user)]
 """The active user who is asking, by access token or by the site's session cookie; 401 without one."""
+
+
+async def optional_user(login: PossibleLogin) -> StoredUser | None:
+    """Give the active user who is asking, or None where nobody says who they are.
+
+    A token that is expired, revoked or otherwise not to be believed is refused here as everywhere (RFC 6750 section
+    3.1). Taken for no token, it would get its client what strangers see, with a 200: the client would never learn to
+    refresh it, and its user would miss what is theirs without a word. A stale session cookie is what browsers have,
+    and as good as none, as in Django.
+    """
+    return None if login is None else login.user
+
+
+OptionalUser = Annotated[StoredUser | None, Depends(optional_user)]
+"""The active user who is asking, None without credentials; 401 with an invalid token."""
+
+
+# What they may do -----------------------------------------------------------------------------------------------------
 
 
 async def staff_user(user: CurrentUser) -> StoredUser:
@@ -143,6 +91,93 @@ StaffUser = Annotated[StoredUser, Depends(staff_user)]
 """A member of staff; 401 without a user, 403 for anybody else."""
 
 
+async def super_user(user: CurrentUser) -> StoredUser:
+    """Let only superusers pass."""
+    if not user.is_superuser:
+        raise Problem(403, code="superuser_only", detail="Superusers only")
+    return user
+
+
+SuperUser = Annotated[StoredUser, Depends(super_user)]
+"""A superuser; 401 without a user, 403 for anybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement(Asking):
+    """A dependency that lets only users pass who hold all that it asks for.
+
+    Attributes:
+        code: of the refusal.
+        detail: likewise.
+    """
+
+    code: str
+    detail: str
+
+    async def __call__(self, request: Request, bridge: BridgeServices, user: CurrentUser) -> StoredUser:
+        """Give the user.
+
+        Raises:
+            Problem: 403, they lack something.
+        """
+        known = login_of(request)
+        if known is not None and known.user is user and self.asked <= known.asked:
+            held = known.held
+        else:  # current_user was overridden, or the route was not looked through
+            held = await bridge.permissions.held(user, self.asked)
+        if not self.asked <= held:
+            raise Problem(403, code=self.code, detail=self.detail)
+        return user
+
+
+def require_permission(*names: str) -> Any:
+    """Let only users pass who hold every one of these permissions, as ``user.has_perms`` has it.
+
+    Superusers hold all permissions; others those of their own and those of their groups, as Django's tables say at
+    this moment. Goes into ``dependencies=[…]`` of endpoints and routers, and into ``Annotated[StoredUser, …]``. The
+    answer to anybody else is 403, ``permission_denied``.
+
+    Args:
+        names: as ``app_label.codename``.
+
+    Raises:
+        TypeError: there is none, or it is no text.
+        ValueError: one is no permission's name.
+    """
+    if not names:
+        raise TypeError("require_permission() needs the permission's name")
+    asked = Rights(permissions=frozenset(names))
+    return Depends(Requirement(asked, "permission_denied", "You do not have the permission that this needs"))
+
+
+def require_group(*names: str) -> Any:
+    """Let only users pass who are in every one of these groups.
+
+    Superusers are no exception: Django, too, lists them only in groups that they were put into. Goes where
+    ``require_permission`` does; the answer to anybody else is 403, ``group_required``.
+
+    Raises:
+        TypeError: there is none, or it is no text.
+        ValueError: one is no group's name.
+    """
+    if not names:
+        raise TypeError("require_group() needs the group's name")
+    asked = Rights(groups=frozenset(names))
+    return Depends(Requirement(asked, "group_required", "You are not in the group that this needs"))
+
+
+def site_permissions(bridge: BridgeServices) -> Permissions:
+    """Give what looks up permissions and groups while an endpoint runs."""
+    return bridge.permissions
+
+
+SitePermissions = Annotated[Permissions, Depends(site_permissions)]
+"""For permissions that an endpoint finds out about as it runs: ``await permissions.of(user, "shop.view_order")``."""
+
+
+# The site's data ------------------------------------------------------------------------------------------------------
+
+
 def site_database(bridge: BridgeServices) -> Database:
     """Give the database that is shared with the site."""
     return bridge.database
@@ -150,7 +185,3 @@ def site_database(bridge: BridgeServices) -> Database:
 
 SiteDatabase = Annotated[Database, Depends(site_database)]
 """The shared database, for a migrated endpoint's own statements."""
-
-
-def _not_authenticated() -> Problem:
-    return Problem(401, code="not_authenticated", detail="Not authenticated", headers=_UNAUTHENTICATED)

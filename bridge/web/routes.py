@@ -1,4 +1,4 @@
-"""Route classes: every body bounded, and the OAuth endpoints' own form of errors."""
+"""Route classes: every body bounded, the OAuth endpoints' own form of errors, and pages that ask for a login."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -8,10 +8,13 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, InvalidToken
+from bridge.profile import CsrfProfile, SessionProfile
+from bridge.web.composition import Bridge
 from bridge.web.errors import Problem, oauth_answer
+from bridge.web.redirection import login_location
 
-__all__ = ["BoundedRoute", "OAuthRoute"]
+__all__ = ["BoundedRoute", "OAuthRoute", "SiteRoute"]
 
 _LIMIT_BYTES: Final = 64 * 1024
 _LIMIT_DIGITS: Final = 9  # of a Content-Length that is worth reading as a number
@@ -54,6 +57,43 @@ class OAuthRoute(BoundedRoute):
                 return oauth_answer(Problem(exc.status_code, code="invalid_request", detail=str(exc.detail)))
 
         return speaking_oauth
+
+
+class SiteRoute(APIRoute):
+    """Answers as Django's pages do: a visitor who is not logged in is sent to LOGIN_URL and comes back from there.
+
+    For endpoints that people open in a browser: ``APIRouter(route_class=SiteRoute)``. Whoever is logged in and lacks a
+    permission gets the 403 that an API would give (``django.contrib.auth.mixins.PermissionRequiredMixin``). And whoever
+    sends a bearer token that is refused gets its 401: no program fills in a login form.
+    """
+
+    def get_route_handler(self) -> Any:
+        """Wrap FastAPI's handler."""
+        handle: Handler = super().get_route_handler()
+
+        async def asking_for_login(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except (InvalidToken, Problem) as exc:
+                if not _is_missing_login(request, exc):
+                    raise
+                return _to_login(request)
+
+        return asking_for_login
+
+
+def _is_missing_login(request: Request, error: InvalidToken | Problem) -> bool:
+    if request.headers.get("authorization", "").partition(" ")[0].lower() == "bearer":
+        return False
+    return isinstance(error, InvalidToken) or error.code == "not_authenticated"
+
+
+def _to_login(request: Request) -> Response:
+    bridge: Bridge = request.app.state.bridge
+    sessions = bridge.profile.sessions if bridge.profile else SessionProfile()
+    csrf = bridge.profile.csrf if bridge.profile else CsrfProfile()
+    location = login_location(request, login_url=sessions.login_url, csrf=csrf)
+    return Response(status_code=302, headers={"Location": location, "Cache-Control": "no-store"})
 
 
 def _bounded(request: Request) -> Request:

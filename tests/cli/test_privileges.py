@@ -23,6 +23,12 @@ GRANT SELECT ("id", "username", "password", "email", "first_name", "last_name", 
 GRANT UPDATE ("password", "last_login") ON "auth_user" TO "bridge";
 GRANT SELECT ON "django_session" TO "bridge";
 GRANT DELETE ON "django_session" TO "bridge";
+GRANT SELECT ON "auth_permission" TO "bridge";
+GRANT SELECT ON "django_content_type" TO "bridge";
+GRANT SELECT ON "auth_user_user_permissions" TO "bridge";
+GRANT SELECT ON "auth_group" TO "bridge";
+GRANT SELECT ON "auth_group_permissions" TO "bridge";
+GRANT SELECT ON "auth_user_groups" TO "bridge";
 GRANT SELECT ON "bridge_site_profile" TO "bridge";
 GRANT SELECT ON "bridge_activity" TO "bridge";
 GRANT INSERT ON "bridge_activity" TO "bridge";
@@ -86,7 +92,7 @@ async def test_the_sites_own_table_is_named(run: Run, database: Database, databa
                 "key_type": "uuid",
                 "username": "email",
                 "columns": {"password": 128, "email": 254, "is_active": None},
-                "groups": None,
+                "groups": {"table": "Club roles", "user": "member", "other": "role"},
                 "permissions": None,
             }
         )
@@ -94,9 +100,17 @@ async def test_the_sites_own_table_is_named(run: Run, database: Database, databa
 
     printed = run("privileges", "--profile-updates", url=database_url).stdout.splitlines()
 
-    assert printed[:2] == [
+    assert printed[:10] == [
         'GRANT SELECT ("uid", "email", "password", "is_active") ON "Club members" TO "bridge";',
         'GRANT UPDATE ("password") ON "Club members" TO "bridge";',
+        'GRANT SELECT ON "django_session" TO "bridge";',
+        'GRANT DELETE ON "django_session" TO "bridge";',
+        'GRANT SELECT ON "auth_permission" TO "bridge";',
+        'GRANT SELECT ON "django_content_type" TO "bridge";',
+        'GRANT SELECT ON "auth_group" TO "bridge";',
+        'GRANT SELECT ON "auth_group_permissions" TO "bridge";',
+        'GRANT SELECT ON "Club roles" TO "bridge";',
+        'GRANT SELECT ON "bridge_site_profile" TO "bridge";',
     ]
     assert 'GRANT UPDATE ("email") ON "Club members" TO "bridge";' not in printed  # it is what they log in with
 
@@ -126,6 +140,14 @@ def statements(columns: dict[str, int | None], *, role: str = "bridge", **more: 
     return list(
         grant_statements(role, table, profile_updates=chosen["profile_updates"], registration=chosen["registration"])
     )
+
+
+def test_a_user_model_without_permissions_needs_none_of_their_tables():
+    table = UserTable(groups=None, permissions=None)
+
+    granted = list(grant_statements("bridge", table, profile_updates=False, registration=False))
+
+    assert [each for each in granted if "permission" in each or "auth_group" in each or "content_type" in each] == []
 
 
 def test_nothing_that_may_be_updated_is_not_everything():
@@ -244,7 +266,10 @@ FORBIDDEN: Final = {
     "session": "UPDATE django_session SET session_data = ''",
     "new_session": "INSERT INTO django_session VALUES ('key', '', now())",
     "orders": "SELECT * FROM shop_order",
-    "groups": "INSERT INTO auth_user_groups (user_id, group_id) VALUES (1, 1)",
+    "groups": "INSERT INTO auth_group (name) VALUES ('editors')",
+    "permissions": "UPDATE auth_permission SET codename = 'x'",
+    "grants": "INSERT INTO auth_group_permissions (group_id, permission_id) VALUES (1, 1)",
+    "memberships": "INSERT INTO auth_user_groups (user_id, group_id) VALUES (1, 1)",
     "profile": "UPDATE bridge_site_profile SET document = '{}'",
     "journal": "UPDATE bridge_rehash_journal SET sealed = ''",
     "schema": "CREATE TABLE mine (id integer)",

@@ -109,6 +109,13 @@ async def test_a_table_that_may_not_be_read_is_there_all_the_same(
 
 
 @on_postgresql
+async def test_a_table_of_permissions_that_is_not_there_is_missed(service: Database, database: Database):
+    await database.execute("ALTER TABLE auth_group_permissions RENAME TO grants")
+
+    assert await inspection(service).missing_privileges() == [Privilege("auth_group_permissions", "SELECT")]
+
+
+@on_postgresql
 async def test_an_owner_lacks_nothing(database: Database):
     assert await inspection(database).missing_privileges() == []
 

@@ -102,6 +102,7 @@ def test_the_bridge_reads_back_what_it_issued(
         expires_at=now.replace(microsecond=0) + timedelta(minutes=15),
         issued_at=now.replace(microsecond=0),
         scope=scope,
+        is_scoped=bool(scope),
         session_id=session_id,
         is_own=True,
     )

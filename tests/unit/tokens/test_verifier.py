@@ -67,6 +67,31 @@ def test_the_claims_of_a_site_token_are_read():
     )
 
 
+@pytest.mark.parametrize(
+    ("claim", "scope", "is_scoped"),
+    [
+        ({}, (), False),
+        ({"scope": ""}, (), False),
+        ({"scope": "read"}, ("read",), True),
+        ({"scope": "read  write"}, ("read", "write"), True),
+        ({"scope": " "}, (), True),
+        ({"scope": ["read"]}, (), True),
+        ({"scope": {"read": True}}, (), True),
+        ({"scope": 0}, (), True),
+        ({"scope": None}, (), True),
+    ],
+    ids=str,
+)
+def test_a_token_is_limited_to_the_scope_that_it_names_and_to_nothing_by_one_that_cannot_be_read(
+    claim: dict[str, Any], scope: tuple[str, ...], *, is_scoped: bool
+):
+    payload = site_claims() | claim  # None stays, other than in what site_claims() is given
+
+    claims = verifier().verify(forge(payload))
+
+    assert (claims.scope, claims.is_scoped) == (scope, is_scoped)
+
+
 def test_a_site_token_need_not_say_when_it_was_issued():
     assert verifier().verify(forge(site_claims(iat=None))).issued_at is None
 
