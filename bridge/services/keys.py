@@ -14,7 +14,7 @@ from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock
 from bridge.store.keyfiles import KeyDirectory, keys_in
 from bridge.tokens import KeySet, SigningKey
-from bridge.tokens.keyset import KeyTimes
+from bridge.tokens.keyset import DatedKey, KeyTimes
 
 __all__ = ["Discovery", "KeySource", "key_directory"]
 
@@ -49,7 +49,8 @@ class KeySource:
                 cure="Make a key directory there with `bridge keys new`, or give the site's SIMPLE_JWT SIGNING_KEY.",
             )
         try:
-            return KeySet.of_one(SigningKey.load(material, algorithm=self._algorithm))
+            key = SigningKey.load(material, algorithm=self._algorithm)
+            return KeySet((DatedKey(key),), times=self._times)
         except ConfigurationError as exc:
             if _BEGIN in material or self._algorithm not in ("RS256", "ES256", "EdDSA"):
                 raise

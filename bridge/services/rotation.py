@@ -161,7 +161,7 @@ class Rotation:
         if earliest > now:
             raise ConfigurationError(
                 f"The next key does not sign before {earliest:%Y-%m-%d %H:%M:%S} UTC",
-                cure=f"Wait until then; whoever verifies tokens may not know it yet.",
+                cure="Wait until then; whoever verifies tokens may not know it yet.",
             )
 
     def _agreed(self, algorithm: str | None, present: tuple[DatedKey, ...]) -> str:
