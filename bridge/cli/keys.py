@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bridge.errors import ConfigurationError
 from bridge.services.clock import system_clock
-from bridge.services.rotation import KeyStanding, Left, Rotation
+from bridge.services.keyrotation import KeyRotation, KeyStanding, Left
 from bridge.store.keyfiles import KeyDirectory
 from bridge.tokens.keys import KEY_PAIR_ALGORITHMS
 from bridge.web.settings import KeyDirectorySettings
@@ -105,14 +105,14 @@ def retire(
     typer.echo(_told(left, dry_run=dry_run))
 
 
-def _rotation(settings: KeyDirectorySettings, directory: Path | None) -> tuple[Rotation, Path]:
+def _rotation(settings: KeyDirectorySettings, directory: Path | None) -> tuple[KeyRotation, Path]:
     path = directory or _named_directory(settings)
     if path is None:
         raise ConfigurationError(
             "BRIDGE_SIGNING_KEY names no key directory",
             cure="Say which with --directory DIR; `bridge keys new` makes it where it is not there.",
         )
-    return Rotation(directory=KeyDirectory(path), times=settings.key_times, clock=system_clock), path
+    return KeyRotation(directory=KeyDirectory(path), times=settings.key_times, clock=system_clock), path
 
 
 def _named_directory(settings: KeyDirectorySettings) -> Path | None:

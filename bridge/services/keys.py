@@ -14,6 +14,7 @@ from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock
 from bridge.store.keyfiles import KeyDirectory, keys_in
 from bridge.tokens import KeySet, SigningKey
+from bridge.tokens.keys import KEY_PAIR_ALGORITHMS
 from bridge.tokens.keyset import DatedKey, KeyTimes
 
 __all__ = ["Discovery", "KeySource", "key_directory"]
@@ -52,7 +53,7 @@ class KeySource:
             key = SigningKey.load(material, algorithm=self._algorithm)
             return KeySet((DatedKey(key),), times=self._times)
         except ConfigurationError as exc:
-            if _BEGIN in material or self._algorithm not in ("RS256", "ES256", "EdDSA"):
+            if _BEGIN in material or self._algorithm not in KEY_PAIR_ALGORITHMS:
                 raise
             raise ConfigurationError(
                 f"BRIDGE_SIGNING_KEY is neither a PEM private key, which {self._algorithm} needs, nor a key directory",
@@ -136,6 +137,7 @@ class Discovery:
             "revocation_endpoint": f"{base}/auth/revoke",
             "revocation_endpoint_auth_methods_supported": ["none"],
             "introspection_endpoint": f"{base}/auth/introspect",
+            "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
             "jwks_uri": f"{base}/.well-known/jwks.json",
             "grant_types_supported": ["password", "refresh_token"],
             "response_types_supported": [],

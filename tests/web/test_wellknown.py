@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from bridge.errors import ConfigurationError
-from bridge.services.rotation import Rotation
+from bridge.services.keyrotation import KeyRotation
 from bridge.store.keyfiles import KeyDirectory
 from bridge.tokens import SigningKey
 from bridge.tokens.keyset import PUBLICATION, DatedKey, KeyTimes
@@ -31,8 +31,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def rotation(path: Path, clock: FrozenClock) -> Rotation:
-    return Rotation(directory=KeyDirectory(path), times=KeyTimes(longest_token=LONGEST), clock=clock)
+def rotation(path: Path, clock: FrozenClock) -> KeyRotation:
+    return KeyRotation(directory=KeyDirectory(path), times=KeyTimes(longest_token=LONGEST), clock=clock)
 
 
 async def kids(client: httpx.AsyncClient) -> list[str]:
@@ -108,7 +108,7 @@ async def test_whoever_has_the_document_gets_no_other(client: httpx.AsyncClient,
 @before_any_database
 @pytest.mark.parametrize("given", ['"other"', "", ",", "other", "W/", "\xff" * 5000])
 async def test_whoever_has_another_gets_it(client: httpx.AsyncClient, given: str):
-    answer = await client.get(JWKS, headers={"If-None-Match": given.encode("latin-1")})
+    answer = await client.get(JWKS, headers={b"If-None-Match": given.encode("latin-1")})
 
     assert (answer.status_code, answer.json()) == (200, {"keys": []})
 
@@ -138,6 +138,7 @@ async def test_clients_learn_where_the_endpoints_are(serve: Serve, issuer: str, 
         "revocation_endpoint": f"{base}/auth/revoke",
         "revocation_endpoint_auth_methods_supported": ["none"],
         "introspection_endpoint": f"{base}/auth/introspect",
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic"],
         "jwks_uri": f"{base}/.well-known/jwks.json",
         "grant_types_supported": ["password", "refresh_token"],
         "response_types_supported": [],
@@ -166,7 +167,7 @@ def follow(service_url: str, path: Path, clock: FrozenClock) -> Follow:
     return start
 
 
-async def test_a_rotation_needs_no_restart(follow: Follow, cast: Cast, clock: FrozenClock, rotation: Rotation):
+async def test_a_rotation_needs_no_restart(follow: Follow, cast: Cast, clock: FrozenClock, rotation: KeyRotation):
     await cast.add("ada")
     old = rotation.add(None).kid
 
@@ -189,7 +190,7 @@ async def test_a_rotation_needs_no_restart(follow: Follow, cast: Cast, clock: Fr
 
 
 async def test_a_key_begins_to_sign_by_the_clock_alone(
-    service_url: str, path: Path, cast: Cast, clock: FrozenClock, rotation: Rotation
+    service_url: str, path: Path, cast: Cast, clock: FrozenClock, rotation: KeyRotation
 ):
     """Nothing is read again meanwhile: the directory is not even there any more."""
     await cast.add("ada")
@@ -207,7 +208,7 @@ async def test_a_key_begins_to_sign_by_the_clock_alone(
 
 
 async def test_a_retired_key_leaves_the_key_set_by_the_clock_alone(
-    follow: Follow, clock: FrozenClock, rotation: Rotation
+    follow: Follow, clock: FrozenClock, rotation: KeyRotation
 ):
     old = rotation.add(None).kid
     new = rotation.add(None).kid
@@ -255,7 +256,7 @@ async def test_a_directory_that_breaks_changes_nothing_and_is_logged(
 
 
 @before_any_database
-async def test_a_compromised_keys_tokens_are_void_once_it_is_gone(follow: Follow, cast: Cast, rotation: Rotation):
+async def test_a_compromised_keys_tokens_are_void_once_it_is_gone(follow: Follow, cast: Cast, rotation: KeyRotation):
     await cast.add("ada")
     stolen, new = (rotation.add(None).kid for _ in range(2))
 
@@ -264,7 +265,8 @@ async def test_a_compromised_keys_tokens_are_void_once_it_is_gone(follow: Follow
         rotation.drop(stolen)
 
         async def is_void() -> bool:
-            return (await client.get("/users/me/", headers=of_stolen)).status_code == 401
+            answer: httpx.Response = await client.get("/users/me/", headers=of_stolen)
+            return answer.status_code == httpx.codes.UNAUTHORIZED
 
         await until(is_void)
         assert await kids(client) == [new]
@@ -272,7 +274,7 @@ async def test_a_compromised_keys_tokens_are_void_once_it_is_gone(follow: Follow
 
 
 @before_any_database
-async def test_a_bridge_does_not_start_on_a_broken_directory(follow: Follow, rotation: Rotation, path: Path):
+async def test_a_bridge_does_not_start_on_a_broken_directory(follow: Follow, rotation: KeyRotation, path: Path):
     rotation.add(None)
     empty(path)
 

@@ -16,6 +16,7 @@ from tests.unit.tokens.forging import AUDIENCE, ISSUER, KEY, SECRET, as_json, br
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
 LONGEST: Final = timedelta(days=14)
 SECOND: Final = timedelta(seconds=1)
+CLAIMS: Final = bridge_claims(iat=int(NOW.timestamp()), exp=int(NOW.timestamp()) + 300)
 MARGIN: Final = timedelta(seconds=60)
 OLD, NEW, OTHER = (SigningKey.generate("ES256") for _ in range(3))
 LONG_AGO: Final = NOW - timedelta(days=400)
@@ -141,14 +142,14 @@ def test_a_retired_key_verifies_until_the_last_token_it_can_have_signed_has_expi
 
 def by_hand(key: SigningKey, **header: Any) -> str:
     """A token in the bridge's name with more in its header."""
-    return jwt.encode(bridge_claims(), key.private, key.algorithm, {"kid": key.kid, **header})
+    return jwt.encode(CLAIMS, key.private, key.algorithm, {"kid": key.kid, **header})
 
 
 def test_a_token_without_a_kid_is_tried_against_every_key():
     for key in (OLD, NEW):
-        assert verify(jwt.encode(bridge_claims(), key.private, "ES256"), two()) == "7"
+        assert verify(jwt.encode(CLAIMS, key.private, "ES256"), two()) == "7"
     with pytest.raises(InvalidToken):
-        verify(jwt.encode(bridge_claims(), OTHER.private, "ES256"), two())
+        verify(jwt.encode(CLAIMS, OTHER.private, "ES256"), two())
 
 
 @pytest.mark.parametrize("kid", ["", "unknown", "../../etc/passwd", str(OLD.kid) + " ", "' OR 1=1 --", "x" * 4000])
@@ -160,7 +161,7 @@ def test_a_token_with_a_kid_that_is_none_of_ours_is_refused_though_its_signature
 @pytest.mark.parametrize("kid", [5, True, ["a"], {"a": 1}], ids=repr)
 def test_a_kid_that_is_no_text_is_refused(kid: Any):
     private = OLD.private
-    header, payload = (unpadded(as_json(each)) for each in ({"alg": "ES256", "kid": kid}, bridge_claims()))
+    header, payload = (unpadded(as_json(each)) for each in ({"alg": "ES256", "kid": kid}, CLAIMS))
     signature = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256).sign(
         f"{header}.{payload}".encode(), private
     )
@@ -187,7 +188,7 @@ def test_a_key_that_a_header_brings_along_or_points_to_is_not_used(name: str, ki
     header = {name: brought[name]} | ({} if kid is None else {"kid": kid})
 
     with pytest.raises(InvalidToken):
-        verify(jwt.encode(bridge_claims(), attackers.private, "ES256", header), two())
+        verify(jwt.encode(CLAIMS, attackers.private, "ES256", header), two())
 
 
 @pytest.mark.parametrize("name", ["jwk", "jku", "x5u", "x5c"])
@@ -197,7 +198,7 @@ def test_what_a_header_brings_along_is_ignored_where_our_own_key_signed(name: st
 
 @pytest.mark.parametrize("header", [{"crit": ["exp"]}, {"crit": []}, {"crit": None}, {"b64": True}], ids=repr)
 def test_a_header_with_extensions_is_refused_though_our_own_key_signed(header: dict[str, Any]):
-    head, payload = (unpadded(as_json(each)) for each in ({"alg": "ES256", **header}, bridge_claims()))
+    head, payload = (unpadded(as_json(each)) for each in ({"alg": "ES256", **header}, CLAIMS))
     algorithm = jwt.algorithms.ECAlgorithm(jwt.algorithms.ECAlgorithm.SHA256)
     signature = unpadded(algorithm.sign(f"{head}.{payload}".encode(), OLD.private))
 
@@ -222,7 +223,7 @@ def test_a_public_key_is_no_secret(algorithm: str, form: str, *, named: bool):
     header = {"alg": algorithm, "typ": "JWT"} | ({"kid": OLD.kid} if named else {})
 
     with pytest.raises(InvalidToken):
-        verify(signed_by_hand(as_json(header), as_json(bridge_claims()), secret=secret), two())
+        verify(signed_by_hand(as_json(header), as_json(CLAIMS), secret=secret), two())
 
 
 def test_keys_that_are_published_are_not_taken_for_another_algorithm(key_pairs: dict[str, SigningKey]):
@@ -242,7 +243,7 @@ def test_a_shared_secret_has_no_name_and_is_not_published():
 
 
 def test_a_name_that_another_issuer_gives_the_shared_secret_changes_nothing():
-    assert verify(jwt.encode(bridge_claims(), SECRET, "HS256", {"kid": "theirs"}), KeySet.of_one(KEY)) == "7"
+    assert verify(jwt.encode(CLAIMS, SECRET, "HS256", {"kid": "theirs"}), KeySet.of_one(KEY)) == "7"
 
 
 # What is published ----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from bridge.store.keyfiles import KeyDirectory, keys_in
 from bridge.tokens import KeySet, SigningKey
 from bridge.tokens.keyset import MAXIMUM_KEYS, DatedKey, KeyState, KeyTimes
 
-__all__ = ["Added", "KeyStanding", "Left", "Rotation"]
+__all__ = ["Added", "KeyRotation", "KeyStanding", "Left"]
 
 _SHORTEST_PREFIX: Final = 6
 _TICK: Final = timedelta(microseconds=1)
@@ -54,7 +54,7 @@ class Left:
     removable_from: datetime | None = None
 
 
-class Rotation:
+class KeyRotation:
     """Changes a key directory.
 
     Args:

@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from bridge.errors import ConfigurationError
+from bridge.services.keyrotation import KeyRotation
 from bridge.services.keys import KeySource
-from bridge.services.rotation import Rotation
 from bridge.store.keyfiles import KeyDirectory
 from bridge.tokens import SigningKey
 from bridge.tokens.keyset import KeyTimes
@@ -28,15 +28,15 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def rotation(path: Path, clock: FrozenClock) -> Rotation:
-    return Rotation(directory=KeyDirectory(path), times=TIMES, clock=clock)
+def rotation(path: Path, clock: FrozenClock) -> KeyRotation:
+    return KeyRotation(directory=KeyDirectory(path), times=TIMES, clock=clock)
 
 
-def states(rotation: Rotation) -> dict[str, str]:
+def states(rotation: KeyRotation) -> dict[str, str]:
     return {each.kid: each.state for each in rotation.survey()}
 
 
-def test_a_rotation_goes_through_every_state(rotation: Rotation, clock: FrozenClock):
+def test_a_rotation_goes_through_every_state(rotation: KeyRotation, clock: FrozenClock):
     old = rotation.add(None).kid
     assert states(rotation) == {old: "signing"}
 
@@ -58,13 +58,13 @@ def test_a_rotation_goes_through_every_state(rotation: Rotation, clock: FrozenCl
     assert states(rotation) == {new: "signing"}
 
 
-def test_the_first_key_waits_for_nobody_and_the_second_for_everybody(rotation: Rotation):
+def test_the_first_key_waits_for_nobody_and_the_second_for_everybody(rotation: KeyRotation):
     assert [rotation.add(None).waits for _ in range(3)] == [timedelta(0), PUBLICATION, PUBLICATION]
 
 
 @pytest.mark.parametrize("skew", [timedelta(0), timedelta(days=-1)], ids=["the_same_moment", "a_clock_set_back"])
 def test_a_new_key_is_younger_than_every_other_whatever_the_clock_says(
-    rotation: Rotation, clock: FrozenClock, skew: timedelta
+    rotation: KeyRotation, clock: FrozenClock, skew: timedelta
 ):
     first = rotation.add(None).kid
     clock.advance(skew)
@@ -73,7 +73,7 @@ def test_a_new_key_is_younger_than_every_other_whatever_the_clock_says(
     assert states(rotation) == {first: "signing"} | dict.fromkeys(later, "waiting")
 
 
-def test_the_only_key_is_not_retired(rotation: Rotation):
+def test_the_only_key_is_not_retired(rotation: KeyRotation):
     only = rotation.add(None).kid
 
     with pytest.raises(ConfigurationError, match="the only key that signs") as refused:
@@ -83,7 +83,7 @@ def test_the_only_key_is_not_retired(rotation: Rotation):
     assert states(rotation) == {only: "signing"}
 
 
-def test_a_key_is_not_retired_before_the_next_one_signs(rotation: Rotation, clock: FrozenClock):
+def test_a_key_is_not_retired_before_the_next_one_signs(rotation: KeyRotation, clock: FrozenClock):
     old = rotation.add(None).kid
     clock.advance(timedelta(days=1))
     rotation.add(None)
@@ -96,7 +96,7 @@ def test_a_key_is_not_retired_before_the_next_one_signs(rotation: Rotation, cloc
     assert rotation.retire(old).how == "retired"
 
 
-def test_retiring_a_key_again_does_not_lengthen_its_life(rotation: Rotation, clock: FrozenClock):
+def test_retiring_a_key_again_does_not_lengthen_its_life(rotation: KeyRotation, clock: FrozenClock):
     old = rotation.add(None).kid
     rotation.add(None)
     clock.advance(PUBLICATION + SECOND)
@@ -106,12 +106,12 @@ def test_retiring_a_key_again_does_not_lengthen_its_life(rotation: Rotation, clo
     assert rotation.retire(old) == first
 
 
-def test_an_active_key_is_not_purged(rotation: Rotation):
+def test_an_active_key_is_not_purged(rotation: KeyRotation):
     with pytest.raises(ConfigurationError, match="may still sign"):
         rotation.purge(rotation.add(None).kid)
 
 
-def test_a_retired_key_is_not_purged_while_its_tokens_are_valid(rotation: Rotation, clock: FrozenClock):
+def test_a_retired_key_is_not_purged_while_its_tokens_are_valid(rotation: KeyRotation, clock: FrozenClock):
     old = rotation.add(None).kid
     rotation.add(None)
     clock.advance(PUBLICATION + SECOND)
@@ -122,7 +122,7 @@ def test_a_retired_key_is_not_purged_while_its_tokens_are_valid(rotation: Rotati
         rotation.purge(old)
 
 
-def test_a_compromised_key_goes_at_once_and_the_next_one_signs_at_once(rotation: Rotation):
+def test_a_compromised_key_goes_at_once_and_the_next_one_signs_at_once(rotation: KeyRotation):
     stolen = rotation.add(None).kid
     new = rotation.add(None).kid
 
@@ -131,12 +131,12 @@ def test_a_compromised_key_goes_at_once_and_the_next_one_signs_at_once(rotation:
     assert states(rotation) == {new: "signing"}
 
 
-def test_a_compromised_key_stays_while_there_is_no_other(rotation: Rotation):
+def test_a_compromised_key_stays_while_there_is_no_other(rotation: KeyRotation):
     with pytest.raises(ConfigurationError, match="is the only key"):
         rotation.drop(rotation.add(None).kid)
 
 
-def test_a_dry_run_writes_nothing(rotation: Rotation, path: Path, clock: FrozenClock):
+def test_a_dry_run_writes_nothing(rotation: KeyRotation, path: Path, clock: FrozenClock):
     old, new = (rotation.add(None).kid for _ in range(2))
     clock.advance(PUBLICATION + SECOND)
     before = KeyDirectory(path).texts()
@@ -147,7 +147,7 @@ def test_a_dry_run_writes_nothing(rotation: Rotation, path: Path, clock: FrozenC
     assert KeyDirectory(path).texts() == before
 
 
-def test_a_ninth_key_is_not_made(rotation: Rotation, path: Path):
+def test_a_ninth_key_is_not_made(rotation: KeyRotation, path: Path):
     for _ in range(8):
         rotation.add("EdDSA")
 
@@ -156,7 +156,7 @@ def test_a_ninth_key_is_not_made(rotation: Rotation, path: Path):
     assert len(KeyDirectory(path).texts()) == 8
 
 
-def test_a_directory_keeps_to_its_algorithm(rotation: Rotation):
+def test_a_directory_keeps_to_its_algorithm(rotation: KeyRotation):
     rotation.add("EdDSA")
 
     assert rotation.add(None).algorithm == "EdDSA"
@@ -165,13 +165,13 @@ def test_a_directory_keeps_to_its_algorithm(rotation: Rotation):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none", "es256"])
-def test_a_key_for_no_key_pairs_algorithm_is_not_made(rotation: Rotation, path: Path, algorithm: str):
+def test_a_key_for_no_key_pairs_algorithm_is_not_made(rotation: KeyRotation, path: Path, algorithm: str):
     with pytest.raises(ConfigurationError, match="no key pairs"):
         rotation.add(algorithm)
     assert not path.exists()
 
 
-def test_a_key_that_was_used_alone_until_now_is_taken_up_under_the_same_name(rotation: Rotation):
+def test_a_key_that_was_used_alone_until_now_is_taken_up_under_the_same_name(rotation: KeyRotation):
     key = SigningKey.generate("ES256")
 
     added = rotation.add(None, private_key=key.to_pem())
@@ -181,7 +181,7 @@ def test_a_key_that_was_used_alone_until_now_is_taken_up_under_the_same_name(rot
         rotation.add(None, private_key=key.to_pem())
 
 
-def test_a_key_is_named_by_its_beginning(rotation: Rotation):
+def test_a_key_is_named_by_its_beginning(rotation: KeyRotation):
     kid = rotation.add(None).kid
     rotation.add(None)
 
@@ -189,7 +189,7 @@ def test_a_key_is_named_by_its_beginning(rotation: Rotation):
 
 
 @pytest.mark.parametrize("prefix", ["", "a", "nobody's"])
-def test_a_name_that_means_no_key_or_any_is_refused(rotation: Rotation, prefix: str):
+def test_a_name_that_means_no_key_or_any_is_refused(rotation: KeyRotation, prefix: str):
     rotation.add(None)
     rotation.add(None)
 
@@ -202,7 +202,7 @@ def test_no_name_looks_like_an_option():
 
 
 def _kid() -> str:
-    from bridge.services.rotation import _nameable  # noqa: PLC0415  # what `add` makes keys with, without the files
+    from bridge.services.keyrotation import _nameable  # noqa: PLC0415  # what `add` makes keys with, without the files
 
     return str(_nameable("EdDSA").kid)
 
@@ -214,7 +214,7 @@ def source(path: Path, algorithm: str = "ES256") -> KeySource:
     return KeySource(str(path), algorithm=algorithm, times=TIMES)
 
 
-def test_the_service_takes_up_a_new_key_when_it_looks_again(rotation: Rotation, path: Path):
+def test_the_service_takes_up_a_new_key_when_it_looks_again(rotation: KeyRotation, path: Path):
     old = rotation.add(None).kid
     keys = source(path)
     assert keys.look() is keys.look()
@@ -224,7 +224,7 @@ def test_the_service_takes_up_a_new_key_when_it_looks_again(rotation: Rotation, 
     assert {dated.key.kid for dated in keys.look().keys} == {old, new}
 
 
-def test_a_file_that_changes_is_read_again(rotation: Rotation, path: Path, clock: FrozenClock):
+def test_a_file_that_changes_is_read_again(rotation: KeyRotation, path: Path, clock: FrozenClock):
     rotation.add(None)
     new = rotation.add(None)
     keys = source(path)
@@ -246,7 +246,7 @@ def test_an_empty_directory_is_refused_with_its_cure(path: Path):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "RS256"])
-def test_keys_of_another_algorithm_than_the_services_are_refused(rotation: Rotation, path: Path, algorithm: str):
+def test_keys_of_another_algorithm_than_the_services_are_refused(rotation: KeyRotation, path: Path, algorithm: str):
     rotation.add("ES256")
 
     with pytest.raises(ConfigurationError, match=f"are for ES256, not {algorithm}") as refused:
