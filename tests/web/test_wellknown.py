@@ -189,6 +189,24 @@ async def test_a_rotation_needs_no_restart(follow: Follow, cast: Cast, clock: Fr
         assert await kids(client) == [old, new]
 
 
+async def test_a_refresh_token_outlives_the_rotation_of_its_key(
+    follow: Follow, cast: Cast, clock: FrozenClock, rotation: KeyRotation
+):
+    await cast.add("ada")
+    old, new = (rotation.add(None).kid for _ in range(2))
+
+    async with follow() as client:
+        refresh_token = (await log_in(client, "ada")).json()["refresh_token"]
+        assert jwt.get_unverified_header(refresh_token)["kid"] == old
+        clock.advance(PUBLICATION + timedelta(seconds=1))
+        rotation.retire(old)
+        clock.advance(LONGEST - PUBLICATION - timedelta(seconds=2))
+
+        pair = (await client.post("/auth/refresh", json={"refresh_token": refresh_token})).json()
+
+    assert {jwt.get_unverified_header(pair[name])["kid"] for name in ("access_token", "refresh_token")} == {new}
+
+
 async def test_a_key_begins_to_sign_by_the_clock_alone(
     service_url: str, path: Path, cast: Cast, clock: FrozenClock, rotation: KeyRotation
 ):
@@ -203,7 +221,7 @@ async def test_a_key_begins_to_sign_by_the_clock_alone(
         remove(path)
         clock.advance(PUBLICATION - timedelta(seconds=1))
         assert await signing_kid(client) == old
-        clock.advance(timedelta(seconds=1))
+        clock.advance(timedelta(seconds=2))  # a token is dated to the full second, and so is its key
         assert await signing_kid(client) == new
 
 
