@@ -156,6 +156,12 @@ SIMPLE_JWT_REJECTS: Final = Finding(
     "The site's SimpleJWT would reject the bridge's tokens",
     "Let both sides agree: SIMPLE_JWT at the site, BRIDGE_SIGNING_KEY, _SIGNING_ALGORITHM, _ISSUER, _AUDIENCE here.",
 )
+SIMPLE_JWT_REJECTS_ITS_OWN: Final = Finding(
+    "simple-jwt-rejects-its-own",
+    "The site's SimpleJWT has a JWK_URL, and then takes no token without a kid, which its own views never write",
+    "Let clients log in at the bridge, whose tokens have one, and take SimpleJWT's token views out of the site's URLs.",
+    blocking=False,
+)
 
 # What runs
 

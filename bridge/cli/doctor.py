@@ -37,6 +37,7 @@ _CHECKED: Final = (
     (findings.SESSIONS_UNREADABLE, "They open migrated endpoints as well"),
     (findings.CHECK_REVOKE_TOKEN, "SimpleJWT's tokens survive a re-hash"),
     (findings.SIMPLE_JWT_REJECTS, "SimpleJWT accepts the bridge's tokens"),
+    (findings.SIMPLE_JWT_REJECTS_ITS_OWN, "SimpleJWT accepts its own tokens"),
     (findings.SECOND_FACTOR, "A password is all that the site asks for"),
     (findings.USERNAMES_UNCHECKED, "The usernames can be looked at"),
     (findings.USERNAMES_DIFFER_BY_CASE, "No two usernames differ by case only"),
@@ -62,6 +63,7 @@ _TOLD_BY_PROFILE: Final = (
     findings.SESSIONS_UNREADABLE,
     findings.CHECK_REVOKE_TOKEN,
     findings.SIMPLE_JWT_REJECTS,
+    findings.SIMPLE_JWT_REJECTS_ITS_OWN,
 )
 
 _TOLD_BY_DATABASE: Final = (
@@ -92,7 +94,8 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
         ConfigurationError: the database cannot be reached, or the bridge's tables are missing.
     """
     async with opened(settings.database_url.get_secret_value()) as database:
-        preconditions = preconditions_of(settings, database, await site_profile(database), system_clock)
+        profile = await site_profile(database)
+        preconditions = preconditions_of(settings, database, profile, system_clock, keys=settings.keys())
         return (*await preconditions.findings(), *await _of_usernames(preconditions))
 
 

@@ -12,7 +12,8 @@ class SimpleJwtProfile:
     """The settings of SIMPLE_JWT that decide which tokens the site takes; none of them secret.
 
     Attributes:
-        key_fingerprint: of what verifies (``SigningKey.fingerprint``); None where a JWK_URL names the keys.
+        key_fingerprint: of what verifies (``SigningKey.fingerprint``); None where a JWK_URL names the keys, empty where
+            VERIFYING_KEY is no key.
         user_id_field_is_key: whether USER_ID_FIELD is the user table's primary key.
         check_revoke_token: CHECK_REVOKE_TOKEN, which ties every token to the stored password.
         keeps_blacklist: whether ``rest_framework_simplejwt.token_blacklist`` is installed.

@@ -31,12 +31,12 @@ class BridgeFacts:
 
     Attributes:
         secret_keys: BRIDGE_DJANGO_SECRET_KEY and its fallbacks.
-        key_fingerprint: of what the bridge's tokens are verified with.
+        key_fingerprints: of all that the bridge's tokens are verified with.
     """
 
     secret_keys: tuple[str, ...]
     algorithm: str
-    key_fingerprint: str
+    key_fingerprints: frozenset[str]
     issuer: str
     audience: str
 
@@ -95,11 +95,11 @@ class Preconditions:
     def _of_simple_jwt(self, site: SimpleJwtProfile | None) -> tuple[Finding, ...]:
         if site is None:
             return ()
-        facts = self._facts
+        facts, fetches_keys = self._facts, site.key_fingerprint is None
         disagreements = {
             f"its ALGORITHM is {site.algorithm}": site.algorithm != facts.algorithm,
-            "its JWK_URL has no key of the bridge": site.key_fingerprint is None,
-            "its key is another": site.key_fingerprint not in (None, facts.key_fingerprint),
+            "its JWK_URL has no key of the bridge, whose secret is shared": fetches_keys and facts.algorithm == "HS256",
+            "its key is another": not fetches_keys and site.key_fingerprint not in facts.key_fingerprints,
             f"its ISSUER is {site.issuer!r}": site.issuer not in (None, facts.issuer),
             f"its AUDIENCE is {site.audience!r}": site.audience not in (None, facts.audience),
             f"its USER_ID_CLAIM is {site.user_id_claim!r}": site.user_id_claim != "user_id",
@@ -109,7 +109,10 @@ class Preconditions:
             "its AUTH_HEADER_TYPES lack Bearer": "Bearer" not in site.header_types,
         }
         found = [text for text, holds in disagreements.items() if holds]
-        return holding((bool(found), findings.SIMPLE_JWT_REJECTS.about("; ".join(found))))
+        return holding(
+            (bool(found), findings.SIMPLE_JWT_REJECTS.about("; ".join(found))),
+            (fetches_keys, findings.SIMPLE_JWT_REJECTS_ITS_OWN),
+        )
 
     async def _of_database(self) -> AsyncIterator[Finding]:
         if not await self._inspection.has_table():

@@ -3,12 +3,14 @@
 from bridge.tokens.claims import AccessClaims, RefreshClaims, TokenClaims
 from bridge.tokens.issuer import TokenIssuer, without_signature
 from bridge.tokens.keys import SigningKey
+from bridge.tokens.keyset import KeySet
 from bridge.tokens.rotation import Chain, Turn, turn_of
 from bridge.tokens.verifier import TokenVerifier, unverified_session_id
 
 __all__ = [
     "AccessClaims",
     "Chain",
+    "KeySet",
     "RefreshClaims",
     "SigningKey",
     "TokenClaims",

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import jwt
 
 from bridge.tokens.claims import AccessClaims, RefreshClaims, TokenClaims
-from bridge.tokens.keys import SigningKey
+from bridge.tokens.keyset import KeySet
 
 __all__ = ["TokenIssuer", "without_signature"]
 
@@ -16,14 +16,14 @@ class TokenIssuer:
     """Signs access and refresh tokens.
 
     Args:
-        key: what to sign with.
+        keys: what to sign with, each at its time.
         issuer: ``iss``.
         audience: ``aud``.
         lifetime: of access tokens, until ``exp``.
     """
 
-    def __init__(self, *, key: SigningKey, issuer: str, audience: str, lifetime: timedelta) -> None:
-        self._key = key
+    def __init__(self, *, keys: KeySet, issuer: str, audience: str, lifetime: timedelta) -> None:
+        self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self.lifetime = lifetime
@@ -58,8 +58,12 @@ class TokenIssuer:
         return self._signed(claims, kind="refresh", header_type="refresh+jwt")
 
     def _signed(self, claims: TokenClaims, *, kind: str, header_type: str) -> str:
+        if claims.issued_at is None:
+            raise ValueError("a token of ours says when it was issued")
         payload = self._payload(claims) | {"token_type": kind}
-        return jwt.encode(payload, self._key.private, self._key.algorithm, {"typ": header_type})
+        key = self._keys.signing(now=claims.issued_at)
+        named = {} if key.kid is None else {"kid": key.kid}
+        return jwt.encode(payload, key.private, key.algorithm, {"typ": header_type, **named})
 
     def _payload(self, claims: TokenClaims) -> dict[str, object]:
         payload: dict[str, object] = {

@@ -9,20 +9,26 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
+    NoEncryption,
+    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
 
 from bridge.errors import ConfigurationError
+from bridge.tokens.jwk import fits, thumbprint
 
-__all__ = ["ALGORITHMS", "SigningKey", "verifying_fingerprint"]
+__all__ = ["ALGORITHMS", "KEY_PAIR_ALGORITHMS", "SigningKey", "verifying_fingerprint"]
 
 ALGORITHMS: Final = ("HS256", "RS256", "ES256", "EdDSA")
 """What BRIDGE_SIGNING_ALGORITHM may be. A token's own header never chooses."""
 
+KEY_PAIR_ALGORITHMS: Final = ALGORITHMS[1:]
+"""Those whose verifying half may be published."""
+
 _MINIMUM_SECRET_BYTES: Final = 32
-_MINIMUM_RSA_BITS: Final = 2048
+_RSA_BITS: Final = 2048
 _FINGERPRINT: Final = b"bridge.tokens.fingerprint"
 
 
@@ -33,12 +39,14 @@ class SigningKey:
     Attributes:
         algorithm: one of ``ALGORITHMS``.
         private: what PyJWT signs with.
-        public: what PyJWT verifies with.
+        public: what PyJWT verifies with; two keys are equal if these are.
+        kid: the public key's thumbprint (RFC 7638); None for a shared secret, which nobody is told about.
     """
 
     algorithm: str
-    private: Any = field(repr=False)
+    private: Any = field(repr=False, compare=False)
     public: Any = field(repr=False)
+    kid: str | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, material: str, *, algorithm: str) -> Self:
@@ -56,12 +64,32 @@ class SigningKey:
             return cls._shared(material)
         return cls._pair(material, algorithm)
 
+    @classmethod
+    def generate(cls, algorithm: str) -> Self:
+        """Make a new key pair.
+
+        Raises:
+            ConfigurationError: there is no such algorithm of key pairs.
+        """
+        if algorithm not in KEY_PAIR_ALGORITHMS:
+            raise ConfigurationError(
+                f"There are no key pairs for {algorithm!r}", cure=f"Use one of {', '.join(KEY_PAIR_ALGORITHMS)}."
+            )
+        private = _private_key(algorithm)
+        public = private.public_key()
+        return cls(algorithm=algorithm, private=private, public=public, kid=thumbprint(public))
+
     @property
     def fingerprint(self) -> str:
         """Name what verifies, for two apps to compare: a shared secret under itself, a public key by its digest."""
         if isinstance(self.public, str):
             return hmac.new(self.public.encode(), _FINGERPRINT, hashlib.sha256).hexdigest()[:16]
         return public_fingerprint(self.public)
+
+    def to_pem(self) -> str:
+        """Give the private half of a key pair as unencrypted PEM (PKCS #8)."""
+        pem: bytes = self.private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return pem.decode()
 
     @classmethod
     def _shared(cls, secret: str) -> Self:
@@ -84,18 +112,19 @@ class SigningKey:
     @classmethod
     def _pair(cls, pem: str, algorithm: str) -> Self:
         try:
-            key = load_pem_private_key(pem.encode(), password=None)
+            key: Any = load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             raise ConfigurationError(
                 f"BRIDGE_SIGNING_KEY is not an unencrypted PEM private key, which {algorithm} needs",
                 cure="Give the key's text, with its BEGIN and END lines.",
             ) from exc
-        if not _fits(key, algorithm):
+        public = key.public_key()
+        if not fits(public, algorithm):
             raise ConfigurationError(
                 f"BRIDGE_SIGNING_KEY does not fit {algorithm}",
                 cure="RS256 wants RSA of 2048 bits or more, ES256 the curve P-256, EdDSA an Ed25519 key.",
             )
-        return cls(algorithm=algorithm, private=key, public=key.public_key())
+        return cls(algorithm=algorithm, private=key, public=public, kid=thumbprint(public))
 
 
 def verifying_fingerprint(material: str, *, algorithm: str) -> str | None:
@@ -113,9 +142,9 @@ def public_fingerprint(key: Any) -> str:
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()[:16]
 
 
-def _fits(key: object, algorithm: str) -> bool:
+def _private_key(algorithm: str) -> Any:
     if algorithm == "RS256":
-        return isinstance(key, rsa.RSAPrivateKey) and key.key_size >= _MINIMUM_RSA_BITS
+        return rsa.generate_private_key(public_exponent=65537, key_size=_RSA_BITS)
     if algorithm == "ES256":
-        return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
-    return isinstance(key, ed25519.Ed25519PrivateKey)
+        return ec.generate_private_key(ec.SECP256R1())
+    return ed25519.Ed25519PrivateKey.generate()

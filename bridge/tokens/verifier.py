@@ -1,6 +1,6 @@
 """Believes a token, or does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -8,13 +8,24 @@ import jwt
 
 from bridge.errors import InvalidToken
 from bridge.tokens.claims import AccessClaims, RefreshClaims
-from bridge.tokens.keys import SigningKey
+from bridge.tokens.keyset import VerifyingKeys
 
 __all__ = ["TokenVerifier", "unverified_session_id"]
 
 _MAXIMUM_LENGTH: Final = 8192
 _MAXIMUM_ID_LENGTH: Final = 255
 _TOLERATED_SKEW: Final = timedelta(seconds=30)
+_EXTENSIONS: Final = ("crit", "b64")  # RFC 7515 section 4.1.11, RFC 7797
+_OPTIONS: Final[Any] = {
+    "require": ["exp", "jti"],
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    # Against the clock that everything else goes by, below.
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
 _BRIDGE_CLAIMS: Final = ("aud", "sub", "iat", "jti", "client_id")
 
 
@@ -26,7 +37,8 @@ class TokenVerifier:
     """Verifies tokens of the bridge and of the site, which are signed with the same key.
 
     Args:
-        key: whose public half verifies, with its own algorithm; the token's header never chooses one.
+        keys: whose public halves verify, with their own algorithm. A token's header never chooses one; its ``kid`` only
+            picks among these keys, and the keys that a header may bring along or point to are not looked at.
         issuer: the bridge's ``iss``.
         audience: the bridge's ``aud``.
         site_issuer: SIMPLE_JWT's ISSUER; None where the site's tokens carry none.
@@ -39,7 +51,7 @@ class TokenVerifier:
     def __init__(
         self,
         *,
-        key: SigningKey,
+        keys: VerifyingKeys,
         issuer: str,
         audience: str,
         site_issuer: str | None = None,
@@ -47,7 +59,7 @@ class TokenVerifier:
         site_tokens: bool = True,
         clock: Callable[[], datetime] = _now,
     ) -> None:
-        self._key = key
+        self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._site_issuer = site_issuer
@@ -82,23 +94,20 @@ class TokenVerifier:
         if len(token) > _MAXIMUM_LENGTH:
             raise InvalidToken("too long")
         try:
-            return jwt.decode(
-                token,
-                self._key.public,
-                algorithms=[self._key.algorithm],
-                options={
-                    "require": ["exp", "jti"],
-                    "verify_aud": False,
-                    "verify_iss": False,
-                    "verify_sub": False,
-                    # Against the clock that everything else goes by, below.
-                    "verify_exp": False,
-                    "verify_nbf": False,
-                    "verify_iat": False,
-                },
-            )
+            header = jwt.get_unverified_header(token)
+            if not header.keys().isdisjoint(_EXTENSIONS):
+                raise InvalidToken("extensions that are not known here")
+            return self._decode_with_any(token, self._keys.verifying(header.get("kid"), now=self._clock()))
         except (jwt.PyJWTError, ValueError) as exc:
             raise InvalidToken(type(exc).__name__) from exc
+
+    def _decode_with_any(self, token: str, keys: Sequence[Any]) -> dict[str, Any]:
+        for key in keys:
+            try:
+                return jwt.decode(token, key, algorithms=[self._keys.algorithm], options=_OPTIONS)
+            except jwt.InvalidSignatureError:
+                continue
+        raise InvalidToken("signed by no key of ours")
 
     def _check_origin(self, payload: dict[str, Any]) -> bool:
         """Hold a token to the rules of whoever says to have issued it: ours to RFC 9068, the site's to its settings.

@@ -30,10 +30,11 @@ from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
 from bridge.store.revocations import Revocations
+from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose
 from bridge.web.errors import register_handlers
 from bridge.web.openapi import DocumentedApp
-from bridge.web.routers import auth, grants, health, migration, users
+from bridge.web.routers import auth, grants, health, migration, users, wellknown
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
@@ -74,7 +75,8 @@ def create_app(
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
     app.add_middleware(VaryMiddleware)
-    for router in (auth.router, grants.router, users.router, migration.router, health.router, *routers):
+    own = (auth.router, grants.router, users.router, migration.router, wellknown.router, health.router)
+    for router in (*own, *routers):
         app.include_router(router)
     return app
 
@@ -134,11 +136,12 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        key_source = settings.key_source()
         database = await open_database(settings.database_url.get_secret_value())
         pool = HashingPool(workers=settings.hashing_workers)
         registry = CollectorRegistry()
         recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
-        foundation = Foundation(settings, database, pool, recorder, registry, Safety(clock), clock)
+        foundation = Foundation(settings, database, pool, recorder, registry, Safety(clock), key_source, clock)
         try:
             await _look_at_site(app, foundation)
             background = [
@@ -166,20 +169,33 @@ async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
 
 
 async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
-    """Take up the site's profile as it is now, and see whether hashes may be upgraded."""
+    """Take up the site's profile and the signing keys as they are now, and see whether hashes may be upgraded."""
     profile = await site_profile(foundation.database)
     running: Bridge | None = getattr(app.state, "bridge", None)
-    is_new = running is None or profile != running.profile
-    candidate = compose(foundation, profile) if running is None or is_new else running
+    keys = await _present_keys(foundation, running)
+    is_new = running is None or profile != running.profile or keys != running.keys
+    candidate = compose(foundation, profile, keys) if running is None or is_new else running
     was_safe = foundation.safety.is_safe
     # The verdict first: nothing runs by a new profile under the old one's.
     await foundation.safety.look(candidate.preconditions)
     if is_new:
         app.state.bridge = candidate
-        _logger.info("took up the site profile of %s", profile.published_at if profile else "nobody")
+        published = profile.published_at if profile else "nobody"
+        _logger.info("took up the site profile of %s, and %d signing keys", published, len(keys.keys))
     if foundation.safety.is_safe != was_safe:
         codes = ", ".join(found.code for found in foundation.safety.findings)
         _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
+
+
+async def _present_keys(foundation: Foundation, running: Bridge | None) -> KeySet:
+    """Read the signing keys; where they cannot be read any more, those that were read last go on."""
+    try:
+        return await asyncio.to_thread(foundation.key_source.look)
+    except ConfigurationError as exc:
+        if running is None:
+            raise
+        _logger.error("the signing keys were not read anew, the last ones stay: %s", exc)  # noqa: TRY400  # no traceback
+        return running.keys
 
 
 async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -> None:

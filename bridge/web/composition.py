@@ -23,6 +23,7 @@ from bridge.services.ending import Ending
 from bridge.services.granting import Granting
 from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
+from bridge.services.keys import Discovery, KeySource
 from bridge.services.lineage import Continuity
 from bridge.services.login import Login, Rehashing
 from bridge.services.permissions import Permissions
@@ -44,7 +45,7 @@ from bridge.store.revocations import Revocations
 from bridge.store.sessions import Sessions
 from bridge.store.upgrades import Upgrades
 from bridge.store.users import Users
-from bridge.tokens import TokenIssuer, TokenVerifier
+from bridge.tokens import KeySet, TokenIssuer, TokenVerifier
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "Foundation", "compose", "preconditions_of", "upgrading_of", "users_of"]
@@ -62,6 +63,7 @@ class Foundation:
     recorder: Recorder
     registry: CollectorRegistry
     safety: Safety
+    key_source: KeySource
     clock: Clock
 
 
@@ -72,6 +74,8 @@ class Bridge:
     database: Database
     registry: CollectorRegistry
     profile: SiteProfile | None
+    keys: KeySet
+    discovery: Discovery
     preconditions: Preconditions
     safety: Safety
     registration_open: bool
@@ -104,15 +108,17 @@ class Parts:
     identity: Identity
 
 
-def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
-    """Build every use case; cheap enough to do again when the site publishes a new profile."""
+def compose(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -> Bridge:
+    """Build every use case; cheap enough to do again when the site publishes a new profile, or keys come and go."""
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     table = profile.user_table if profile else UserTable()
-    parts = _parts(foundation, profile)
+    parts = _parts(foundation, profile, keys)
     return Bridge(
         database=database,
         registry=foundation.registry,
         profile=profile,
+        keys=keys,
+        discovery=Discovery(keys=keys, issuer=settings.issuer, clock=clock),
         preconditions=parts.preconditions,
         safety=foundation.safety,
         registration_open=settings.registration == "on",
@@ -146,9 +152,10 @@ def compose(foundation: Foundation, profile: SiteProfile | None) -> Bridge:
     )
 
 
-def _parts(foundation: Foundation, profile: SiteProfile | None) -> Parts:
+def _parts(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -> Parts:
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
-    users, grants, verifier = users_of(database, profile), Grants(database), _verifier(settings, profile, clock)
+    users, grants = users_of(database, profile), Grants(database)
+    verifier = _verifier(settings, profile, keys, clock)
     keeps_blacklist = profile is not None and profile.simple_jwt is not None and profile.simple_jwt.keeps_blacklist
     blacklist = Blacklist(users) if keeps_blacklist else None
     continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
@@ -156,12 +163,12 @@ def _parts(foundation: Foundation, profile: SiteProfile | None) -> Parts:
     return Parts(
         users=users,
         policy=PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS),
-        preconditions=preconditions_of(settings, database, profile, clock),
+        preconditions=preconditions_of(settings, database, profile, clock, keys=keys),
         grants=grants,
         blacklist=blacklist,
         continuity=continuity,
         issuer=TokenIssuer(
-            key=settings.key(),
+            keys=keys,
             issuer=settings.issuer,
             audience=settings.audience,
             lifetime=settings.access_lifetime,
@@ -240,16 +247,15 @@ def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | 
 
 
 def preconditions_of(
-    settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock
+    settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock, *, keys: KeySet
 ) -> Preconditions:
     """Build the look at what must hold before hashes are upgraded."""
-    key = settings.key()
     return Preconditions(
         profile=profile,
         facts=BridgeFacts(
             secret_keys=settings.django_secrets,
-            algorithm=key.algorithm,
-            key_fingerprint=key.fingerprint,
+            algorithm=keys.algorithm,
+            key_fingerprints=keys.fingerprints,
             issuer=settings.issuer,
             audience=settings.audience,
         ),
@@ -280,10 +286,10 @@ def _csrf_rules(site: CsrfProfile) -> CsrfRules:
     return CsrfRules(**{each.name: getattr(site, each.name) for each in fields(CsrfRules)})
 
 
-def _verifier(settings: Settings, profile: SiteProfile | None, clock: Clock) -> TokenVerifier:
+def _verifier(settings: Settings, profile: SiteProfile | None, keys: KeySet, clock: Clock) -> TokenVerifier:
     site = (profile.simple_jwt if profile else None) or SimpleJwtProfile()
     return TokenVerifier(
-        key=settings.key(),
+        keys=keys,
         issuer=settings.issuer,
         audience=settings.audience,
         site_issuer=site.issuer,

@@ -14,10 +14,12 @@ from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalSealer
 from bridge.passwords.rollout import RehashRollout
 from bridge.services.granting import GrantTimes
+from bridge.services.keys import KeySource
 from bridge.services.upgrading import JournalKeeping
-from bridge.tokens import SigningKey
+from bridge.tokens import KeySet
+from bridge.tokens.keyset import PUBLICATION, KeyTimes
 
-__all__ = ["DatabaseSettings", "Settings"]
+__all__ = ["DatabaseSettings", "KeyDirectorySettings", "Settings"]
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -28,7 +30,8 @@ _MINIMUM_SECRET_LENGTH: Final = 32
 _CURES: Final = {
     "database_url": "Set it to postgresql://user:password@host:5432/name or sqlite:////absolute/path.",
     "django_secret_key": "Set it to the Django site's SECRET_KEY.",
-    "signing_key": "Set it to SIMPLE_JWT['SIGNING_KEY'] (SECRET_KEY where that is not set), or to a PEM private key.",
+    "signing_key": "Set it to SIMPLE_JWT['SIGNING_KEY'] (SECRET_KEY where that is not set), to a PEM private key, "
+    "or to a directory that `bridge keys new` made.",
 }
 
 
@@ -53,12 +56,44 @@ class DatabaseSettings(BaseSettings):
         return _loaded(cls)
 
 
-class Settings(BaseSettings):
-    """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name."""
+class KeySettings(BaseSettings):
+    """Those that say how long the signing keys live; the service's own are the same."""
 
     model_config = SettingsConfigDict(
         env_prefix=_PREFIX, env_file=_DOTENV, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+
+    access_token_lifetime: Annotated[int, Field(ge=1, le=86_400)] = 900
+    refresh_token_lifetime: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
+    key_publication_seconds: Annotated[int, Field(ge=60, le=604_800)] = int(PUBLICATION.total_seconds())
+
+    @property
+    def key_times(self) -> KeyTimes:
+        """What the keys of a directory live by."""
+        longest = max(self.access_token_lifetime, self.refresh_token_lifetime)
+        return KeyTimes(
+            longest_token=timedelta(seconds=longest), publication=timedelta(seconds=self.key_publication_seconds)
+        )
+
+
+class KeyDirectorySettings(KeySettings):
+    """What ``bridge keys`` needs, which has options in place of the two that are not set yet."""
+
+    signing_key: SecretStr | None = None
+    signing_algorithm: str | None = None
+
+    @classmethod
+    def load(cls) -> "KeyDirectorySettings":
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: something is malformed, or a BRIDGE_ name is unknown.
+        """
+        return _loaded(cls)
+
+
+class Settings(KeySettings):
+    """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name."""
 
     database_url: SecretStr
     django_secret_key: SecretStr
@@ -67,8 +102,6 @@ class Settings(BaseSettings):
     signing_algorithm: str = "HS256"
     issuer: str = "bridge"
     audience: str = "django"
-    access_token_lifetime: Annotated[int, Field(ge=1, le=86_400)] = 900
-    refresh_token_lifetime: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
     grant_lifetime: Annotated[int, Field(ge=60, le=315_360_000)] = 7_776_000
     refresh_grace: Annotated[int, Field(ge=0, le=60)] = 10
     introspection_clients: dict[str, SecretStr] = Field(default_factory=dict)
@@ -103,17 +136,25 @@ class Settings(BaseSettings):
             ConfigurationError: something is missing, weak, malformed or unknown; one line that names it and the cure.
         """
         settings = _loaded(cls)
-        settings.key()
+        settings.key_source()
         settings.journal_keeping()
         return settings
 
-    def key(self) -> SigningKey:
-        """Build the signing key.
+    def key_source(self) -> KeySource:
+        """Build what gives the signing keys, which change while the service runs.
 
         Raises:
-            ConfigurationError: it is too weak or does not fit its algorithm.
+            ConfigurationError: one is too weak, does not fit the algorithm, or cannot be read.
         """
-        return SigningKey.load(self.signing_key.get_secret_value(), algorithm=self.signing_algorithm)
+        return KeySource(self.signing_key.get_secret_value(), algorithm=self.signing_algorithm, times=self.key_times)
+
+    def keys(self) -> KeySet:
+        """Give the signing keys as they are now.
+
+        Raises:
+            ConfigurationError: as ``key_source``.
+        """
+        return self.key_source().look()
 
     def journal_keeping(self) -> JournalKeeping | None:
         """Build what keeps replaced values; None where BRIDGE_REHASH_JOURNAL_KEY is not set.

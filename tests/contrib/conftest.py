@@ -14,6 +14,7 @@ from django.test import AsyncClient, Client
 
 from bridge.tokens.issuer import TokenIssuer
 from bridge.tokens.keys import SigningKey
+from bridge.tokens.keyset import KeySet
 from tests.conftest import PASSWORD, SIGNING_KEY
 
 LIFETIME: Final = timedelta(minutes=15)
@@ -121,7 +122,10 @@ def issued(
 ) -> str:
     """An access token as the bridge signs them, ``age`` ago."""
     signer = TokenIssuer(
-        key=SigningKey.load(key, algorithm="HS256"), issuer=issuer, audience=audience, lifetime=LIFETIME
+        keys=KeySet.of_one(SigningKey.load(key, algorithm="HS256")),
+        issuer=issuer,
+        audience=audience,
+        lifetime=LIFETIME,
     )
     token, _ = signer.issue(user_id=str(user_id), now=datetime.now(UTC) - age)
     return token

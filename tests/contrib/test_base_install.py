@@ -73,12 +73,12 @@ from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import RequestFactory
 from bridge.contrib.django.middleware import BearerTokenMiddleware
-from bridge.tokens import SigningKey, TokenIssuer
+from bridge.tokens import KeySet, SigningKey, TokenIssuer
 
 call_command("migrate", verbosity=0)
 ada = User.objects.create(username="ada")
 key = SigningKey.load(settings.SECRET_KEY, algorithm="HS256")
-issuer = TokenIssuer(key=key, issuer="bridge", audience="django", lifetime=timedelta(minutes=1))
+issuer = TokenIssuer(keys=KeySet.of_one(key), issuer="bridge", audience="django", lifetime=timedelta(minutes=1))
 token, _ = issuer.issue(user_id=str(ada.pk), now=datetime.now(UTC))
 answer = BearerTokenMiddleware(lambda request: HttpResponse(request.user.username))
 request = RequestFactory().get("/", headers={"Authorization": f"Bearer {token}"})

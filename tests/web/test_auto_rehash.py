@@ -3,15 +3,17 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bridge.findings import Finding
 from bridge.services.preconditions import PING_PONG_LIMIT, Preconditions
 from bridge.store.database import Database
+from bridge.store.keyfiles import KeyDirectory
+from bridge.tokens import SigningKey
+from bridge.tokens.keyset import DatedKey
 from bridge.web.app import site_profile
 from bridge.web.composition import preconditions_of
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, execute_on_server, log_in, old_hash, settings_for
@@ -266,9 +268,10 @@ Look = Callable[..., Awaitable[dict[str, Finding]]]
 def look(database: Database, database_url: str, clock: FrozenClock) -> Look:
     """Look at the site as the running bridge does."""
 
-    async def findings(**settings: str) -> dict[str, Finding]:
+    async def findings(**given: str) -> dict[str, Finding]:
+        settings = settings_for(database_url, **given)
         preconditions: Preconditions = preconditions_of(
-            settings_for(database_url, **settings), database, await site_profile(database), clock
+            settings, database, await site_profile(database), clock, keys=settings.keys()
         )
         found = (*await preconditions.findings(), *(await preconditions.username_findings() or ()))
         return {each.code: each for each in found}
@@ -350,14 +353,36 @@ async def test_a_simple_jwt_that_takes_our_tokens_is_not_in_the_way(look: Look, 
 
 
 @before_any_database
-async def test_a_simple_jwt_that_fetches_its_keys_rejects_tokens_that_name_none(look: Look, site: Site):
-    """With JWK_URL set, SimpleJWT wants a ``kid``, which the bridge's tokens do not have."""
-    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+async def test_a_simple_jwt_that_fetches_its_keys_takes_ours_and_not_its_own(look: Look, site: Site):
+    """With JWK_URL set, SimpleJWT wants a ``kid``, which the bridge's tokens have and its own have not."""
     await site.profile.edit(lambda document: document["simple_jwt"].update(algorithm="ES256", key_fingerprint=None))
 
-    found = await look(signing_key=pem.decode(), signing_algorithm="ES256")
+    found = await look(signing_key=SigningKey.generate("ES256").to_pem(), signing_algorithm="ES256")
 
-    assert list(found) == ["simple-jwt-rejects"]
+    assert list(found) == ["simple-jwt-rejects-its-own"]
+    assert not found["simple-jwt-rejects-its-own"].blocking
+
+
+@before_any_database
+async def test_a_simple_jwt_that_fetches_its_keys_finds_no_shared_secret_there(look: Look, site: Site):
+    await site.profile.edit(lambda document: document["simple_jwt"].update(algorithm="ES256", key_fingerprint=None))
+
+    message = (await look())["simple-jwt-rejects"].message
+
+    assert "its JWK_URL has no key of the bridge, whose secret is shared" in message
+
+
+@before_any_database
+async def test_a_simple_jwt_may_verify_with_any_key_that_the_bridge_has(look: Look, site: Site, tmp_path: Path):
+    old, new = (SigningKey.generate("ES256") for _ in range(2))
+    for key in (old, new):
+        KeyDirectory(tmp_path).write(DatedKey(key=key))
+
+    for key, codes in ((old, []), (new, []), (SigningKey.generate("ES256"), ["simple-jwt-rejects"])):
+        said = {"algorithm": "ES256", "key_fingerprint": key.fingerprint}
+        await site.profile.edit(lambda document, said=said: document["simple_jwt"].update(said))  # type: ignore[misc]
+
+        assert list(await look(signing_key=str(tmp_path), signing_algorithm="ES256")) == codes
 
 
 async def test_downgrades_are_counted_over_both_apps_and_two_days(look: Look, site: Site):

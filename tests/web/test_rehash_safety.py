@@ -68,16 +68,18 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
     async def around(pool: HashingPool) -> Any:
         registry = CollectorRegistry()
         recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
+        settings = settings_for(database_url)
         foundation = Foundation(
-            settings=settings_for(database_url),
+            settings=settings,
             database=database,
             pool=pool,
             recorder=recorder,
             registry=registry,
             safety=Safety(clock),
+            key_source=settings.key_source(),
             clock=clock,
         )
-        bridge = compose(foundation, await site_profile(database))
+        bridge = compose(foundation, await site_profile(database), settings.keys())
         await foundation.safety.look(bridge.preconditions)
         yield bridge
         await pool.close()

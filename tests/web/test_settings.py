@@ -168,7 +168,7 @@ def test_a_report_needs_one_setting_only(environment: Environment):
 def test_settings_show_no_secret(environment: Environment):
     environment.set(BRIDGE_DATABASE_URL=f"postgresql://bridge:{WEAK}@db/shop")
 
-    shown = repr(Settings.load()) + repr(Settings.load().key())
+    shown = repr(Settings.load()) + repr(Settings.load().keys())
 
     assert not [secret for secret in (WEAK, DJANGO_SECRET_KEY, SIGNING_KEY) if secret in shown]
 

@@ -9,8 +9,12 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.encoding import force_str
 
+from bridge.contrib.django.jwks import fetched_keys
+from bridge.errors import ConfigurationError
 from bridge.profile import SimpleJwtProfile
-from bridge.tokens.keys import SigningKey
+from bridge.tokens.jwk import read_public_key
+from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, SigningKey
+from bridge.tokens.keyset import MAXIMUM_KEYS, KeySet, PublicKeys, VerifyingKeys
 from bridge.tokens.verifier import TokenVerifier
 
 __all__ = ["secret_keys", "simple_jwt_profile", "token_verifier"]
@@ -27,15 +31,56 @@ def token_verifier() -> TokenVerifier:
     """
     own: dict[str, Any] = getattr(settings, "BRIDGE", {})
     simple_jwt: dict[str, Any] = getattr(settings, "SIMPLE_JWT", {})
-    algorithm = own.get("SIGNING_ALGORITHM") or simple_jwt.get("ALGORITHM", "HS256")
-    material = own.get("SIGNING_KEY") or simple_jwt.get("SIGNING_KEY") or settings.SECRET_KEY
     return TokenVerifier(
-        key=SigningKey.load(force_str(material), algorithm=algorithm),
+        keys=_verifying_keys(own, simple_jwt),
         issuer=own.get("ISSUER", DEFAULT_ISSUER),
         audience=own.get("AUDIENCE", DEFAULT_AUDIENCE),
         site_issuer=simple_jwt.get("ISSUER"),
         site_audience=simple_jwt.get("AUDIENCE"),
         site_tokens=simple_jwt_profile(simple_jwt).tokens_can_be_read,
+    )
+
+
+def _verifying_keys(own: dict[str, Any], simple_jwt: dict[str, Any]) -> VerifyingKeys:
+    """Choose the first source that is named: BRIDGE's before SIMPLE_JWT's, public keys before private ones.
+
+    BRIDGE's VERIFYING_KEY may be a list, for a rotation without a JWK_URL: the next key joins it before the bridge
+    signs with it, the last one leaves after its tokens have expired.
+    """
+    algorithm = own.get("SIGNING_ALGORITHM") or simple_jwt.get("ALGORITHM", "HS256")
+    if algorithm not in KEY_PAIR_ALGORITHMS:
+        return _secret(own, simple_jwt, algorithm)
+    for source in (own, simple_jwt):
+        if source.get("JWK_URL"):
+            return fetched_keys(str(source["JWK_URL"]), algorithm=algorithm)
+        if source.get("VERIFYING_KEY"):
+            return _public_keys(source["VERIFYING_KEY"], algorithm)
+        if source.get("SIGNING_KEY"):
+            return KeySet.of_one(SigningKey.load(force_str(source["SIGNING_KEY"]), algorithm=algorithm))
+    raise ConfigurationError(
+        f"Nothing verifies the bridge's tokens, which {algorithm} signs",
+        cure="Set JWK_URL or VERIFYING_KEY in BRIDGE, or in SIMPLE_JWT.",
+    )
+
+
+def _secret(own: dict[str, Any], simple_jwt: dict[str, Any], algorithm: str) -> KeySet:
+    if own.get("JWK_URL") or own.get("VERIFYING_KEY"):
+        raise ConfigurationError(
+            f"BRIDGE names keys to verify with, but the algorithm is {algorithm}, whose key is a shared secret",
+            cure="Set SIGNING_ALGORITHM in BRIDGE to the bridge's BRIDGE_SIGNING_ALGORITHM.",
+        )
+    material = own.get("SIGNING_KEY") or simple_jwt.get("SIGNING_KEY") or settings.SECRET_KEY
+    return KeySet.of_one(SigningKey.load(force_str(material), algorithm=algorithm))
+
+
+def _public_keys(given: Any, algorithm: str) -> PublicKeys:
+    pems = given if isinstance(given, list | tuple) else (given,)
+    if len(pems) > MAXIMUM_KEYS:
+        raise ConfigurationError(
+            f"VERIFYING_KEY lists more than {MAXIMUM_KEYS} keys", cure="Take out those whose tokens have expired."
+        )
+    return PublicKeys(
+        algorithm=algorithm, keys=tuple(read_public_key(force_str(pem), algorithm=algorithm) for pem in pems)
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import jwt
 
-from bridge.tokens import SigningKey, TokenIssuer, TokenVerifier
+from bridge.tokens import KeySet, SigningKey, TokenIssuer, TokenVerifier
 
 __all__ = [
     "AUDIENCE",
@@ -33,11 +33,11 @@ AUDIENCE: Final = "shop"
 
 
 def issuer(*, key: SigningKey = KEY, lifetime: timedelta = timedelta(minutes=15)) -> TokenIssuer:
-    return TokenIssuer(key=key, issuer=ISSUER, audience=AUDIENCE, lifetime=lifetime)
+    return TokenIssuer(keys=KeySet.of_one(key), issuer=ISSUER, audience=AUDIENCE, lifetime=lifetime)
 
 
 def verifier(*, key: SigningKey = KEY, **site: Any) -> TokenVerifier:
-    return TokenVerifier(key=key, issuer=ISSUER, audience=AUDIENCE, **site)
+    return TokenVerifier(keys=KeySet.of_one(key), issuer=ISSUER, audience=AUDIENCE, **site)
 
 
 def site_claims(**changed: Any) -> dict[str, Any]:

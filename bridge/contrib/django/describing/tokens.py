@@ -38,4 +38,4 @@ def _key_fingerprint(configured: dict[str, Any], algorithm: str) -> str | None:
         return verifying_fingerprint(force_str(secret), algorithm=algorithm)
     if configured.get("JWK_URL"):
         return None
-    return verifying_fingerprint(force_str(configured.get("VERIFYING_KEY", "")), algorithm=algorithm)
+    return verifying_fingerprint(force_str(configured.get("VERIFYING_KEY", "")), algorithm=algorithm) or ""
