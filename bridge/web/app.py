@@ -33,7 +33,7 @@ from bridge.store.revocations import Revocations
 from bridge.web.composition import Bridge, Foundation, compose
 from bridge.web.dependencies import SESSION_SCHEME
 from bridge.web.errors import register_handlers
-from bridge.web.routers import auth, grants, health, migration, users
+from bridge.web.routers import auth, grants, health, mfa, migration, users
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
@@ -74,7 +74,7 @@ def create_app(
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
     app.add_middleware(VaryMiddleware)
-    for router in (auth.router, grants.router, users.router, migration.router, health.router, *routers):
+    for router in (auth.router, mfa.router, grants.router, users.router, migration.router, health.router, *routers):
         app.include_router(router)
     return app
 
