@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.profile import AxesProfile
-from bridge.store.database import Database, Executor
+from bridge.store.database import Database, Executor, Row
 from bridge.store.users import Users
 
 __all__ = ["Attempt", "AxesAttempts", "Failures"]
@@ -65,17 +65,29 @@ class AxesAttempts:
         """Count a failed login, whoever else counts at the same time."""
         await self._drop_expired(attempt.at)
         async with self._database.transaction() as transaction:
-            row = await transaction.fetch_one(
-                f"INSERT INTO {_ATTEMPTS} (username, ip_address, user_agent, http_accept, path_info, attempt_time,"
-                " get_data, post_data, failures_since_start) VALUES (:username, :ip_address, :user_agent,"
-                " :http_accept, :path_info, :at, '', '', 1)"
-                " ON CONFLICT (username, ip_address, user_agent) DO UPDATE SET"
-                f" failures_since_start = {_ATTEMPTS}.failures_since_start + 1, attempt_time = excluded.attempt_time,"
-                " http_accept = excluded.http_accept, path_info = excluded.path_info RETURNING id",
+            row = await self._counted(attempt, transaction)
+            await self._set_expiration(row["id"], attempt.at, executor=transaction)
+
+    async def _counted(self, attempt: Attempt, executor: Executor) -> Row:
+        counted = f"failures_since_start = {_ATTEMPTS}.failures_since_start + 1, attempt_time = :at"
+        described = "http_accept = :http_accept, path_info = :path_info"
+        if attempt.ip_address is None:  # to a unique constraint, no unknown address is the same as another
+            known = await executor.fetch_one(
+                f"UPDATE {_ATTEMPTS} SET {counted}, {described} WHERE id ="
+                f" (SELECT min(id) FROM {_ATTEMPTS} WHERE {self._matching(_PARAMETERS, attempt)}) RETURNING id",
                 self._of(attempt),
             )
-            assert row is not None  # noqa: S101  # an upsert returns its row
-            await self._set_expiration(row["id"], attempt.at, executor=transaction)
+            if known is not None:
+                return known
+        row = await executor.fetch_one(
+            f"INSERT INTO {_ATTEMPTS} (username, ip_address, user_agent, http_accept, path_info, attempt_time,"
+            " get_data, post_data, failures_since_start)"
+            " VALUES (:username, :ip_address, :user_agent, :http_accept, :path_info, :at, '', '', 1)"
+            f" ON CONFLICT (username, ip_address, user_agent) DO UPDATE SET {counted}, {described} RETURNING id",
+            self._of(attempt),
+        )
+        assert row is not None  # noqa: S101  # an upsert returns its row
+        return row
 
     async def log_failure(self, attempt: Attempt, *, locked_out: bool) -> None:
         """Keep a failure in the log, which has a limited number for each username."""
