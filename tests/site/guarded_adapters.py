@@ -31,3 +31,11 @@ def failure_limit(request, credentials) -> int:
 
 def whitelist(request, credentials) -> bool:
     return False
+
+
+def cool_off(request):
+    return None
+
+
+def parameters(request, credentials):
+    return ["username"]
