@@ -403,3 +403,28 @@ async def test_a_site_whose_lockout_cannot_be_honoured_is_told_so_and_locks_nobo
 
 
 PUBLISH: Final = "from bridge.contrib.django.publishing import publish_profile\npublish_profile()\nanswer(0)"
+
+
+async def test_a_site_in_local_time_counts_the_same_failures(
+    guarded: Guarded, clock: FrozenClock, cast: Cast, username: str
+):
+    local = variant(USE_TZ=False, TIME_ZONE="Asia/Tokyo")
+    await asyncio.to_thread(guarded.python, PUBLISH, **local)
+    try:
+        async with running(create_app(settings_for(guarded.service_url), clock=clock)) as client:
+            await log_in(client, username, "wrong")
+            await log_in(client, username, "wrong")
+            program = (
+                "from django.contrib.auth import authenticate\n"
+                "from django.test import RequestFactory\n"
+                "from axes.models import AccessAttempt\n"
+                "request = RequestFactory().post('/', HTTP_USER_AGENT='curl/8')\n"
+                f"authenticate(request, username={username!r}, password='wrong')\n"
+                f"found = AccessAttempt.objects.filter(username={username!r})\n"
+                "answer([sum(each.failures_since_start for each in found), request.axes_locked_out])\n"
+            )
+            assert await asyncio.to_thread(guarded.python, program, **local) == [3, True]
+            answer = await log_in(client, username)
+    finally:
+        await asyncio.to_thread(guarded.python, PUBLISH)
+    assert_locked_out(answer)

@@ -557,3 +557,25 @@ async def test_no_code_however_odd_is_taken_or_breaks_anything(ada: Ada, guarded
 @pytest.mark.parametrize("mfa_token", ["", "x", "a.b.c", "\x00", "é" * 5000], ids=range(5))
 async def test_no_mfa_token_however_odd_is_taken_or_breaks_anything(ada: Ada, mfa_token: str):
     assert_expired(await give(ada.client, mfa_token, "000000"))
+
+
+# The site's side ------------------------------------------------------------------------------------------------------
+
+
+async def test_allauth_goes_on_by_itself_where_the_bridges_table_is_missing(ada: Ada, guarded: Guarded):
+    await ada.keyring.allauth_totp(ada.username)
+    code = code_of(step_of(ada.clock))
+
+    verdicts = await asyncio.to_thread(
+        guarded.python,
+        "from django.db import connection, transaction\n"
+        "from allauth.mfa.models import Authenticator\n"
+        f"totp = Authenticator.objects.get(user__username={ada.username!r}).wrap()\n"
+        "with transaction.atomic():\n"
+        "    connection.cursor().execute('ALTER TABLE bridge_second_factor RENAME TO gone')\n"
+        f"    verdicts = [totp.validate_code({code!r}), totp.validate_code({code!r})]\n"
+        "    transaction.set_rollback(True)\n"
+        "answer(verdicts)\n",
+    )
+
+    assert verdicts == [True, False]

@@ -4,7 +4,7 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from axes.handlers.database import AxesDatabaseHandler
 
 
-class EncryptingAdapter(DefaultMFAAdapter):
+class EncryptingAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth may be untyped
     """Keeps secrets where the bridge cannot read them."""
 
     def encrypt(self, text: str) -> str:
@@ -14,14 +14,14 @@ class EncryptingAdapter(DefaultMFAAdapter):
         return encrypted_text[::-1]
 
 
-class DecidingAdapter(DefaultMFAAdapter):
+class DecidingAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # likewise
     """Decides by itself who needs a second factor."""
 
     def is_mfa_enabled(self, user, types=None) -> bool:
         return bool(user.is_staff)
 
 
-class OwnHandler(AxesDatabaseHandler):
+class OwnHandler(AxesDatabaseHandler):  # type: ignore[misc]  # axes is untyped
     """A handler of the site's own."""
 
 

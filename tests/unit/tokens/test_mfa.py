@@ -29,7 +29,7 @@ def test_it_says_whose_password_was_right():
 
 
 def test_it_holds_until_its_five_minutes_are_over():
-    assert TOKENS.verify(issued(), now=NOON + timedelta(seconds=299))
+    assert TOKENS.verify(issued(), now=NOON + timedelta(seconds=299)).user_id == "7"
     with pytest.raises(InvalidToken, match="expired"):
         TOKENS.verify(issued(), now=NOON + timedelta(seconds=300))
 
@@ -68,7 +68,7 @@ def test_it_names_nobody_in_the_claims_that_others_read():
         issued()[:-2] + "AA",
         issued(MfaTokens(secrets=[OLDER], issuer="bridge")),
         issued(MfaTokens(secrets=[SECRET], issuer="another")),
-        jwt.encode({"token_type": "mfa", "iss": "bridge", "exp": 2_000_000_000}, None, "none"),
+        jwt.encode({"token_type": "mfa", "iss": "bridge", "exp": 2_000_000_000}, "", "none"),
         jwt.encode({"token_type": "mfa", "iss": "bridge", "exp": 2_000_000_000}, SECRET, "HS256"),
     ],
     ids=["empty", "text", "parts", "long", "tampered", "foreign-key", "foreign-issuer", "none", "the-secret-itself"],
