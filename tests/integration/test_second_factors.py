@@ -278,6 +278,25 @@ async def test_a_code_completes_the_login(ada: Ada, factor: str):
     assert me.json()["username"] == ada.username
 
 
+async def test_the_scope_that_came_with_the_password_restricts_the_tokens(ada: Ada):
+    await ada.keyring.otp_totp(ada.username)
+    form = {"grant_type": "password", "username": ada.username, "password": PASSWORD, "scope": "orders:read"}
+    mfa_token = (await ada.client.post("/auth/token", data=form)).json()["mfa_token"]
+
+    answer = await give(ada.client, mfa_token, code_of(step_of(ada.clock)))
+
+    assert answer.json()["scope"] == "orders:read"
+
+
+async def test_the_login_goes_on_by_its_refresh_token(ada: Ada):
+    await ada.keyring.otp_totp(ada.username)
+    opened = await give(ada.client, await required(ada.client, ada.username), code_of(step_of(ada.clock)))
+
+    answer = await ada.client.post("/auth/refresh", json={"refresh_token": opened.json()["refresh_token"]})
+
+    assert answer.status_code == 200
+
+
 @TOTP
 async def test_a_code_that_was_used_here_is_refused_here_and_there(ada: Ada, factor: str):
     await getattr(ada.keyring, factor)(ada.username)
@@ -497,7 +516,7 @@ async def test_an_mfa_token_ends_with_what_it_was_given_for(ada: Ada, change: di
     mfa_token = await required(ada.client, ada.username)
     ((name, value),) = change.items()
     await ada.keyring.database.execute(
-        f"UPDATE auth_user SET {name} = :value WHERE ada.username = :username",
+        f"UPDATE auth_user SET {name} = :value WHERE username = :username",
         {"value": value, "username": ada.username},
     )
 

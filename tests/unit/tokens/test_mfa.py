@@ -28,6 +28,13 @@ def test_it_says_whose_password_was_right():
     assert not claims.are_of("argon2$y")
 
 
+def test_it_keeps_what_was_asked_for():
+    token = TOKENS.issue(user_id="7", encoded="argon2$x", now=NOON, scope=("orders:read", "me"))
+
+    assert TOKENS.verify(token, now=NOON).scope == ("orders:read", "me")
+    assert TOKENS.verify(issued(), now=NOON).scope == ()
+
+
 def test_it_holds_until_its_five_minutes_are_over():
     assert TOKENS.verify(issued(), now=NOON + timedelta(seconds=299)).user_id == "7"
     with pytest.raises(InvalidToken, match="expired"):
