@@ -142,8 +142,8 @@ CHECK_REVOKE_TOKEN: Final = Finding(
 )
 SECOND_FACTOR: Final = Finding(
     "second-factor",
-    "The site has apps that ask for more than a password, and the bridge does not ask for it yet",
-    "Send the logins of users with a second factor, or under a lockout, to the site.",
+    "The site asks for more than a password in ways that the bridge cannot",
+    "Send those logins to the site; see MIGRATION.md, second factors and lockout.",
     blocking=False,
 )
 USERNAMES_UNCHECKED: Final = Finding(

@@ -38,7 +38,7 @@ _CHECKED: Final = (
     (findings.CHECK_REVOKE_TOKEN, "SimpleJWT's tokens survive a re-hash"),
     (findings.SIMPLE_JWT_REJECTS, "SimpleJWT accepts the bridge's tokens"),
     (findings.SIMPLE_JWT_REJECTS_ITS_OWN, "SimpleJWT accepts its own tokens"),
-    (findings.SECOND_FACTOR, "A password is all that the site asks for"),
+    (findings.SECOND_FACTOR, "What the site asks for beyond a password, the bridge asks for as well"),
     (findings.USERNAMES_UNCHECKED, "The usernames can be looked at"),
     (findings.USERNAMES_DIFFER_BY_CASE, "No two usernames differ by case only"),
     (findings.USERNAMES_NOT_NORMALISED, "Every username can be typed into a login form"),

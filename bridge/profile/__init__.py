@@ -4,7 +4,14 @@ Django writes it (``manage.py bridge_profile``, and after each ``migrate``); the
 It holds no secret, only a keyed fingerprint by which both sides can see that they share one.
 """
 
+from bridge.profile.axes import AxesProfile
 from bridge.profile.passwords import HasherProfile
+from bridge.profile.second_factors import (
+    AllauthMfaProfile,
+    DjangoOtpProfile,
+    ForeignDevices,
+    SecondFactorProfile,
+)
 from bridge.profile.sessions import CsrfProfile, SessionProfile
 from bridge.profile.site import SCHEMA_VERSION, SiteProfile, fingerprint
 from bridge.profile.tokens import SimpleJwtProfile
@@ -12,10 +19,15 @@ from bridge.profile.users import KeyType, Membership, UserTable
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AllauthMfaProfile",
+    "AxesProfile",
     "CsrfProfile",
+    "DjangoOtpProfile",
+    "ForeignDevices",
     "HasherProfile",
     "KeyType",
     "Membership",
+    "SecondFactorProfile",
     "SessionProfile",
     "SimpleJwtProfile",
     "SiteProfile",

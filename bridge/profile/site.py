@@ -11,14 +11,16 @@ from zoneinfo import ZoneInfo
 from bridge import findings
 from bridge.findings import Finding
 from bridge.passwords.parameters import Argon2Parameters
+from bridge.profile.axes import AxesProfile
 from bridge.profile.passwords import HasherProfile
+from bridge.profile.second_factors import SecondFactorProfile
 from bridge.profile.sessions import CsrfProfile, SessionProfile
 from bridge.profile.tokens import SimpleJwtProfile
 from bridge.profile.users import UserTable
 
 __all__ = ["SCHEMA_VERSION", "SiteProfile", "fingerprint"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class SiteProfile:
         validators: AUTH_PASSWORD_VALIDATORS as in its settings.
         secret_key_fingerprint: of SECRET_KEY, see ``fingerprint``.
         secret_key_fallback_fingerprints: of SECRET_KEY_FALLBACKS.
-        second_factor_apps: installed apps that ask for more than a password, which the bridge does not yet.
+        second_factors: what it asks for beyond a password.
+        axes: whom it locks out; None where django-axes is not installed.
         sessions: what decides over them.
         csrf: what decides over requests that come with their cookie.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
@@ -47,7 +50,8 @@ class SiteProfile:
     validators: tuple[Mapping[str, Any], ...] = ()
     secret_key_fingerprint: str = ""
     secret_key_fallback_fingerprints: tuple[str, ...] = ()
-    second_factor_apps: tuple[str, ...] = ()
+    second_factors: SecondFactorProfile = field(default_factory=SecondFactorProfile)
+    axes: AxesProfile | None = None
     sessions: SessionProfile = field(default_factory=SessionProfile)
     csrf: CsrfProfile = field(default_factory=CsrfProfile)
     time_zone: str | None = None
@@ -73,7 +77,13 @@ class SiteProfile:
 
     def findings(self) -> tuple[Finding, ...]:
         """Name everything in the site's own settings that makes re-hashing unsafe, or noticed."""
-        return (*self._argon2_findings(), *self._column_findings(), *self._session_findings(), *self._token_findings())
+        return (
+            *self._argon2_findings(),
+            *self._column_findings(),
+            *self._session_findings(),
+            *self._token_findings(),
+            *self._second_factor_findings(),
+        )
 
     def _argon2_findings(self) -> tuple[Finding, ...]:
         listed = [each.algorithm for each in self.hashers]
@@ -103,10 +113,11 @@ class SiteProfile:
 
     def _token_findings(self) -> tuple[Finding, ...]:
         revokes = self.simple_jwt is not None and self.simple_jwt.check_revoke_token
-        apps = ", ".join(self.second_factor_apps)
-        return findings.holding(
-            (revokes, findings.CHECK_REVOKE_TOKEN), (bool(apps), findings.SECOND_FACTOR.about(apps))
-        )
+        return findings.holding((revokes, findings.CHECK_REVOKE_TOKEN))
+
+    def _second_factor_findings(self) -> tuple[Finding, ...]:
+        shortcomings = [*self.second_factors.shortcomings(), *(self.axes.shortcomings() if self.axes else ())]
+        return findings.holding((bool(shortcomings), findings.SECOND_FACTOR.about("; ".join(shortcomings))))
 
     def to_document(self) -> dict[str, Any]:
         """Give the JSON form that is stored."""
@@ -134,7 +145,7 @@ class SiteProfile:
 
     @classmethod
     def _read(cls, document: Mapping[str, Any]) -> Self:
-        simple_jwt = document["simple_jwt"]
+        simple_jwt, axes = document["simple_jwt"], document["axes"]
         return cls(
             published_at=datetime.fromisoformat(document["published_at"]),
             django_version=document["django_version"],
@@ -143,7 +154,8 @@ class SiteProfile:
             validators=tuple(document["validators"]),
             secret_key_fingerprint=document["secret_key_fingerprint"],
             secret_key_fallback_fingerprints=tuple(document["secret_key_fallback_fingerprints"]),
-            second_factor_apps=tuple(document["second_factor_apps"]),
+            second_factors=SecondFactorProfile.from_document(document["second_factors"]),
+            axes=None if axes is None else AxesProfile.from_document(axes),
             sessions=SessionProfile.from_document(document["sessions"]),
             csrf=CsrfProfile.from_document(document["csrf"]),
             time_zone=document["time_zone"],

@@ -2,6 +2,7 @@
 
 import logging
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -10,9 +11,12 @@ from bridge.errors import DatabaseError, HashingUnavailable
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
+from bridge.services.client import Client
 from bridge.services.clock import Clock
+from bridge.services.lockout import LockedOut, Lockout
 from bridge.services.preconditions import Preconditions, Safety
 from bridge.services.recording import Event, Recorder
+from bridge.services.second_factors import SecondFactorRequired, SecondFactors
 from bridge.services.upgrading import Replaced, Upgrading
 from bridge.store.database import Database
 from bridge.store.users import StoredUser, Users, is_storable
@@ -60,6 +64,8 @@ class Login:
 
     Args:
         decoy: a stored value that is nobody's, verified where there is no account.
+        lockout: asked before a password is looked at, and told what came of it.
+        second_factors: asked once a password was right.
         preconditions: looked at again as soon as an upgrade turns out to have been reverted.
     """
 
@@ -72,6 +78,8 @@ class Login:
         pool: HashingPool,
         upgrading: Upgrading,
         rehashing: Rehashing,
+        lockout: Lockout,
+        second_factors: SecondFactors,
         preconditions: Preconditions,
         recorder: Recorder,
         clock: Clock,
@@ -83,31 +91,45 @@ class Login:
         self._pool = pool
         self._upgrading = upgrading
         self._rehashing = rehashing
+        self._lockout = lockout
+        self._second_factors = second_factors
         self._preconditions = preconditions
         self._recorder = recorder
         self._clock = clock
         self._decoy = decoy
 
-    async def attempt(self, *, username: str, password: str) -> LoggedIn | LoginRefused:
-        """Log a user in.
+    async def attempt(
+        self, *, username: str, password: str, client: Client, scope: Collection[str] = ()
+    ) -> LoggedIn | LoginRefused | LockedOut | SecondFactorRequired:
+        """Log a user in; ``scope`` is what is asked for, and kept until a second factor is given.
 
         Raises:
             HashingUnavailable: too many are logging in already.
-            DatabaseUnavailable: the user table cannot be read.
+            DatabaseUnavailable: the user table, or what guards it, cannot be read.
         """
+        name = normalised(username)
+        locked_out = await self._lockout.check(name, client)
+        if locked_out is not None:
+            await self._recorder.record(Event.LOGIN_LOCKED_OUT)
+            return locked_out
         # HMAC pads with NULs, so that PBKDF2 takes `secret\0` for `secret`; Django's forms let no NUL through.
-        user = await self._users.by_username(normalised(username)) if is_storable(password) else None
+        user = await self._users.by_username(name) if is_storable(password) else None
         try:
             verdict = await self._verify(user, password)
         except HashingUnavailable:
             await self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY)
             raise
         if user is None or not (verdict.valid and user.is_active):
+            await self._lockout.failed(name, client)
             await self._recorder.record(Event.LOGIN_REFUSED, user_id=user.id if user else None)
             return LoginRefused()
-        outcome = await self._settle(user, verdict)
+        factors = await self._second_factors.of(user)
+        upgraded = await self._settle(user, verdict, is_complete=not factors)
+        if factors:
+            return await self._second_factors.require(upgraded, factors=factors, scope=scope)
         await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id)
-        return LoggedIn(user=user if outcome is None else replace(user, encoded=verdict.rehashed or user.encoded))
+        await self._lockout.succeeded(user.username, client)
+        return LoggedIn(user=upgraded)
 
     async def _verify(self, user: StoredUser | None, password: str) -> Verification:
         if user is None or not self._policy.verifies(user.encoded):
@@ -116,22 +138,26 @@ class Login:
         check = self._policy.verify_and_update if upgrade else self._policy.verify
         return await self._pool.run(partial(check, password, user.encoded))
 
-    async def _settle(self, user: StoredUser, verdict: Verification) -> Replaced | None:
-        """Write the upgrade and ``last_login``. Whatever the database says, the user is logged in."""
+    async def _settle(self, user: StoredUser, verdict: Verification, *, is_complete: bool) -> StoredUser:
+        """Write the upgrade and, once the login is complete, ``last_login``; give the user with the value that stands.
+
+        Whatever the database says, the user is logged in.
+        """
         outcome: Replaced | None = None
         try:
             async with self._database.transaction() as transaction:
                 if verdict.rehashed is not None:
                     outcome = await self._upgrading.replace(user, verdict.rehashed, executor=transaction)
-                await self._users.record_login(user, now=self._clock(), executor=transaction)
+                if is_complete:
+                    await self._users.record_login(user, now=self._clock(), executor=transaction)
         except DatabaseError as exc:
             _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
             if verdict.rehashed is not None:
                 await self._recorder.record(Event.UPGRADE_FAILED, user_id=user.id)
-            return None
+            return user
         if verdict.rehashed is not None:
             await self._tell(outcome, user)
-        return outcome
+        return user if outcome is None else replace(user, encoded=verdict.rehashed or user.encoded)
 
     async def _tell(self, outcome: Replaced | None, user: StoredUser) -> None:
         event = Event.UPGRADE_SUPERSEDED if outcome is None else Event.UPGRADE_WRITTEN

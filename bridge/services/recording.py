@@ -17,11 +17,16 @@ _APP: Final = "bridge"
 
 
 class Event(StrEnum):
-    """What can happen at a login, one of the first three each time and others with it; and at a refresh."""
+    """What can happen at a login, one of the first six each time and others with it; and at a refresh."""
 
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_REFUSED = "login_refused"
     LOGIN_WITHOUT_CAPACITY = "login_without_capacity"
+    LOGIN_LOCKED_OUT = "login_locked_out"
+    """The site's lockout holds; the password was not looked at."""
+    SECOND_FACTOR_REQUIRED = "second_factor_required"
+    """The password was right; the login succeeds with a code, or never."""
+    SECOND_FACTOR_REFUSED = "second_factor_refused"
     REFRESH_REFUSED = "refresh_refused"
     REFRESH_REUSED = "refresh_reused"
     """A spent refresh token came back: its grant was ended."""

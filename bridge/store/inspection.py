@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from bridge.errors import SchemaMissing, WriteRefused
@@ -16,12 +16,24 @@ _SAMPLE = 5
 
 
 class Inspection:
-    """Looks, and changes nothing."""
+    """Looks, and changes nothing.
 
-    def __init__(self, database: Database, table: UserTable, sessions: SessionProfile | None = None) -> None:
+    Args:
+        also: rights that are needed beyond those that every site makes necessary.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        table: UserTable,
+        sessions: SessionProfile | None = None,
+        *,
+        also: Collection[Privilege] = (),
+    ) -> None:
         self._database = database
         self._table = table
         self._sessions = sessions or SessionProfile()
+        self._also = tuple(also)
         self._username = quoted(table.username)
         self._name = quoted(table.name)
 
@@ -42,7 +54,8 @@ class Inspection:
         """Give the needed rights that this role lacks; on SQLite, where there are no roles, none."""
         if self._database.dialect == "sqlite":
             return []
-        return [each for each in needed_privileges(self._table, self._sessions) if not await self._has(each)]
+        needed = (*needed_privileges(self._table, self._sessions), *self._also)
+        return [each for each in needed if not await self._has(each)]
 
     async def now(self) -> datetime:
         """Give the database server's time."""

@@ -1,6 +1,6 @@
 """The least rights that the service needs: printed by ``bridge privileges``, checked by ``bridge doctor``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bridge.profile import SessionProfile, UserTable
@@ -9,7 +9,7 @@ from bridge.store.rights import auth_tables
 from bridge.store.sessions import SESSION_TABLE
 from bridge.store.users import EDITABLE
 
-__all__ = ["Privilege", "grant_statements", "key_sequence", "needed_privileges"]
+__all__ = ["Privilege", "grant_statements", "key_sequence", "key_sequences", "needed_privileges"]
 
 _STOCK_SESSIONS = SessionProfile()
 _OWN_TABLES = {
@@ -20,6 +20,7 @@ _OWN_TABLES = {
     "bridge_password_lineage": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_password_upgrade": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_rehash_journal": ("SELECT", "INSERT", "DELETE"),
+    "bridge_second_factor": ("SELECT", "INSERT", "UPDATE"),
 }
 
 
@@ -63,14 +64,18 @@ def grant_statements(
     registration: bool,
     sessions: SessionProfile = _STOCK_SESSIONS,
     key_sequence: str | None = None,
+    also: Collection[Privilege] = (),
+    sequences: Collection[str] = (),
 ) -> Iterator[str]:
     """Give the statements for a role, on top of the right to connect and to use the schema.
 
+    ``also`` and ``sequences`` (quoted) are what the site's own apps make necessary.
     ``profile_updates`` adds what ``PATCH /users/me/`` needs, ``registration`` what ``POST /auth/register`` does:
     ``key_sequence``, too, where the user table draws its keys from one (Django before 4.1).
     """
-    for privilege in needed_privileges(table, sessions):
+    for privilege in (*needed_privileges(table, sessions), *also):
         yield privilege.grant(role)
+    yield from (f"GRANT USAGE ON SEQUENCE {name} TO {quoted(role)};" for name in sequences)
     if profile_updates:
         yield from (privilege.grant(role) for privilege in _update(table, _own_texts(table)))
     if registration:
@@ -83,8 +88,20 @@ async def key_sequence(database: Database, table: UserTable) -> str | None:
     """Give the sequence, quoted, that an integer key is drawn from; None without one."""
     if database.dialect != "postgresql" or table.key_type != "integer":
         return None
+    return await _sequence(database, table.name, table.key)
+
+
+async def key_sequences(database: Database, tables: Collection[str]) -> list[str]:
+    """Give the sequences, quoted, that the keys ``id`` of some tables are drawn from."""
+    if database.dialect != "postgresql":
+        return []
+    found = [await _sequence(database, name, "id") for name in tables]
+    return [name for name in found if name is not None]
+
+
+async def _sequence(database: Database, table: str, column: str) -> str | None:
     row = await database.fetch_one(
-        "SELECT pg_get_serial_sequence(:table, :key) AS name", {"table": quoted(table.name), "key": table.key}
+        "SELECT pg_get_serial_sequence(:table, :column) AS name", {"table": quoted(table), "column": column}
     )
     return None if row is None else row["name"]
 

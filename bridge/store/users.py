@@ -238,8 +238,8 @@ class Users:
             is_active=bool(row["is_active"]) if self.has("is_active") else self._table.always_active,
             is_staff=bool(row["is_staff"]),
             is_superuser=bool(row["is_superuser"]),
-            date_joined=self._moment(row["date_joined"]),
-            last_login=self._moment(row["last_login"]),
+            date_joined=self.moment(row["date_joined"]),
+            last_login=self.moment(row["last_login"]),
             encoded=row.get("encoded", ""),
         )
 
@@ -262,7 +262,8 @@ class Users:
         # SQLite holds a UUID as 32 hex digits; Django writes the dashes into its tokens.
         return str(UUID(key)) if self._table.key_type == "uuid" and isinstance(key, str) else str(key)
 
-    def _moment(self, value: Any) -> datetime | None:
+    def moment(self, value: Any) -> datetime | None:
+        """Read what the site's column holds; aware, in UTC."""
         if value is None:
             return None
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value

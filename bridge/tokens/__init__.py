@@ -4,6 +4,7 @@ from bridge.tokens.claims import AccessClaims, RefreshClaims, TokenClaims
 from bridge.tokens.issuer import TokenIssuer, without_signature
 from bridge.tokens.keys import SigningKey
 from bridge.tokens.keyset import KeySet
+from bridge.tokens.mfa import MfaClaims, MfaTokens
 from bridge.tokens.rotation import Chain, Turn, turn_of
 from bridge.tokens.verifier import TokenVerifier, unverified_session_id
 
@@ -11,6 +12,8 @@ __all__ = [
     "AccessClaims",
     "Chain",
     "KeySet",
+    "MfaClaims",
+    "MfaTokens",
     "RefreshClaims",
     "SigningKey",
     "TokenClaims",

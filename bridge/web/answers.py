@@ -14,8 +14,12 @@ __all__ = ["TOKEN_ANSWERS", "TokenOut", "device_of", "refreshed", "token_answer"
 
 TOKEN_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"description": "Malformed request (RFC 6749 section 5.2)"},
-    401: {"description": "Incorrect username or password, or a refresh token that is spent, revoked or expired"},
+    401: {
+        "description": "`invalid_grant`: incorrect username or password, or a refresh token that is spent, revoked or"
+        " expired; `mfa_required`: go on with `/auth/mfa`"
+    },
     413: {"description": "Body too large"},
+    429: {"description": "Too many failed attempts"},
     503: {"description": "No hashing capacity, or no database"},
 }
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -34,7 +34,7 @@ from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose
 from bridge.web.errors import register_handlers
 from bridge.web.openapi import DocumentedApp
-from bridge.web.routers import auth, grants, health, migration, users, wellknown
+from bridge.web.routers import auth, grants, health, mfa, migration, users, wellknown
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
@@ -75,7 +75,7 @@ def create_app(
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
     app.add_middleware(VaryMiddleware)
-    own = (auth.router, grants.router, users.router, migration.router, wellknown.router, health.router)
+    own = (auth.router, mfa.router, grants.router, users.router, migration.router, wellknown.router, health.router)
     for router in (*own, *routers):
         app.include_router(router)
     return app

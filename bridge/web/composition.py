@@ -25,11 +25,13 @@ from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
 from bridge.services.keys import Discovery, KeySource
 from bridge.services.lineage import Continuity
+from bridge.services.lockout import Lockout
 from bridge.services.login import Login, Rehashing
 from bridge.services.permissions import Permissions
 from bridge.services.preconditions import BridgeFacts, Preconditions, Safety
 from bridge.services.recording import Recorder
 from bridge.services.reporting import Reporting
+from bridge.services.second_factors import SecondFactors
 from bridge.services.sessions import SiteSessions
 from bridge.services.upgrading import Upgrading
 from bridge.sessions.csrf import CsrfRules
@@ -43,9 +45,11 @@ from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
 from bridge.store.sessions import Sessions
+from bridge.store.site_privileges import site_privileges
 from bridge.store.upgrades import Upgrades
 from bridge.store.users import Users
 from bridge.tokens import KeySet, TokenIssuer, TokenVerifier
+from bridge.web.second_factors import lockout_of, second_factors_of
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "Foundation", "compose", "preconditions_of", "upgrading_of", "users_of"]
@@ -81,6 +85,7 @@ class Bridge:
     registration_open: bool
     introspection_clients: Mapping[str, SecretStr]
     login: Login
+    second_factors: SecondFactors
     granting: Granting
     ending: Ending
     identity: Identity
@@ -97,6 +102,8 @@ class Parts:
     """What several use cases are built from."""
 
     users: Users
+    lockout: Lockout
+    second_factors: SecondFactors
     policy: PasswordPolicy
     preconditions: Preconditions
     grants: Grants
@@ -124,6 +131,7 @@ def compose(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -
         registration_open=settings.registration == "on",
         introspection_clients=settings.introspection_clients,
         login=_login(foundation, profile, parts),
+        second_factors=parts.second_factors,
         granting=_granting(foundation, profile, parts),
         ending=parts.ending,
         identity=parts.identity,
@@ -160,8 +168,19 @@ def _parts(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) ->
     blacklist = Blacklist(users) if keeps_blacklist else None
     continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
     target = profile.argon2_parameters if profile else Argon2Parameters()
+    lockout = lockout_of(database, users, profile, clock)
     return Parts(
         users=users,
+        lockout=lockout,
+        second_factors=second_factors_of(
+            settings,
+            database=database,
+            users=users,
+            profile=profile,
+            lockout=lockout,
+            recorder=foundation.recorder,
+            clock=clock,
+        ),
         policy=PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS),
         preconditions=preconditions_of(settings, database, profile, clock, keys=keys),
         grants=grants,
@@ -200,6 +219,8 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
         pool=foundation.pool,
         upgrading=upgrading_of(settings, database, profile, clock),
         rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
+        lockout=parts.lockout,
+        second_factors=parts.second_factors,
         preconditions=parts.preconditions,
         recorder=foundation.recorder,
         clock=clock,
@@ -266,7 +287,9 @@ def preconditions_of(
 
 
 def _inspection(database: Database, profile: SiteProfile | None) -> Inspection:
-    return Inspection(database, profile.user_table, profile.sessions) if profile else Inspection(database, UserTable())
+    if profile is None:
+        return Inspection(database, UserTable())
+    return Inspection(database, profile.user_table, profile.sessions, also=tuple(site_privileges(profile)))
 
 
 def _sessions(

@@ -12,13 +12,16 @@ from bridge.errors import MalformedRequest
 
 __all__ = [
     "LOGIN_BODY",
+    "MFA_BODY",
     "REFRESH_BODY",
     "SHOWN_TOKEN_BODY",
     "TOKEN_BODY",
     "Credentials",
+    "MfaAnswer",
     "RefreshRequest",
     "from_json",
     "from_token_request",
+    "mfa_answer",
     "refresh_from_json",
     "shown_token",
 ]
@@ -49,6 +52,7 @@ TOKEN_BODY: Final = _body(
     scope={"type": "string", "default": ""},
 )
 LOGIN_BODY: Final = _body("application/json", required=("username", "password"), username=_TEXT, password=_SECRET)
+MFA_BODY: Final = _body("application/json", required=("mfa_token", "code"), mfa_token=_SECRET, code=_TEXT)
 REFRESH_BODY: Final = _body("application/json", required=("refresh_token",), refresh_token=_SECRET)
 SHOWN_TOKEN_BODY: Final = _body(_FORM_TYPE, required=("token",), token=_SECRET, token_type_hint=_TEXT)
 
@@ -64,6 +68,14 @@ class Credentials:
     username: str
     password: str = field(repr=False)
     scope: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MfaAnswer:
+    """What completes a login that waits for a second factor."""
+
+    mfa_token: str = field(repr=False)
+    code: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +112,19 @@ async def from_json(request: Request) -> Credentials:
         MalformedRequest: ``invalid_request``.
     """
     return _credentials(await _json(request))
+
+
+async def mfa_answer(request: Request) -> MfaAnswer:
+    """Read a JSON object with ``mfa_token`` and ``code``.
+
+    Raises:
+        MalformedRequest: ``invalid_request``.
+    """
+    parameters = await _json(request)
+    mfa_token, code = parameters.get("mfa_token"), parameters.get("code")
+    if not isinstance(mfa_token, str) or not isinstance(code, str):
+        raise _malformed("mfa_token and code are required, as text")
+    return MfaAnswer(mfa_token=mfa_token, code=code)
 
 
 async def refresh_from_json(request: Request) -> RefreshRequest:

@@ -132,13 +132,14 @@ def problem_answer(
 
 def oauth_answer(error: BridgeError | Problem) -> JSONResponse:
     """Give the same error as an OAuth endpoint does (RFC 6749 section 5.2), plus ``detail`` for FastAPI's clients."""
+    more: Mapping[str, Any] = {}
     if isinstance(error, Problem):
-        status, code, detail, headers = error.status, error.code, error.detail, error.headers
+        status, code, detail, headers, more = error.status, error.code, error.detail, error.headers, error.more
     else:
         answer = _answer_for(error)
         status, detail, headers = answer.status, answer.detail or str(error.args[0]), _headers(error, answer)
         code = error.code if isinstance(error, MalformedRequest) else answer.oauth
-    body = {"error": code, "error_description": detail, "detail": detail}
+    body = {"error": code, "error_description": detail, "detail": detail, **more}
     return JSONResponse(body, status, dict(headers or {}) | _NO_STORE)
 
 

@@ -51,6 +51,9 @@ GRANT DELETE ON "bridge_password_upgrade" TO "bridge";
 GRANT SELECT ON "bridge_rehash_journal" TO "bridge";
 GRANT INSERT ON "bridge_rehash_journal" TO "bridge";
 GRANT DELETE ON "bridge_rehash_journal" TO "bridge";
+GRANT SELECT ON "bridge_second_factor" TO "bridge";
+GRANT INSERT ON "bridge_second_factor" TO "bridge";
+GRANT UPDATE ON "bridge_second_factor" TO "bridge";
 """
 UPDATES: Final = 'GRANT UPDATE ("email", "first_name", "last_name") ON "auth_user" TO "bridge";'
 INSERTS: Final = 'GRANT INSERT ON "auth_user" TO "bridge";'

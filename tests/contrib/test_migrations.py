@@ -20,6 +20,7 @@ OWN_TABLES: Final = {
     "bridge_password_upgrade",
     "bridge_rehash_journal",
     "bridge_revoked_token",
+    "bridge_second_factor",
     "bridge_site_profile",
 }
 MIGRATE: Final = """

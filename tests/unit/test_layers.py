@@ -47,6 +47,8 @@ def imported_with(module: str) -> set[str]:
         ("bridge.passwords.pool", EVERYTHING),
         ("bridge.passwords.decoy", EVERYTHING),
         ("bridge.passwords.policy", EVERYTHING - HASHING),
+        ("bridge.second_factors.recovery", EVERYTHING),
+        ("bridge.second_factors.totp", EVERYTHING - TOKENS),
         ("bridge.tokens", EVERYTHING - TOKENS),
         ("bridge.passwords.validation", EVERYTHING - DJANGO),
         ("bridge.sessions.lineage", EVERYTHING - DJANGO),

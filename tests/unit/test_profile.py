@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.profile import (
     SCHEMA_VERSION,
+    AllauthMfaProfile,
+    AxesProfile,
     CsrfProfile,
+    DjangoOtpProfile,
+    ForeignDevices,
     HasherProfile,
     Membership,
+    SecondFactorProfile,
     SessionProfile,
     SimpleJwtProfile,
     SiteProfile,
@@ -61,6 +66,12 @@ PROFILES = {
             {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
         ),
         secret_key_fingerprint=fingerprint("secret"),
+        second_factors=SecondFactorProfile(
+            otp=DjangoOtpProfile(totp=True, foreign=(ForeignDevices("sms.device", "sms_device"),)),
+            allauth=AllauthMfaProfile(totp_digits=8, codes_can_be_verified=False),
+            unknown_apps=("trench",),
+        ),
+        axes=AxesProfile(lockout_parameters=(("username",), ("ip_address", "user_agent")), not_honoured=("why",)),
         sessions=SessionProfile(
             cookie_age=60, engine="sessions.ours", backends=("a.Backend", "b.Backend"), auth_hash_is_stock=False
         ),
@@ -139,6 +150,8 @@ def test_a_column_that_holds_an_argon2_value_is_fine(length: int | None):
         ({"sessions": SessionProfile(password_check_is_stock=False)}, "password-check-custom"),
         ({"sessions": SessionProfile(middleware_keeps_keys=False)}, "session-middleware"),
         ({"simple_jwt": SimpleJwtProfile(check_revoke_token=True)}, "check-revoke-token"),
+        ({"second_factors": SecondFactorProfile(unknown_apps=("trench",))}, "second-factor"),
+        ({"axes": AxesProfile(not_honoured=("its handler",))}, "second-factor"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -241,9 +254,38 @@ def test_a_fingerprint_is_sixteen_hex_digits_and_does_not_tell_the_secret(secret
         {"hashers": [{"algorithm": "argon2", "path": "argon2", "parameters": {"rounds": 12}}]},
         {"hashers": None},
         {"published_at": "yesterday"},
+        {"second_factors": {"otp": {}}},
+        {"axes": {"enabled": True}},
     ],
-    ids=["zone", "columns", "parameters", "hashers", "moment"],
+    ids=["zone", "columns", "parameters", "hashers", "moment", "otp", "axes"],
 )
 def test_a_document_that_no_site_publishes_is_refused_as_a_whole(broken: dict[str, object]):
     with pytest.raises(ValueError, match=r"."):
         SiteProfile.from_document(GOOD.to_document() | broken)
+
+
+# Second factors and lockout -------------------------------------------------------------------------------------------
+
+
+def test_what_is_honoured_is_no_finding():
+    honoured = SecondFactorProfile(otp=DjangoOtpProfile(totp=True, static=True), allauth=AllauthMfaProfile())
+
+    assert codes(replace(GOOD, second_factors=honoured, axes=AxesProfile())) == []
+
+
+def test_a_lockout_that_is_switched_off_is_no_finding():
+    assert codes(replace(GOOD, axes=AxesProfile(enabled=False, not_honoured=("its handler",)))) == []
+
+
+def test_everything_that_cannot_be_honoured_is_in_one_finding():
+    (found,) = PROFILES["full"].findings()[-1:]
+
+    assert found.code == "second-factor"
+    assert all(word in found.message for word in ("sms.device", "allauth", "trench", "axes", "why"))
+
+
+def test_nothing_but_a_clients_username_address_or_browser_is_counted():
+    document = replace(GOOD, axes=AxesProfile(lockout_parameters=(("1 = 1 OR username",),))).to_document()
+
+    with pytest.raises(ValueError, match="not what a site publishes"):
+        SiteProfile.from_document(document)

@@ -19,6 +19,7 @@ from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import Database, Dialect, Executor, Parameters, Row, open_database
 from bridge.store.users import Users
+from bridge.tokens import KeySet
 from bridge.tokens.issuer import TokenIssuer
 from bridge.tokens.keys import SigningKey
 from bridge.web.app import create_app, site_profile
@@ -199,7 +200,7 @@ def grants(database: Database) -> Grants:
 def token(user: int | str, *scope: str) -> dict[str, str]:
     """The header of a token of the bridge; limited if scopes are named."""
     issuer = TokenIssuer(
-        key=SigningKey.load(SIGNING_KEY, algorithm="HS256"),
+        keys=KeySet.of_one(SigningKey.load(SIGNING_KEY, algorithm="HS256")),
         issuer="bridge",
         audience="django",
         lifetime=timedelta(minutes=5),
@@ -572,8 +573,11 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
     database = Counting(await open_database(url))
     pool, registry = HashingPool(workers=1), CollectorRegistry()
     recorder = Recorder(activity=Activity(database), registry=registry, clock=system_clock)
-    foundation = Foundation(settings_for(url), database, pool, recorder, registry, Safety(system_clock), system_clock)
-    app.state.bridge = compose(foundation, await site_profile(database))
+    source = settings_for(url).key_source()
+    foundation = Foundation(
+        settings_for(url), database, pool, recorder, registry, Safety(system_clock), source, system_clock
+    )
+    app.state.bridge = compose(foundation, await site_profile(database), source.look())
     database.statements.clear()
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from bridge.errors import HashingUnavailable
 from bridge.passwords.pool import HashingPool
+from bridge.services.client import Client
 from bridge.services.login import LoggedIn, LoginRefused
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
@@ -88,7 +89,9 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
 
 
 async def attempt(bridge: Bridge, username: str = "ada", password: str = PASSWORD) -> LoggedIn | LoginRefused:
-    return await bridge.login.attempt(username=username, password=password)
+    outcome = await bridge.login.attempt(username=username, password=password, client=Client())
+    assert isinstance(outcome, LoggedIn | LoginRefused)
+    return outcome
 
 
 # Somebody else writes in between --------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.db import connections, router
 from django.db.models.signals import post_migrate
@@ -19,7 +19,7 @@ class BridgeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register checks, publish the profile after each migrate, keep sessions over re-hashes, count logins."""
+        """Register checks, publish the profile after each migrate, and take part in what both apps must agree on."""
         if not _has_users():
             return  # `bridge migrate` runs these migrations without a site
         # The site's models are loaded only now.
@@ -33,6 +33,10 @@ class BridgeConfig(AppConfig):
         signals.connect()
         sessions.accept_superseded_hashes(get_user_model())
         upgrades.write_lineage_on_upgrade(get_user_model())
+        if apps.is_installed("allauth.mfa"):
+            from bridge.contrib.django.second_factors import share_used_codes  # noqa: PLC0415  # likewise
+
+            share_used_codes()
 
 
 def _has_users() -> bool:

@@ -2,7 +2,16 @@
 
 from django.db import models
 
-__all__ = ["Activity", "Grant", "PasswordLineage", "PasswordUpgrade", "RehashJournal", "RevokedToken", "SiteProfile"]
+__all__ = [
+    "Activity",
+    "Grant",
+    "PasswordLineage",
+    "PasswordUpgrade",
+    "RehashJournal",
+    "RevokedToken",
+    "SecondFactor",
+    "SiteProfile",
+]
 
 
 class SiteProfile(models.Model):
@@ -129,6 +138,28 @@ class RehashJournal(models.Model):
 
     def __str__(self) -> str:
         return f"user {self.user_id}, until {self.expires_at:%Y-%m-%d}"
+
+
+class SecondFactor(models.Model):
+    """What is remembered of a user's one-time codes.
+
+    ``last_step`` is the newest time step that a code of allauth's was used for, in either app; ``failures`` are the
+    wrong codes that the bridge has seen since ``failing_since``.
+    """
+
+    user_id = models.CharField(max_length=255, primary_key=True)
+    last_step = models.BigIntegerField(default=-1)
+    failures = models.PositiveIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+
+    class Meta:
+        """One row a user."""
+
+        db_table = "bridge_second_factor"
+        verbose_name = "second factor"
+
+    def __str__(self) -> str:
+        return f"user {self.user_id}"
 
 
 class Activity(models.Model):

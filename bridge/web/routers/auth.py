@@ -1,13 +1,14 @@
 """Logging in, registering, changing the password."""
 
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.services.accounts import Invalid, Registered, UsernameTaken, WrongPassword
-from bridge.services.login import LoginRefused
+from bridge.services.login import LoggedIn
+from bridge.web.admission import client_of, refusal
 from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
 from bridge.web.composition import Bridge
 from bridge.web.credentials import (
@@ -25,7 +26,6 @@ from bridge.web.routes import BoundedRoute, OAuthRoute
 
 __all__ = ["router"]
 
-_UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
 _oauth = APIRouter(route_class=OAuthRoute)
 _accounts = APIRouter(route_class=BoundedRoute)
 
@@ -126,10 +126,13 @@ async def change_password(change: PasswordChange, user: CurrentUser, bridge: Bri
 
 
 async def _log_in(bridge: Bridge, credentials: Credentials, request: Request, response: Response) -> TokenOut:
-    outcome = await bridge.login.attempt(username=credentials.username, password=credentials.password)
-    if isinstance(outcome, LoginRefused):
-        raise Problem(401, code="invalid_grant", detail="Incorrect username or password", headers=_UNCHALLENGED)
-    granted = await bridge.granting.open(outcome.user, scope=credentials.scope or (), device=device_of(request))
+    scope = credentials.scope or ()
+    outcome = await bridge.login.attempt(
+        username=credentials.username, password=credentials.password, client=client_of(request), scope=scope
+    )
+    if not isinstance(outcome, LoggedIn):
+        raise refusal(outcome)
+    granted = await bridge.granting.open(outcome.user, scope=scope, device=device_of(request))
     return token_answer(granted, response)
 
 

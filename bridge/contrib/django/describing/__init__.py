@@ -1,23 +1,20 @@
 """Describes this site to the bridge: one module for each part of ``bridge.profile``."""
 
-from typing import Final
-
 import django
-from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from bridge.contrib.django.conf import secret_keys
+from bridge.contrib.django.describing.axes import axes
 from bridge.contrib.django.describing.passwords import hasher
+from bridge.contrib.django.describing.second_factors import second_factors
 from bridge.contrib.django.describing.sessions import csrf, sessions
 from bridge.contrib.django.describing.tokens import simple_jwt
 from bridge.contrib.django.describing.users import user_table
 from bridge.profile import SiteProfile, fingerprint
 
 __all__ = ["describe_site"]
-
-_SECOND_FACTOR_APPS: Final = ("allauth.mfa", "axes", "django_otp")
 
 
 def describe_site() -> SiteProfile:
@@ -30,7 +27,8 @@ def describe_site() -> SiteProfile:
         validators=tuple(dict(each) for each in settings.AUTH_PASSWORD_VALIDATORS),
         secret_key_fingerprint=fingerprint(secret_keys()[0]),
         secret_key_fallback_fingerprints=tuple(fingerprint(key) for key in secret_keys()[1:]),
-        second_factor_apps=tuple(name for name in _SECOND_FACTOR_APPS if apps.is_installed(name)),
+        second_factors=second_factors(),
+        axes=axes(),
         sessions=sessions(get_user_model()),
         csrf=csrf(),
         time_zone=None if settings.USE_TZ else settings.TIME_ZONE,

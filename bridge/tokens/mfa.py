@@ -1,0 +1,114 @@
+"""Says that somebody knew a user's password a moment ago, and that a code is still to come."""
+
+import hashlib
+import hmac
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import jwt
+
+from bridge.errors import InvalidToken
+
+__all__ = ["MfaClaims", "MfaTokens"]
+
+_ALGORITHM: Final = "HS256"
+_TYPE: Final = "mfa"
+_KEY: Final = b"bridge.tokens.mfa.key"
+_PASSWORD: Final = b"bridge.tokens.mfa.password"
+_LIFETIME: Final = timedelta(minutes=5)
+_MAXIMUM_LENGTH: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class MfaClaims:
+    """What such a token says.
+
+    Attributes:
+        user_id: whose password it was; the primary key as text.
+        scope: what was asked for with it.
+        password: names the stored value that was verified.
+        secret: that it is named under.
+    """
+
+    user_id: str
+    scope: tuple[str, ...]
+    password: str
+    secret: bytes = field(repr=False)
+
+    def are_of(self, encoded: str) -> bool:
+        """Tell whether a stored value is still the one that was verified."""
+        return hmac.compare_digest(self.password, _name(encoded, self.secret))
+
+
+class MfaTokens:
+    """Issues and verifies them: for five minutes, for one purpose, for one user and one stored password.
+
+    They are signed with a key of their own, which follows from the site's SECRET_KEY and verifies nothing else. So no
+    verifier of access tokens takes one, however it is set up (SimpleJWT with TOKEN_TYPE_CLAIM None, say, or a stranger
+    to whom any signature of a published key is good).
+
+    Args:
+        secrets: SECRET_KEY, which signs, and its fallbacks.
+        issuer: ``iss``.
+    """
+
+    def __init__(self, *, secrets: Sequence[str], issuer: str) -> None:
+        self._secrets = tuple(secret.encode() for secret in secrets)
+        self._issuer = issuer
+
+    def issue(self, *, user_id: str, encoded: str, now: datetime, scope: Collection[str] = ()) -> str:
+        """Sign a token for a user whose stored value has just been verified."""
+        secret = self._secrets[0]
+        payload = {
+            "iss": self._issuer,
+            "token_type": _TYPE,
+            "exp": int((now + _LIFETIME).timestamp()),
+            "user": user_id,
+            "restricted_to": list(scope),
+            "password": _name(encoded, secret),
+        }
+        return jwt.encode(payload, _key(secret), _ALGORITHM, {"typ": "mfa+jwt"})
+
+    def verify(self, token: str, *, now: datetime) -> MfaClaims:
+        """Read a token.
+
+        Raises:
+            InvalidToken: it is none of ours, or its time is over.
+        """
+        if len(token) > _MAXIMUM_LENGTH:
+            raise InvalidToken("too long")
+        for secret in self._secrets:
+            payload = _decoded(token, secret)
+            if payload is not None:
+                return self._claims(payload, secret, now)
+        raise InvalidToken("not an mfa token")
+
+    def _claims(self, payload: dict[str, Any], secret: bytes, now: datetime) -> MfaClaims:
+        if payload.get("token_type") != _TYPE or payload.get("iss") != self._issuer:
+            raise InvalidToken("not an mfa token")
+        if payload["exp"] <= now.timestamp():
+            raise InvalidToken("expired")
+        return MfaClaims(
+            user_id=payload["user"],
+            scope=tuple(payload["restricted_to"]),
+            password=payload["password"],
+            secret=secret,
+        )
+
+
+def _decoded(token: str, secret: bytes) -> dict[str, Any] | None:
+    try:
+        # The time is the caller's.
+        return jwt.decode(token, _key(secret), algorithms=[_ALGORITHM], options={"verify_exp": False})
+    except (jwt.PyJWTError, ValueError):
+        return None
+
+
+def _key(secret: bytes) -> bytes:
+    return hmac.digest(secret, _KEY, hashlib.sha256)
+
+
+def _name(encoded: str, secret: bytes) -> str:
+    return hmac.new(secret, _PASSWORD + encoded.encode(), hashlib.sha256).hexdigest()

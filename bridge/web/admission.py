@@ -1,0 +1,58 @@
+"""What a login's outcome is in HTTP."""
+
+import math
+from datetime import timedelta
+from typing import Final
+
+from fastapi import Request
+
+from bridge.services.client import Client
+from bridge.services.lockout import LockedOut
+from bridge.services.login import LoginRefused
+from bridge.services.second_factors import CodeRefused, LoginExpired, SecondFactorRequired, TooManyCodes
+from bridge.web.errors import Problem
+
+__all__ = ["client_of", "refusal"]
+
+_UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
+_AT_THE_SITE: Final = "This account's second factor can be given at the site only; log in there"
+
+
+def client_of(request: Request) -> Client:
+    """Say who sends a request."""
+    return Client(
+        address=request.client.host if request.client else None,
+        user_agent=request.headers.get("user-agent"),
+        accept=request.headers.get("accept"),
+        path=request.url.path,
+    )
+
+
+def refusal(
+    outcome: LoginRefused | LockedOut | SecondFactorRequired | CodeRefused | TooManyCodes | LoginExpired,
+) -> Problem:
+    """Say why nobody was logged in, or not yet."""
+    match outcome:
+        case LoginRefused():
+            return _refusal("invalid_grant", "Incorrect username or password")
+        case SecondFactorRequired(str(mfa_token)):
+            return _refusal("mfa_required", "A code of the second factor is required", mfa_token=mfa_token)
+        case SecondFactorRequired():
+            return _refusal("mfa_required", _AT_THE_SITE)
+        case CodeRefused():
+            return _refusal("invalid_grant", "Incorrect code")
+        case LoginExpired():
+            return _refusal("expired_token", "The login has expired; start again with the password")
+        case LockedOut(retry_after) | TooManyCodes(retry_after):
+            return _too_many(retry_after)
+
+
+def _refusal(code: str, detail: str, **more: str) -> Problem:
+    return Problem(401, code=code, detail=detail, headers=_UNCHALLENGED, **more)
+
+
+def _too_many(retry_after: timedelta) -> Problem:
+    seconds = math.ceil(retry_after.total_seconds())
+    return Problem(
+        429, code="too_many_attempts", detail="Too many failed attempts", headers={"Retry-After": str(seconds)}
+    )

@@ -1,0 +1,37 @@
+"""The second step of a login."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+
+from bridge.services.second_factors import CodeAccepted
+from bridge.web.admission import client_of, refusal
+from bridge.web.answers import TokenOut, device_of, token_answer
+from bridge.web.credentials import MFA_BODY, mfa_answer
+from bridge.web.dependencies import BridgeServices
+from bridge.web.routes import OAuthRoute
+
+__all__ = ["router"]
+
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "Malformed request (RFC 6749 section 5.2)"},
+    401: {"description": "`invalid_grant`: incorrect code; `expired_token`: start again with the password"},
+    413: {"description": "Body too large"},
+    429: {"description": "Too many wrong codes"},
+    503: {"description": "No database"},
+}
+
+router = APIRouter(prefix="/auth", tags=["auth"], route_class=OAuthRoute)
+
+
+@router.post("/mfa", openapi_extra=MFA_BODY, responses=_ANSWERS)
+async def give_code(request: Request, response: Response, bridge: BridgeServices) -> TokenOut:
+    """Complete a login that was answered `mfa_required`, with a TOTP code or a recovery code."""
+    answer = await mfa_answer(request)
+    outcome = await bridge.second_factors.verify(
+        mfa_token=answer.mfa_token, code=answer.code, client=client_of(request)
+    )
+    if not isinstance(outcome, CodeAccepted):
+        raise refusal(outcome)
+    granted = await bridge.granting.open(outcome.user, scope=outcome.scope, device=device_of(request))
+    return token_answer(granted, response)
