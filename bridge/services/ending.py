@@ -10,6 +10,7 @@ from bridge.store.blacklist import Blacklist
 from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
 from bridge.store.revocations import Revocations
+from bridge.store.sessions import Sessions
 from bridge.store.users import is_storable
 from bridge.tokens import AccessClaims, TokenVerifier, unverified_session_id
 
@@ -32,6 +33,7 @@ class Ending:
 
     Args:
         blacklist: the site's own record of refresh tokens; None where it keeps none.
+        sessions: of the site, which end with the grants that belong to them; None where it keeps them elsewhere.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Ending:
         grants: Grants,
         revocations: Revocations,
         blacklist: Blacklist | None,
+        sessions: Sessions | None,
         verifier: TokenVerifier,
         clock: Clock,
     ) -> None:
@@ -48,6 +51,7 @@ class Ending:
         self._grants = grants
         self._revocations = revocations
         self._blacklist = blacklist
+        self._sessions = sessions
         self._verifier = verifier
         self._clock = clock
 
@@ -63,7 +67,10 @@ class Ending:
         now = self._clock()
         async with self._database.transaction() as transaction:
             await self._revoke(claims, transaction)
-            await self._grants.end_all(claims.user_id, reason=EndedBy.LOGOUT, now=now, executor=transaction)
+            for grant in await self._grants.end_all(
+                claims.user_id, reason=EndedBy.LOGOUT, now=now, executor=transaction
+            ):
+                await self._end_session(grant, transaction)
             if self._blacklist is not None:
                 live = await self._blacklist.live(claims.user_id, now=now, executor=transaction)
                 await self._blacklist.spend([token_id for token_id, _ in live], now=now, executor=transaction)
@@ -92,12 +99,18 @@ class Ending:
     async def end(self, grant_id: str, *, user_id: str, by: EndedBy, executor: Executor) -> bool:
         """End a grant inside the caller's transaction, and let the site take no refresh token of it any more."""
         now = self._clock()
-        has_ended = await self._grants.end(grant_id, user_id=user_id, reason=by, now=now, executor=executor)
+        ended = await self._grants.end(grant_id, user_id=user_id, reason=by, now=now, executor=executor)
+        if ended is not None:
+            await self._end_session(ended, executor)
         if self._blacklist is not None:
             live = await self._blacklist.live(user_id, now=now, executor=executor)
             members = [token_id for token_id, token in live if unverified_session_id(token) == grant_id]
             await self._blacklist.spend(members, now=now, executor=executor)
-        return has_ended
+        return ended is not None
+
+    async def _end_session(self, grant: StoredGrant, executor: Executor) -> None:
+        if grant.session_key and self._sessions is not None:
+            await self._sessions.delete(grant.session_key, executor=executor)
 
     async def _revoke_access(self, claims: AccessClaims) -> None:
         if is_storable(claims.token_id):

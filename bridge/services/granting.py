@@ -12,6 +12,7 @@ from bridge.services.clock import Clock
 from bridge.services.ending import EndedBy, Ending
 from bridge.services.lineage import Continuity
 from bridge.services.recording import Event, Recorder
+from bridge.services.sessions import SiteSession
 from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
@@ -22,7 +23,6 @@ __all__ = ["GrantTimes", "Granted", "Granting", "RefreshRefused"]
 
 _logger: Final = logging.getLogger(__name__)
 _LONGEST_DEVICE: Final = 255
-_LONGEST_SESSION_KEY: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,7 @@ class Granting:
         self._clock = clock
         self._site_misreads = site_misreads
 
-    async def open(
-        self, user: StoredUser, *, scope: Collection[str] = (), device: str = "", session_key: str = ""
-    ) -> Granted:
+    async def open(self, user: StoredUser, *, scope: Collection[str] = (), device: str = "") -> Granted:
         """Open a grant for a user who has just proven who they are.
 
         A database that does not take it lets the user in all the same, without a refresh token.
@@ -107,21 +105,35 @@ class Granting:
             user: with the stored password that was proven, or its re-hash.
             scope: what the tokens are restricted to; empty for no restriction.
             device: what the client calls itself; cut to 255 characters.
-            session_key: of the Django session that the grant belongs to.
 
         Raises:
             ConfigurationError: the site would take the tokens for another user's.
         """
         self._refuse_to_be_misread()
-        grant = replace(self._new_grant(user, device=device), scope=tuple(scope), session_key=_bounded_key(session_key))
+        auth_hash = self._continuity.auth_hash(user.encoded)
+        grant = replace(self._new_grant(user.id, auth_hash=auth_hash, device=device), scope=tuple(scope))
         try:
-            async with self._database.transaction() as transaction:
-                await self._grants.open(grant, executor=transaction)
-                refresh_token = await self._refresh_token(grant, transaction)
+            return await self._keep(grant)
         except DatabaseError as exc:
             _logger.warning("no grant kept for user %s: %s", user.id, type(exc).__name__)
             return self._granted(user.id, grant.scope, grant_id=None, refresh_token=None)
-        return self._granted(user.id, grant.scope, grant_id=grant.id, refresh_token=refresh_token)
+
+    async def open_for(self, session: SiteSession, *, device: str = "") -> Granted:
+        """Open a grant for whoever is logged in by a session of the site; the two end together.
+
+        Raises:
+            ConfigurationError: as in ``open``.
+            DatabaseError: the grant cannot be kept.
+        """
+        self._refuse_to_be_misread()
+        grant = self._new_grant(session.user.id, auth_hash=session.auth_hash, device=device)
+        return await self._keep(replace(grant, session_key=session.key or ""))
+
+    async def _keep(self, grant: StoredGrant) -> Granted:
+        async with self._database.transaction() as transaction:
+            await self._grants.open(grant, executor=transaction)
+            refresh_token = await self._refresh_token(grant, transaction)
+        return self._granted(grant.user_id, grant.scope, grant_id=grant.id, refresh_token=refresh_token)
 
     async def refresh(
         self, token: str, *, scope: Collection[str] | None = None, device: str = ""
@@ -214,8 +226,11 @@ class Granting:
             return None  # its grant is gone
         if claims.token_id in (await self._spent({claims.token_id}, executor) or ()):
             return None
+        auth_hash = self._continuity.auth_hash(user.encoded)
         begun = replace(
-            self._new_grant(user, device=device), previous_token_id=claims.token_id, opened_by=claims.token_id
+            self._new_grant(user.id, auth_hash=auth_hash, device=device),
+            previous_token_id=claims.token_id,
+            opened_by=claims.token_id,
         )
         if await self._grants.open(begun, executor=executor):
             await self._spend(claims, executor)
@@ -224,12 +239,12 @@ class Granting:
         grant = await self._grants.locked_of_opener(claims.token_id, executor=executor)
         return None if grant is None else await self._take_turn(grant, claims, user, executor)
 
-    def _new_grant(self, user: StoredUser, *, device: str) -> StoredGrant:
+    def _new_grant(self, user_id: str, *, auth_hash: str, device: str) -> StoredGrant:
         now = self._clock()
         return StoredGrant(
             id=uuid.uuid4().hex,
-            user_id=user.id,
-            auth_hash=self._continuity.auth_hash(user.encoded),
+            user_id=user_id,
+            auth_hash=auth_hash,
             current_token_id=uuid.uuid4().hex,
             device=device[:_LONGEST_DEVICE] if is_storable(device) else "",
             created_at=now,
@@ -290,8 +305,3 @@ def _refuse_to_widen(granted: Collection[str], asked: Collection[str] | None) ->
     """Let a scope only be narrowed (RFC 6749 section 6); a login without any is unrestricted."""
     if granted and asked is not None and not set(asked) <= set(granted):
         raise MalformedRequest("The scope is more than was granted", code="invalid_scope")
-
-
-def _bounded_key(session_key: str) -> str:
-    # Of signed cookies it is the cookie itself, and nothing at the site could be ended by it.
-    return session_key if len(session_key) <= _LONGEST_SESSION_KEY else ""

@@ -1,10 +1,10 @@
 """From a token, or a session of the site, to the user it names."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from bridge.errors import InvalidToken
 from bridge.services.lineage import Continuity
-from bridge.services.sessions import SiteSessions
+from bridge.services.sessions import SiteSession, SiteSessions
 from bridge.store.rights import NOTHING, Rights
 from bridge.store.users import Identified, StoredUser, Users
 from bridge.tokens import AccessClaims, TokenVerifier
@@ -18,16 +18,14 @@ class Authenticated:
 
     Attributes:
         claims: of their access token; None for a session.
-        session_key: of their session's row; None for a token, and where the cookie is the session.
-        csrf_secret: what their session holds where the site has CSRF_USE_SESSIONS.
+        session: of the site; None for a token.
         asked: what was looked up about the user.
         held: what of that they hold.
     """
 
     user: StoredUser
     claims: AccessClaims | None = None
-    session_key: str | None = field(default=None, repr=False)
-    csrf_secret: str | None = field(default=None, repr=False)
+    session: SiteSession | None = None
     asked: Rights = NOTHING
     held: Rights = NOTHING
 
@@ -83,9 +81,7 @@ class Identity:
         found = await self._sessions.find(cookie, asked=asked)
         if found is None:
             return None
-        return Authenticated(
-            user=found.user, session_key=found.key, csrf_secret=found.csrf_secret, asked=asked, held=found.held
-        )
+        return Authenticated(user=found.user, session=found, asked=asked, held=found.held)
 
     async def _check_grant(self, claims: AccessClaims, identified: Identified) -> None:
         """End what hangs on a password that was changed since; a re-hash changed none."""

@@ -15,6 +15,7 @@ from bridge.services.clock import Clock
 from bridge.services.codes import Codes, Trial, Verdict
 from bridge.services.lockout import Lockout
 from bridge.services.recording import Event, Recorder
+from bridge.services.sessions import SiteSession
 from bridge.store.database import Database, Executor
 from bridge.store.second_factors import CodeMemory, Factor, Remembered, SecondFactorOwners
 from bridge.store.users import StoredUser, Users
@@ -143,6 +144,13 @@ class SecondFactors:
         found = await self._owners.factors(user.id)
         # allauth asks nobody who has recovery codes and nothing to recover (`allauth.mfa.stages`).
         return frozenset() if found == {Factor.ALLAUTH_RECOVERY} else found
+
+    async def is_outstanding(self, session: SiteSession) -> bool:
+        """Tell whether a session of the site is of a user who has yet to give a second factor in it.
+
+        allauth opens no session before; django-otp does, and notes in it when it is given.
+        """
+        return not session.otp_verified and await self._owners.has_otp(session.user.id)
 
     async def require(
         self, user: StoredUser, *, factors: frozenset[Factor], scope: Collection[str]

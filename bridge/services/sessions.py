@@ -29,12 +29,16 @@ class SiteSession:
         user: who; without their stored password.
         key: of its row; None where the cookie is the session.
         csrf_secret: what it holds where the site has CSRF_USE_SESSIONS.
+        auth_hash: of the stored password that it hangs on by now.
+        otp_verified: whether django-otp was given a second factor in it.
         held: of the rights that were asked for, the user's.
     """
 
     user: StoredUser
     key: str | None = field(repr=False)
     csrf_secret: str | None = field(repr=False)
+    auth_hash: str = field(repr=False)
+    otp_verified: bool
     held: Rights = NOTHING
 
 
@@ -81,6 +85,8 @@ class SiteSessions:
             user=replace(found.user, encoded=""),
             key=cookie if self._profile.storage == "table" else None,
             csrf_secret=data.csrf_secret,
+            auth_hash=self._continuity.auth_hash(found.user.encoded),
+            otp_verified=data.otp_device is not None,
             held=found.held,
         )
 

@@ -41,12 +41,14 @@ class SessionData:
         backend: dotted path of the authentication backend that let the user in.
         auth_hash: of the password at that time, see ``bridge.sessions.auth_hash``.
         csrf_secret: where the site has CSRF_USE_SESSIONS.
+        otp_device: of django-otp, by which the second factor was given.
     """
 
     user_id: str | None
     backend: str | None
     auth_hash: str | None = field(default=None, repr=False)
     csrf_secret: str | None = field(default=None, repr=False)
+    otp_device: str | None = None
 
 
 def decode_row(stored: str, *, secrets: Sequence[str]) -> SessionData | None:
@@ -142,6 +144,7 @@ def _session_data(serialized: bytes) -> SessionData | None:
         backend=_text(content.get("_auth_user_backend")),
         auth_hash=_text(content.get("_auth_user_hash")),
         csrf_secret=_text(content.get("_csrftoken")),
+        otp_device=_text(content.get("otp_device_id")),
     )
 
 

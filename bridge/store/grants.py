@@ -112,24 +112,24 @@ class Grants:
         )
 
     async def end(
-        self, grant_id: str, *, user_id: str, reason: str, now: datetime, executor: Executor | None = None
-    ) -> bool:
-        """End a user's grant; False if it is none of theirs, or has ended before."""
-        return (
-            await (executor or self._database).execute(
-                "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason"
-                " WHERE id = :id AND user_id = :user_id AND ended_at IS NULL",
-                {"id": grant_id, "user_id": user_id, "reason": reason, "now": now},
-            )
-            == 1
+        self, grant_id: str, *, user_id: str, reason: str, now: datetime, executor: Executor
+    ) -> StoredGrant | None:
+        """End a user's grant and give it; None if it is none of theirs, or has ended before."""
+        row = await executor.fetch_one(
+            "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason"
+            " WHERE id = :id AND user_id = :user_id AND ended_at IS NULL RETURNING *",
+            {"id": grant_id, "user_id": user_id, "reason": reason, "now": now},
         )
+        return None if row is None else _grant(row)
 
-    async def end_all(self, user_id: str, *, reason: str, now: datetime, executor: Executor | None = None) -> int:
-        """End all grants of a user; give their number."""
-        return await (executor or self._database).execute(
-            "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason WHERE user_id = :user_id AND ended_at IS NULL",
+    async def end_all(self, user_id: str, *, reason: str, now: datetime, executor: Executor) -> Sequence[StoredGrant]:
+        """End all grants of a user and give them."""
+        rows = await executor.fetch_all(
+            "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason"
+            " WHERE user_id = :user_id AND ended_at IS NULL RETURNING *",
             {"user_id": user_id, "reason": reason, "now": now},
         )
+        return [_grant(row) for row in rows]
 
     async def alive(self, user_id: str, *, now: datetime, limit: int) -> Sequence[StoredGrant]:
         """Give a user's grants that have not ended, the last used first."""

@@ -1,13 +1,13 @@
 """Which second factors a user has, and what the bridge remembers of their codes (table ``bridge_second_factor``)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from bridge.profile import SecondFactorProfile
-from bridge.store.database import Database, Executor, quoted
+from bridge.store.database import Database, Executor, Row, quoted
 from bridge.store.users import Users
 
 __all__ = ["CodeMemory", "Factor", "Remembered", "SecondFactorOwners"]
@@ -38,14 +38,22 @@ class SecondFactorOwners:
         self._database = database
         self._users = users
         self._query = " UNION ".join(_selects(profile))
+        self._of_otp = " UNION ".join(_selects(replace(profile, allauth=None)))
 
     async def factors(self, user_id: str) -> frozenset[Factor]:
         """Give the kinds of a user's confirmed second factors, in one statement."""
-        if not self._query:
-            return frozenset()
-        rows = await self._database.fetch_all(self._query, {"user_id": self._users.native_key(user_id)})
+        rows = await self._ask(self._query, user_id)
         known = {factor.value for factor in Factor}
         return frozenset(Factor(row["kind"]) if row["kind"] in known else Factor.FOREIGN for row in rows)
+
+    async def has_otp(self, user_id: str) -> bool:
+        """Tell whether a user has a confirmed device of django-otp, in one statement."""
+        return bool(await self._ask(self._of_otp, user_id))
+
+    async def _ask(self, query: str, user_id: str) -> Sequence[Row]:
+        if not query:
+            return ()
+        return await self._database.fetch_all(query, {"user_id": self._users.native_key(user_id)})
 
 
 def _selects(profile: SecondFactorProfile) -> Iterator[str]:

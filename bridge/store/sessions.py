@@ -5,7 +5,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from bridge.sessions.codec import MAX_ROW_LENGTH
-from bridge.store.database import Database
+from bridge.store.database import Database, Executor
 
 __all__ = ["SESSION_TABLE", "Sessions"]
 
@@ -33,9 +33,11 @@ class Sessions:
         )
         return None if row is None else row["session_data"]
 
-    async def delete(self, key: str) -> None:
+    async def delete(self, key: str, *, executor: Executor | None = None) -> None:
         """End a session, as ``django.contrib.sessions.backends.db`` does; with ``cached_db`` a copy may live on."""
-        await self._database.execute(f"DELETE FROM {SESSION_TABLE} WHERE session_key = :key", {"key": key})
+        await (executor or self._database).execute(
+            f"DELETE FROM {SESSION_TABLE} WHERE session_key = :key", {"key": key}
+        )
 
     def _site_time(self, moment: datetime) -> datetime:
         # On PostgreSQL Django's columns are aware even where the site is not.

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 
 from bridge.errors import InvalidToken
 from bridge.services.identity import Authenticated, AuthenticatedByToken
+from bridge.services.sessions import SiteSession
 from bridge.sessions.csrf import request_cookies
 from bridge.tokens import AccessClaims
 from bridge.web.asking import asked_by
@@ -22,10 +23,12 @@ __all__ = [
     "SESSION_SCHEME",
     "BridgeServices",
     "CurrentLogin",
+    "CurrentSession",
     "PossibleLogin",
     "TokenBearer",
     "bridge_services",
     "current_login",
+    "current_session",
     "login_of",
     "possible_login",
     "token_bearer",
@@ -127,6 +130,17 @@ CurrentLogin = Annotated[Authenticated, Depends(current_login)]
 """Who is asking and how they came in; 401 for nobody."""
 
 
+async def current_session(login: CurrentLogin) -> SiteSession:
+    """Give the session of the site that somebody is logged in by; a token does not do."""
+    if login.session is None:
+        raise _not_authenticated()
+    return login.session
+
+
+CurrentSession = Annotated[SiteSession, Depends(current_session)]
+"""The site's session that a request came with; 401 without one."""
+
+
 def login_of(request: Request) -> Authenticated | None:
     """Give who was found to be asking before in this request; None where nobody was, or nobody looked."""
     login: Authenticated | None = request.scope.get(_LOGIN)
@@ -143,8 +157,8 @@ async def _login(request: Request, bridge: Bridge, token: str | None, *, cookie:
         login: Authenticated | None = await bridge.identity.of_token(token, asked=asked)
     else:
         login = None if cookie is None else await bridge.identity.of_session(cookie, asked=asked)
-        if login is not None:
-            await refuse_forgery(request, login=login, rules=bridge.csrf_rules)
+        if login is not None and login.session is not None:
+            await refuse_forgery(request, session=login.session, rules=bridge.csrf_rules)
     request.scope[_LOGIN] = login
     return login
 

@@ -135,7 +135,7 @@ def compose(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -
         granting=_granting(foundation, profile, parts),
         ending=parts.ending,
         identity=parts.identity,
-        session_cookie=(profile.sessions if profile else SessionProfile()).cookie_name,
+        session_cookie=_site_sessions(profile).cookie_name,
         csrf_rules=_csrf_rules(profile.csrf if profile else CsrfProfile()),
         introspection=Introspection(
             identity=parts.identity,
@@ -198,6 +198,7 @@ def _parts(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) ->
             grants=grants,
             revocations=Revocations(database),
             blacklist=blacklist,
+            sessions=_sessions_in(database, profile) if _site_sessions(profile).storage == "table" else None,
             verifier=verifier,
             clock=clock,
         ),
@@ -253,7 +254,7 @@ def users_of(database: Database, profile: SiteProfile | None) -> Users:
 
 def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock) -> Upgrading:
     """Build what writes re-hashes, and takes them back."""
-    sessions = profile.sessions if profile else SessionProfile()
+    sessions = _site_sessions(profile)
     return Upgrading(
         users=users_of(database, profile),
         lineage=Lineage(database),
@@ -296,13 +297,21 @@ def _sessions(
     foundation: Foundation, profile: SiteProfile | None, *, users: Users, continuity: Continuity
 ) -> SiteSessions:
     return SiteSessions(
-        profile=profile.sessions if profile else SessionProfile(),
+        profile=_site_sessions(profile),
         secrets=foundation.settings.django_secrets,
-        sessions=Sessions(foundation.database, time_zone=profile.time_zone if profile else None),
+        sessions=_sessions_in(foundation.database, profile),
         users=users,
         continuity=continuity,
         clock=foundation.clock,
     )
+
+
+def _site_sessions(profile: SiteProfile | None) -> SessionProfile:
+    return profile.sessions if profile else SessionProfile()
+
+
+def _sessions_in(database: Database, profile: SiteProfile | None) -> Sessions:
+    return Sessions(database, time_zone=profile.time_zone if profile else None)
 
 
 def _csrf_rules(site: CsrfProfile) -> CsrfRules:

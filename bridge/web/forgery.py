@@ -6,7 +6,7 @@ from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.types import Message
 
-from bridge.services.identity import Authenticated
+from bridge.services.sessions import SiteSession
 from bridge.sessions.csrf import FORM_FIELD, SAFE_METHODS, CsrfRequest, CsrfRules, csrf_rejection, header_meta
 from bridge.web.errors import Problem
 
@@ -16,7 +16,7 @@ _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data"
 _LIMIT_BYTES: Final = 2_621_440  # Django's DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
-async def refuse_forgery(request: Request, *, login: Authenticated, rules: CsrfRules) -> None:
+async def refuse_forgery(request: Request, *, session: SiteSession, rules: CsrfRules) -> None:
     """Let a request with a session pass only if Django would; any form in its body stays readable.
 
     Raises:
@@ -33,7 +33,7 @@ async def refuse_forgery(request: Request, *, login: Authenticated, rules: CsrfR
             meta=header_meta(request.scope["headers"]),
             server=(host, str(port)),
             form_token=await _form_token(request) if method == "POST" else "",
-            session_secret=login.csrf_secret,
+            session_secret=session.csrf_secret,
         ),
         rules=rules,
     )

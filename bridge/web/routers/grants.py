@@ -10,7 +10,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from bridge.tokens import RefreshClaims, TokenClaims
-from bridge.web.answers import TOKEN_ANSWERS, TokenOut, refreshed
+from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
+from bridge.web.authentication import CurrentSession
 from bridge.web.composition import Bridge
 from bridge.web.credentials import REFRESH_BODY, SHOWN_TOKEN_BODY, refresh_from_json, shown_token
 from bridge.web.dependencies import BridgeServices, TokenBearer
@@ -79,6 +80,23 @@ async def introspect(request: Request, response: Response, bridge: BridgeService
     found = await bridge.introspection.of(await shown_token(request))
     response.headers["Cache-Control"] = "no-store"
     return Introspected(active=False) if found is None else _introspected(*found)
+
+
+@_own.post(
+    "/session",
+    responses={
+        401: {"description": "No session of the site, or one that lacks the user's second factor (`mfa_required`)"},
+        403: {"description": "`csrf_failed`: not from a page of the site"},
+    },
+)
+async def exchange_session(
+    session: CurrentSession, request: Request, response: Response, bridge: BridgeServices
+) -> TokenOut:
+    """Exchange the Django session that a browser comes with for tokens; the two end together."""
+    if await bridge.second_factors.is_outstanding(session):
+        detail = "The session lacks the second factor of its user; give it at the site"
+        raise Problem(401, code="mfa_required", detail=detail)
+    return token_answer(await bridge.granting.open_for(session, device=device_of(request)), response)
 
 
 @_own.post("/logout", status_code=204, responses=_NO_TOKEN)
