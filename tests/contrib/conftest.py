@@ -15,7 +15,7 @@ from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
 from bridge.contrib.django.models import Grant
-from bridge.sessions.lineage import session_auth_hash
+from bridge.sessions.auth_hash import session_auth_hash
 from bridge.tokens.claims import RefreshClaims
 from bridge.tokens.issuer import TokenIssuer
 from bridge.tokens.keys import SigningKey

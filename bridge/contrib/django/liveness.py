@@ -14,7 +14,7 @@ from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.models import Grant, RevokedToken
 from bridge.contrib.django.moments import moment_of
 from bridge.contrib.django.sessions import superseded_hashes
-from bridge.sessions.lineage import session_auth_hash
+from bridge.sessions.auth_hash import is_auth_hash_of, session_auth_hash
 
 __all__ = [
     "auth_hash_of",
@@ -88,8 +88,7 @@ def hangs_on_present_password(user: AbstractBaseUser, auth_hash: str) -> bool:
 
     A query is spent only where it is not of the present one.
     """
-    present = [session_auth_hash(user.password, secret=secret) for secret in secret_keys()]
-    if any(hmac.compare_digest(each, auth_hash) for each in present):
+    if is_auth_hash_of(user.password, auth_hash, secrets=secret_keys()):
         return True
     return any(hmac.compare_digest(each, auth_hash) for each in superseded_hashes(user))
 
