@@ -153,8 +153,8 @@ def open_at_the_bridge(user: User) -> Grant:
 
 def refresh_token_of(grant: Grant) -> str:
     """A grant's newest refresh token, as the bridge signs them."""
-    key = SigningKey.load(SIGNING_KEY, algorithm="HS256")
-    signer = TokenIssuer(key=key, issuer="bridge", audience="django", lifetime=LIFETIME)
+    keys = KeySet.of_one(SigningKey.load(SIGNING_KEY, algorithm="HS256"))
+    signer = TokenIssuer(keys=keys, issuer="bridge", audience="django", lifetime=LIFETIME)
     issued_at = grant.rotated_at.replace(microsecond=0)
     return signer.issue_refresh(
         RefreshClaims(

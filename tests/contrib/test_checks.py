@@ -129,9 +129,9 @@ OUR_REFRESHING: Final = "bridge.contrib.rest_framework.TokenRefreshSerializer"
 @pytest.mark.parametrize(
     ("simple_jwt", "expected"),
     [
-        pytest.param({"ROTATE_REFRESH_TOKENS": True}, ["bridge.W012"], id="by_default"),
+        pytest.param({"ROTATE_REFRESH_TOKENS": True}, ["bridge.W013"], id="by_default"),
         pytest.param(
-            {"ROTATE_REFRESH_TOKENS": True, "TOKEN_REFRESH_SERIALIZER": STOCK_REFRESHING}, ["bridge.W012"], id="by_name"
+            {"ROTATE_REFRESH_TOKENS": True, "TOKEN_REFRESH_SERIALIZER": STOCK_REFRESHING}, ["bridge.W013"], id="by_name"
         ),
         pytest.param({"ROTATE_REFRESH_TOKENS": True, "TOKEN_REFRESH_SERIALIZER": OUR_REFRESHING}, [], id="ours"),
         pytest.param(

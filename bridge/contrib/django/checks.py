@@ -31,7 +31,7 @@ _WARNINGS: Final = {
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"
-_REFRESHING: Final = "bridge.W012"
+_REFRESHING: Final = "bridge.W013"
 _STOCK_REFRESHING: Final = "rest_framework_simplejwt.serializers.TokenRefreshSerializer"
 
 

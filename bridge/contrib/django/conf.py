@@ -3,7 +3,9 @@
 All of them live in one dictionary, ``BRIDGE``, and each may be left out. Give them the values of the bridge's settings
 of the same names (``BRIDGE_…``):
 
-- ``SIGNING_KEY``, ``SIGNING_ALGORITHM``: what verifies the bridge's tokens; SIMPLE_JWT's, else SECRET_KEY and HS256.
+- ``SIGNING_ALGORITHM``, ``SIGNING_KEY``: what signs the bridge's tokens; SIMPLE_JWT's, else HS256 and SECRET_KEY.
+- ``JWK_URL``, ``VERIFYING_KEY``: where the algorithm has key pairs, where its public keys are, or those in PEM, one or
+  a list; SIMPLE_JWT's.
 - ``ISSUER``, ``AUDIENCE``: of the bridge's tokens; ``bridge`` and ``django``.
 - ``REFRESH_TOKEN_LIFETIME``: how long the bridge's refresh tokens live, in seconds; 1209600.
 - ``GRANT_LIFETIME``: how long a login goes on with as many refreshes as one likes, in seconds; 7776000.
