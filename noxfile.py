@@ -24,6 +24,7 @@ SITES: Final = [
     for python in pythons
 ]
 RUNNER: Final = (
+    "django-ninja",
     "hypothesis",
     "pytest",
     "pytest-asyncio",
@@ -36,6 +37,7 @@ TESTS: Final = (
     "tests/contrib",
     "tests/integration/test_both_apps.py",
     "tests/integration/test_custom_users.py",
+    "tests/integration/test_grants.py",
     "tests/integration/test_sessions.py",
 )
 

@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
     "bridge.contrib.django",
     "legacy_django.shop",
 ]
@@ -112,7 +113,7 @@ if switched_on("DJANGO_HTTPS"):
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "bridge.contrib.rest_framework.JWTAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -126,6 +127,11 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "user_id",
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=15),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=14),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "TOKEN_OBTAIN_SERIALIZER": "bridge.contrib.rest_framework.TokenObtainPairSerializer",
+    "TOKEN_REFRESH_SERIALIZER": "bridge.contrib.rest_framework.TokenRefreshSerializer",
+    "TOKEN_BLACKLIST_SERIALIZER": "bridge.contrib.rest_framework.TokenBlacklistSerializer",
 }
 
 LOGGING = {

@@ -16,6 +16,7 @@ class SimpleJwtProfile:
             VERIFYING_KEY is no key.
         user_id_field_is_key: whether USER_ID_FIELD is the user table's primary key.
         check_revoke_token: CHECK_REVOKE_TOKEN, which ties every token to the stored password.
+        refresh_token_lifetime: REFRESH_TOKEN_LIFETIME in seconds.
         keeps_blacklist: whether ``rest_framework_simplejwt.token_blacklist`` is installed.
     """
 
@@ -29,6 +30,7 @@ class SimpleJwtProfile:
     jti_claim: str | None = "jti"
     header_types: tuple[str, ...] = ("Bearer",)
     check_revoke_token: bool = False
+    refresh_token_lifetime: int = 86_400
     keeps_blacklist: bool = False
 
     @property

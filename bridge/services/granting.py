@@ -225,7 +225,7 @@ class Granting:
         if claims.is_own or claims.session_id is not None:
             return None  # its grant is gone
         if claims.token_id in (await self._spent({claims.token_id}, executor) or ()):
-            return None
+            return await self._continue_begun(claims, user, executor)
         auth_hash = self._continuity.auth_hash(user.encoded)
         begun = replace(
             self._new_grant(user.id, auth_hash=auth_hash, device=device),
@@ -235,9 +235,16 @@ class Granting:
         if await self._grants.open(begun, executor=executor):
             await self._spend(claims, executor)
             return begun
-        # Another request was faster.
+        return await self._continue_begun(claims, user, executor)
+
+    async def _continue_begun(
+        self, claims: RefreshClaims, user: StoredUser, executor: Executor
+    ) -> StoredGrant | Turn | None:
+        """Go on with the grant that another request has begun since this one looked; else the site spent the token."""
         grant = await self._grants.locked_of_opener(claims.token_id, executor=executor)
-        return None if grant is None else await self._take_turn(grant, claims, user, executor)
+        if grant is None or grant.user_id != user.id or not grant.is_alive(self._clock()):
+            return None
+        return await self._take_turn(grant, claims, user, executor)
 
     def _new_grant(self, user_id: str, *, auth_hash: str, device: str) -> StoredGrant:
         now = self._clock()

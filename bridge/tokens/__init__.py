@@ -6,7 +6,7 @@ from bridge.tokens.keys import SigningKey
 from bridge.tokens.keyset import KeySet
 from bridge.tokens.mfa import MfaClaims, MfaTokens
 from bridge.tokens.rotation import Chain, Turn, turn_of
-from bridge.tokens.verifier import TokenVerifier, unverified_session_id
+from bridge.tokens.verifier import TokenVerifier, is_of_bridge, unverified_session_id
 
 __all__ = [
     "AccessClaims",
@@ -20,6 +20,7 @@ __all__ = [
     "TokenIssuer",
     "TokenVerifier",
     "Turn",
+    "is_of_bridge",
     "turn_of",
     "unverified_session_id",
     "without_signature",

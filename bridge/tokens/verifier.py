@@ -1,6 +1,6 @@
 """Believes a token, or does not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from bridge.errors import InvalidToken
 from bridge.tokens.claims import AccessClaims, RefreshClaims
 from bridge.tokens.keyset import VerifyingKeys
 
-__all__ = ["TokenVerifier", "unverified_session_id"]
+__all__ = ["TokenVerifier", "is_of_bridge", "unverified_session_id"]
 
 _MAXIMUM_LENGTH: Final = 8192
 _MAXIMUM_ID_LENGTH: Final = 255
@@ -114,7 +114,7 @@ class TokenVerifier:
 
         Tell whether it is ours.
         """
-        is_own = payload.get("iss") == self._issuer and all(name in payload for name in _BRIDGE_CLAIMS)
+        is_own = is_of_bridge(payload, issuer=self._issuer)
         if is_own:
             expected_audience: str | None = self._audience
         elif self._site_tokens and payload.get("iss") == self._site_issuer:
@@ -138,6 +138,11 @@ def _check_times(payload: dict[str, Any], now: datetime) -> None:
         raise InvalidToken("expired")
     if any(name in payload and _moment(payload[name]) > now + _TOLERATED_SKEW for name in ("nbf", "iat")):
         raise InvalidToken("not valid yet")
+
+
+def is_of_bridge(payload: Mapping[str, Any], *, issuer: str) -> bool:
+    """Tell the bridge's own tokens from the site's, by the claims of a token that was verified."""
+    return payload.get("iss") == issuer and all(name in payload for name in _BRIDGE_CLAIMS)
 
 
 def unverified_session_id(token: str) -> str | None:

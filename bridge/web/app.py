@@ -31,7 +31,7 @@ from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
 from bridge.store.revocations import Revocations
 from bridge.tokens import KeySet
-from bridge.web.composition import Bridge, Foundation, compose
+from bridge.web.composition import Bridge, Foundation, compose, longest_idle
 from bridge.web.errors import register_handlers
 from bridge.web.openapi import DocumentedApp
 from bridge.web.routers import auth, grants, health, mfa, migration, users, wellknown
@@ -146,7 +146,7 @@ def _lifespan(
             await _look_at_site(app, foundation)
             background = [
                 asyncio.create_task(_follow_site(app, foundation, follow_every)),
-                asyncio.create_task(_prune(foundation)),
+                asyncio.create_task(_prune(app, foundation)),
             ]
             try:
                 yield
@@ -212,13 +212,13 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
             foundation.safety.distrust(findings.PROFILE_MISSING)
 
 
-async def _prune(foundation: Foundation) -> None:
+async def _prune(app: FastAPI, foundation: Foundation) -> None:
     """Drop what has expired."""
     database = foundation.database
-    # Every token of a grant that was last refreshed so long ago has expired; a day more for clocks that differ.
-    grants_kept = foundation.settings.grant_times.idle + timedelta(days=1)
     while True:
         now = foundation.clock()
+        # Every token of a grant that was last refreshed so long ago has expired; a day more for clocks that differ.
+        grants_kept = longest_idle(foundation.settings, app.state.bridge.profile) + timedelta(days=1)
         prunings = {
             "revocations": partial(Revocations(database).prune, now=now),
             "lineage": partial(Lineage(database).prune, now=now),

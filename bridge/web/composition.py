@@ -52,7 +52,7 @@ from bridge.tokens import KeySet, TokenIssuer, TokenVerifier
 from bridge.web.second_factors import lockout_of, second_factors_of
 from bridge.web.settings import Settings
 
-__all__ = ["Bridge", "Foundation", "compose", "preconditions_of", "upgrading_of", "users_of"]
+__all__ = ["Bridge", "Foundation", "compose", "longest_idle", "preconditions_of", "upgrading_of", "users_of"]
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -262,10 +262,16 @@ def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | 
         journal=Journal(database),
         secrets=settings.django_secrets,
         # What hangs on an old value: the site's sessions, and grants that are not refreshed.
-        lineage_age=max(timedelta(seconds=sessions.cookie_age), settings.grant_times.idle),
+        lineage_age=max(timedelta(seconds=sessions.cookie_age), longest_idle(settings, profile)),
         clock=clock,
         keeping=settings.journal_keeping(),
     )
+
+
+def longest_idle(settings: Settings, profile: SiteProfile | None) -> timedelta:
+    """Give how long a login may go without a refresh: as long as either app's refresh tokens live."""
+    simple_jwt = (profile.simple_jwt if profile else None) or SimpleJwtProfile()
+    return max(settings.grant_times.idle, timedelta(seconds=simple_jwt.refresh_token_lifetime))
 
 
 def preconditions_of(

@@ -2,7 +2,12 @@
 
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
-from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView, TokenVerifyView
+from rest_framework_simplejwt.views import (
+    TokenBlacklistView,
+    TokenObtainPairView,
+    TokenRefreshView,
+    TokenVerifyView,
+)
 
 from legacy_django.shop import api
 
@@ -14,6 +19,7 @@ urlpatterns = [
     path("items/", api.ItemList.as_view(), name="api-items"),
     path("token/", TokenObtainPairView.as_view(), name="token-obtain-pair"),
     path("token/refresh/", TokenRefreshView.as_view(), name="token-refresh"),
+    path("token/blacklist/", TokenBlacklistView.as_view(), name="token-blacklist"),
     path("token/verify/", TokenVerifyView.as_view(), name="token-verify"),
     path("", include(router.urls)),
 ]

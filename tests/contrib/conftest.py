@@ -1,5 +1,6 @@
 """The shop in this process, on SQLite, and the tokens that the bridge would give its users."""
 
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -9,9 +10,13 @@ from asgiref.sync import async_to_sync, sync_to_async
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connections
+from django.db.models import F
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
+from bridge.contrib.django.models import Grant
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.tokens.claims import RefreshClaims
 from bridge.tokens.issuer import TokenIssuer
 from bridge.tokens.keys import SigningKey
 from bridge.tokens.keyset import KeySet
@@ -119,6 +124,7 @@ def issued(
     key: str = SIGNING_KEY,
     issuer: str = "bridge",
     audience: str = "django",
+    session_id: str | None = None,
 ) -> str:
     """An access token as the bridge signs them, ``age`` ago."""
     signer = TokenIssuer(
@@ -127,8 +133,43 @@ def issued(
         audience=audience,
         lifetime=LIFETIME,
     )
-    token, _ = signer.issue(user_id=str(user_id), now=datetime.now(UTC) - age)
+    token, _ = signer.issue(user_id=str(user_id), now=datetime.now(UTC) - age, session_id=session_id)
     return token
+
+
+def open_at_the_bridge(user: User) -> Grant:
+    """A grant as the bridge opens them."""
+    now = datetime.now(UTC)
+    return Grant.objects.create(
+        id=uuid.uuid4().hex,
+        user_id=str(user.pk),
+        auth_hash=session_auth_hash(user.password, secret=settings.SECRET_KEY),
+        current_token_id=uuid.uuid4().hex,
+        created_at=now,
+        rotated_at=now,
+        expires_at=now + timedelta(days=90),
+    )
+
+
+def refresh_token_of(grant: Grant) -> str:
+    """A grant's newest refresh token, as the bridge signs them."""
+    keys = KeySet.of_one(SigningKey.load(SIGNING_KEY, algorithm="HS256"))
+    signer = TokenIssuer(keys=keys, issuer="bridge", audience="django", lifetime=LIFETIME)
+    issued_at = grant.rotated_at.replace(microsecond=0)
+    return signer.issue_refresh(
+        RefreshClaims(
+            user_id=grant.user_id,
+            token_id=grant.current_token_id,
+            issued_at=issued_at,
+            expires_at=issued_at + timedelta(days=14),
+            session_id=grant.pk,
+        )
+    )
+
+
+def age_rotation(by: timedelta) -> None:
+    """Let it be that much longer since every grant's last rotation."""
+    Grant.objects.update(rotated_at=F("rotated_at") - by)
 
 
 def bearer(token: str) -> str:

@@ -14,6 +14,7 @@ ABSENT: Final = (
     "dotenv",
     "fastapi",
     "httpx",
+    "ninja",
     "prometheus_client",
     "psycopg",
     "psycopg_pool",

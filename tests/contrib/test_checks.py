@@ -13,6 +13,7 @@ from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
 from bridge.contrib.django.checks import check_site
+from bridge.contrib.django.describing import describe_site
 from tests.conftest import CHECKOUT, SIGNING_KEY, site_environment
 
 ARGON2: Final = "django.contrib.auth.hashers.Argon2PasswordHasher"
@@ -119,6 +120,38 @@ def test_the_check_finds_a_key_that_cannot_verify(settings: Settings, simple_jwt
     settings.SIMPLE_JWT = simple_jwt
 
     assert ids() == expected
+
+
+STOCK_REFRESHING: Final = "rest_framework_simplejwt.serializers.TokenRefreshSerializer"
+OUR_REFRESHING: Final = "bridge.contrib.rest_framework.TokenRefreshSerializer"
+
+
+@pytest.mark.parametrize(
+    ("simple_jwt", "expected"),
+    [
+        pytest.param({"ROTATE_REFRESH_TOKENS": True}, ["bridge.W013"], id="by_default"),
+        pytest.param(
+            {"ROTATE_REFRESH_TOKENS": True, "TOKEN_REFRESH_SERIALIZER": STOCK_REFRESHING}, ["bridge.W013"], id="by_name"
+        ),
+        pytest.param({"ROTATE_REFRESH_TOKENS": True, "TOKEN_REFRESH_SERIALIZER": OUR_REFRESHING}, [], id="ours"),
+        pytest.param(
+            {"ROTATE_REFRESH_TOKENS": True, "TOKEN_REFRESH_SERIALIZER": "shop.Serializer"}, [], id="one_of_their_own"
+        ),
+        pytest.param({"ROTATE_REFRESH_TOKENS": False}, [], id="without_rotation"),
+    ],
+)
+def test_the_check_finds_a_rotation_that_lets_several_live(
+    settings: Settings, simple_jwt: dict[str, Any], expected: list[str]
+):
+    settings.SIMPLE_JWT = {"SIGNING_KEY": SIGNING_KEY, **simple_jwt}
+
+    assert ids() == expected
+
+
+def test_such_a_rotation_holds_no_upgrade_up(settings: Settings):
+    settings.SIMPLE_JWT = {"SIGNING_KEY": SIGNING_KEY, "ROTATE_REFRESH_TOKENS": True}
+
+    assert describe_site().findings() == ()
 
 
 def test_a_secret_key_of_bytes_verifies_too(settings: Settings):

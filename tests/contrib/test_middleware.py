@@ -8,8 +8,9 @@ import jwt
 import pytest
 from django.contrib.auth.models import User
 from django.http import HttpResponse
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework_simplejwt.authentication import JWTAuthentication
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from bridge.contrib.django.models import Activity, RevokedToken
@@ -252,10 +253,19 @@ def test_a_header_that_no_key_of_ours_signed_costs_no_query(
         shop.get(Authorization=header)
 
 
-# Django REST framework, as it is --------------------------------------------------------------------------------------
+# Django REST framework -----------------------------------------------------------------------------------------------
 
 
-def test_unmodified_simple_jwt_takes_a_token_of_the_bridge(site: Client, ada: User):
+def test_unmodified_simple_jwt_takes_a_token_of_the_bridge(ada: User):
+    request: Any = RequestFactory().get("/", headers={"Authorization": bearer(issued(ada.pk))})
+
+    found = JWTAuthentication().authenticate(request)
+
+    assert found is not None
+    assert found[0] == ada
+
+
+def test_so_does_the_apps_class(site: Client, ada: User):
     assert username(site.get("/api/me/", headers={"Authorization": bearer(issued(ada.pk))})) == "ada"
 
 

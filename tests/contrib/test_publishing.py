@@ -240,6 +240,11 @@ def test_the_validators_are_told_as_they_are_configured(settings: Settings):
         pytest.param({"JTI_CLAIM": "id"}, SimpleJwtProfile(jti_claim="id"), id="the_jti_claim"),
         pytest.param({"AUTH_HEADER_TYPES": ("JWT",)}, SimpleJwtProfile(header_types=("JWT",)), id="the_header_types"),
         pytest.param({"CHECK_REVOKE_TOKEN": True}, SimpleJwtProfile(check_revoke_token=True), id="check_revoke_token"),
+        pytest.param(
+            {"REFRESH_TOKEN_LIFETIME": timedelta(days=30)},
+            SimpleJwtProfile(refresh_token_lifetime=30 * 86_400),
+            id="the_refresh_tokens_lifetime",
+        ),
     ],
 )
 def test_simple_jwt_is_told_as_it_is_configured(settings: Settings, simple_jwt: dict[str, Any], told: SimpleJwtProfile):
@@ -248,7 +253,14 @@ def test_simple_jwt_is_told_as_it_is_configured(settings: Settings, simple_jwt: 
     found = describe_site().simple_jwt
 
     assert found is not None
-    assert replace(found, key_fingerprint=None) == told
+    assert replace(found, key_fingerprint=None, keeps_blacklist=False) == told
+
+
+def test_the_sites_blacklist_is_told():
+    found = describe_site().simple_jwt
+
+    assert found is not None
+    assert found.keeps_blacklist
 
 
 @pytest.mark.parametrize(

@@ -140,11 +140,16 @@ def test_the_secret_keys_fallbacks_are_told_by_their_fingerprints(settings: Sett
     assert told == (fingerprint("an older secret key"), fingerprint("the oldest secret key"))
 
 
-def test_simple_jwt_without_settings_of_its_own_is_told_by_its_defaults(settings: Settings):
-    settings.REST_FRAMEWORK = {
-        "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"]
-    }
+@pytest.mark.parametrize(
+    "path",
+    ["rest_framework_simplejwt.authentication.JWTAuthentication", "bridge.contrib.rest_framework.JWTAuthentication"],
+    ids=["its_own_class", "the_apps_class"],
+)
+def test_simple_jwt_without_settings_of_its_own_is_told_by_its_defaults(settings: Settings, path: str):
+    settings.REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": [path]}
     del settings.SIMPLE_JWT
 
     key = SigningKey.load(DJANGO_SECRET_KEY, algorithm="HS256")
-    assert describe_site().simple_jwt == SimpleJwtProfile(algorithm="HS256", key_fingerprint=key.fingerprint)
+    assert describe_site().simple_jwt == SimpleJwtProfile(
+        algorithm="HS256", key_fingerprint=key.fingerprint, keeps_blacklist=True
+    )

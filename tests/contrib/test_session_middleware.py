@@ -233,8 +233,12 @@ def test_a_link_that_has_expired_ends_the_session(open_shop: Shop, ada: User):
     assert who(open_shop.get()) is None
 
 
-def test_a_link_lives_as_long_as_a_session(ada: User, settings: Settings):
-    settings.SESSION_COOKIE_AGE = 4711
+@pytest.mark.parametrize("longest", ["sessions", "tokens_of_the_bridge", "tokens_of_the_site"])
+def test_a_link_lives_as_long_as_whatever_hangs_on_the_old_value(ada: User, settings: Settings, longest: str):
+    lives = dict.fromkeys(("sessions", "tokens_of_the_bridge", "tokens_of_the_site"), 60) | {longest: 4711}
+    settings.SESSION_COOKIE_AGE = lives["sessions"]
+    settings.BRIDGE = {"REFRESH_TOKEN_LIFETIME": lives["tokens_of_the_bridge"]}
+    settings.SIMPLE_JWT = {"REFRESH_TOKEN_LIFETIME": timedelta(seconds=lives["tokens_of_the_site"])}
     before = timezone.now()
     rehash(ada)
 

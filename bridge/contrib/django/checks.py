@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.core import checks
 
+from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import token_verifier
 from bridge.contrib.django.describing import describe_site
 from bridge.errors import ConfigurationError
@@ -29,6 +31,8 @@ _WARNINGS: Final = {
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"
+_REFRESHING: Final = "bridge.W013"
+_STOCK_REFRESHING: Final = "rest_framework_simplejwt.serializers.TokenRefreshSerializer"
 
 
 def check_site(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks.CheckMessage]:
@@ -38,7 +42,7 @@ def check_site(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks
     warnings = (
         checks.Warning(found.message, hint=found.cure, id=_WARNINGS[found.code]) for found in describe_site().findings()
     )
-    return [*_check_signing_key(), *_check_user_id(), *warnings]
+    return [*_check_signing_key(), *_check_user_id(), *_check_refreshing(), *warnings]
 
 
 def _check_user_id() -> list[checks.CheckMessage]:
@@ -49,6 +53,20 @@ def _check_user_id() -> list[checks.CheckMessage]:
         "SIMPLE_JWT names users by another field than the primary key: a token would be another user's at the bridge"
     )
     return [checks.Error(message, hint="Set USER_ID_FIELD to the primary key's name.", id=_USER_ID)]
+
+
+def _check_refreshing() -> list[checks.CheckMessage]:
+    """Say what SimpleJWT's own rotation leaves open; hashes are upgraded all the same."""
+    configured: dict[str, Any] = getattr(settings, "SIMPLE_JWT", {})
+    is_stock = configured.get("TOKEN_REFRESH_SERIALIZER", _STOCK_REFRESHING) == _STOCK_REFRESHING
+    if not (blacklist.is_kept() and configured.get("ROTATE_REFRESH_TOKENS") and is_stock):
+        return []
+    message = (
+        "SimpleJWT's own TokenRefreshSerializer rotates: 16 parallel refreshes of one token leave several that live, "
+        "and a spent one that comes back goes unnoticed"
+    )
+    hint = "Set TOKEN_REFRESH_SERIALIZER to bridge.contrib.rest_framework.TokenRefreshSerializer."
+    return [checks.Warning(message, hint=hint, id=_REFRESHING)]
 
 
 def _check_signing_key() -> list[checks.CheckMessage]:

@@ -1,8 +1,18 @@
 """The app's settings, read when they are needed so that ``override_settings`` works.
 
-All of them live in one dictionary, ``BRIDGE``; each falls back to what SimpleJWT would use.
+All of them live in one dictionary, ``BRIDGE``, and each may be left out. Give them the values of the bridge's settings
+of the same names (``BRIDGE_…``):
+
+- ``SIGNING_ALGORITHM``, ``SIGNING_KEY``: what signs the bridge's tokens; SIMPLE_JWT's, else HS256 and SECRET_KEY.
+- ``JWK_URL``, ``VERIFYING_KEY``: where the algorithm has key pairs, where its public keys are, or those in PEM, one or
+  a list; SIMPLE_JWT's.
+- ``ISSUER``, ``AUDIENCE``: of the bridge's tokens; ``bridge`` and ``django``.
+- ``REFRESH_TOKEN_LIFETIME``: how long the bridge's refresh tokens live, in seconds; 1209600.
+- ``GRANT_LIFETIME``: how long a login goes on with as many refreshes as one likes, in seconds; 7776000.
+- ``REFRESH_GRACE``: how long after a refresh its lost answer may be asked for again, in seconds; 10, and 0 for never.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -17,10 +27,22 @@ from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, SigningKey
 from bridge.tokens.keyset import MAXIMUM_KEYS, KeySet, PublicKeys, VerifyingKeys
 from bridge.tokens.verifier import TokenVerifier
 
-__all__ = ["secret_keys", "simple_jwt_profile", "token_verifier"]
+__all__ = [
+    "bridge_issuer",
+    "grant_lifetime",
+    "lineage_age",
+    "refresh_grace",
+    "secret_keys",
+    "simple_jwt_profile",
+    "token_verifier",
+]
 
 DEFAULT_ISSUER = "bridge"
 DEFAULT_AUDIENCE = "django"
+DEFAULT_REFRESH_TOKEN_LIFETIME = 1_209_600
+DEFAULT_GRANT_LIFETIME = 7_776_000
+DEFAULT_REFRESH_GRACE = 10
+DEFAULT_SIMPLE_JWT_REFRESH_TOKEN_LIFETIME = timedelta(days=1)
 
 
 def token_verifier() -> TokenVerifier:
@@ -33,7 +55,7 @@ def token_verifier() -> TokenVerifier:
     simple_jwt: dict[str, Any] = getattr(settings, "SIMPLE_JWT", {})
     return TokenVerifier(
         keys=_verifying_keys(own, simple_jwt),
-        issuer=own.get("ISSUER", DEFAULT_ISSUER),
+        issuer=bridge_issuer(),
         audience=own.get("AUDIENCE", DEFAULT_AUDIENCE),
         site_issuer=simple_jwt.get("ISSUER"),
         site_audience=simple_jwt.get("AUDIENCE"),
@@ -97,6 +119,7 @@ def simple_jwt_profile(configured: dict[str, Any]) -> SimpleJwtProfile:
         jti_claim=configured.get("JTI_CLAIM", "jti"),
         header_types=(header_types,) if isinstance(header_types, str) else tuple(header_types),
         check_revoke_token=bool(configured.get("CHECK_REVOKE_TOKEN", False)),
+        refresh_token_lifetime=int(_simple_jwt_refresh_lifetime(configured).total_seconds()),
     )
 
 
@@ -108,3 +131,36 @@ def _key_name() -> str:
 def secret_keys() -> tuple[str, ...]:
     """Give SECRET_KEY and its fallbacks."""
     return tuple(force_str(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+
+
+def bridge_issuer() -> str:
+    """Give ``iss`` of the bridge's own tokens."""
+    return str(_own("ISSUER", DEFAULT_ISSUER))
+
+
+def grant_lifetime() -> timedelta:
+    """Give how long a login goes on however often it is refreshed."""
+    return timedelta(seconds=_own("GRANT_LIFETIME", DEFAULT_GRANT_LIFETIME))
+
+
+def refresh_grace() -> timedelta:
+    """Give how long after a refresh its lost answer may be asked for again."""
+    return timedelta(seconds=_own("REFRESH_GRACE", DEFAULT_REFRESH_GRACE))
+
+
+def lineage_age() -> timedelta:
+    """Give how long what hangs on a stored password may live without a sign of life: sessions, and refresh tokens."""
+    return max(
+        timedelta(seconds=settings.SESSION_COOKIE_AGE),
+        timedelta(seconds=_own("REFRESH_TOKEN_LIFETIME", DEFAULT_REFRESH_TOKEN_LIFETIME)),
+        _simple_jwt_refresh_lifetime(getattr(settings, "SIMPLE_JWT", {})),
+    )
+
+
+def _own(name: str, default: Any) -> Any:
+    return getattr(settings, "BRIDGE", {}).get(name, default)
+
+
+def _simple_jwt_refresh_lifetime(configured: dict[str, Any]) -> timedelta:
+    lifetime: timedelta = configured.get("REFRESH_TOKEN_LIFETIME", DEFAULT_SIMPLE_JWT_REFRESH_TOKEN_LIFETIME)
+    return lifetime

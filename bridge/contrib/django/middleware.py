@@ -7,18 +7,15 @@ from typing import Any, TypeAlias
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib import auth
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
+from bridge.contrib.django.bearer import holder_of, token_of
 from bridge.contrib.django.conf import token_verifier
-from bridge.contrib.django.models import RevokedToken
 from bridge.contrib.django.sessions import ASKED_LINEAGE
-from bridge.errors import InvalidToken
 
 __all__ = ["AuthenticationMiddleware", "BearerTokenMiddleware"]
 
@@ -84,6 +81,7 @@ class BearerTokenMiddleware:
 
     A valid token beats a session cookie and waives the CSRF check, since no browser sends it by itself. A refused one
     leaves the request as it was for views that answer to other schemes (SimpleJWT's tokens of another key, say).
+    A token opens nothing from the moment at which it was revoked, its login ended or its user's password changed.
     """
 
     sync_capable = True
@@ -110,16 +108,9 @@ class BearerTokenMiddleware:
         return await answer if isinstance(answer, Awaitable) else answer
 
     def _user_of(self, request: HttpRequest) -> AbstractBaseUser | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        try:
-            claims = self._verifier.verify(token)
-        except InvalidToken:
-            return None
-        if RevokedToken.objects.filter(token_id=claims.token_id).exists():
-            return None
-        return _active_user(claims.user_id)
+        token = token_of(request)
+        holder = None if token is None else holder_of(token, verifier=self._verifier)
+        return None if holder is None else holder.user
 
     @staticmethod
     def _admit(request: HttpRequest, user: AbstractBaseUser | None) -> None:
@@ -132,12 +123,3 @@ class BearerTokenMiddleware:
         request.user = user  # type: ignore[assignment]  # django-stubs wants the concrete user model
         request.auser = auser  # type: ignore[assignment]
         request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]  # noqa: SLF001  # as DRF and Django's own test client do
-
-
-def _active_user(user_id: str) -> AbstractBaseUser | None:
-    model = get_user_model()
-    try:
-        user = model._default_manager.get(pk=user_id)  # noqa: SLF001  # the manager that Django's own backends use
-    except (model.DoesNotExist, ValueError, ValidationError, OverflowError):
-        return None
-    return user if user.is_active else None

@@ -43,13 +43,14 @@ def _with_lineage(original: Fallback) -> Fallback:
     def get_session_auth_fallback_hash(self: AbstractBaseUser) -> Iterator[str]:
         yield from original(self)
         setattr(self, ASKED_LINEAGE, True)
-        yield from _outside_the_event_loop(_superseded_hashes, self)
+        yield from _outside_the_event_loop(superseded_hashes, self)
 
     get_session_auth_fallback_hash.without_lineage = original  # type: ignore[attr-defined]
     return get_session_auth_fallback_hash
 
 
-def _superseded_hashes(user: AbstractBaseUser) -> list[str]:
+def superseded_hashes(user: AbstractBaseUser) -> list[str]:
+    """Give the auth hashes of values that the present one is a re-hash of."""
     database = router.db_for_write(type(user), instance=user)
     digests = [lineage_digest(user.password, secret=secret) for secret in secret_keys()]
     links = PasswordLineage.objects.using(database).filter(

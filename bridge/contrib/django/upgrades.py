@@ -6,16 +6,14 @@ sessions keep naming the backend that they always named, so that the app can be 
 """
 
 import logging
-from datetime import timedelta
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DatabaseError, router, transaction
 from django.utils import timezone
 
-from bridge.contrib.django.conf import secret_keys
+from bridge.contrib.django.conf import lineage_age, secret_keys
 from bridge.contrib.django.counting import count
 from bridge.contrib.django.models import PasswordLineage, PasswordUpgrade
 from bridge.passwords.encoded import EncodedPassword
@@ -92,7 +90,7 @@ def _replace(user: AbstractBaseUser, old: str, new: str) -> bool:
 def _record(user: AbstractBaseUser, old: str, new: str, database: str) -> None:
     now = timezone.now()
     user_id = str(user.pk)
-    expires_at = now + timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    expires_at = now + lineage_age()
     lineage = PasswordLineage.objects.using(database)
     for link in links_between(old, new, user_id=user_id, secrets=secret_keys(), expires_at=expires_at):
         lineage.filter(user_id=user_id, new_digest=link.old_digest).update(new_digest=link.new_digest)

@@ -29,7 +29,8 @@ def simple_jwt() -> SimpleJwtProfile | None:
 
 def _authenticates_by_simple_jwt() -> bool:
     configured: dict[str, Any] = getattr(settings, "REST_FRAMEWORK", {})
-    return any("simplejwt" in str(path) for path in configured.get("DEFAULT_AUTHENTICATION_CLASSES", ()))
+    classes = [str(path) for path in configured.get("DEFAULT_AUTHENTICATION_CLASSES", ())]
+    return any("simplejwt" in path or path.startswith("bridge.contrib.rest_framework.") for path in classes)
 
 
 def _key_fingerprint(configured: dict[str, Any], algorithm: str) -> str | None:

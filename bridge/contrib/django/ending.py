@@ -1,0 +1,84 @@
+"""Ends grants with all that belongs to them, in both apps at once: the twin of the bridge's ``services.ending``."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from bridge.contrib.django import blacklist
+from bridge.contrib.django.liveness import database, is_storable
+from bridge.contrib.django.models import Grant
+from bridge.contrib.django.moments import column_time
+from bridge.tokens import RefreshClaims
+
+__all__ = ["LONGEST_SESSION_KEY", "EndedBy", "delete_session", "end_all", "end_grant", "end_of_session", "end_of_token"]
+
+LONGEST_SESSION_KEY: Final = 40
+"""Of signed cookies the key is the cookie itself, and nothing could be ended by it."""
+
+
+class EndedBy(StrEnum):
+    """Why a grant ended before its time, in the bridge's words."""
+
+    LOGOUT = "logout"
+    REUSE = "reuse"
+    PASSWORD = "password"  # noqa: S105  # that it was changed
+
+
+def end_grant(grant_id: str, *, user_id: str, by: EndedBy) -> bool:
+    """End a user's grant, its refresh tokens and its session; False if it is none of theirs, or has ended before."""
+    using = database()
+    own = Grant.objects.using(using).filter(pk=grant_id, user_id=user_id)
+    with transaction.atomic(using=using):
+        has_ended = own.filter(ended_at=None).update(**_ended(by, using)) == 1
+        grant = own.first()
+        if grant is None:
+            return False
+        named = {grant.current_token_id, grant.opened_by or ""}
+        blacklist.spend_grant(user_id, grant_id, token_ids=named, using=using)
+    delete_session(grant.session_key)
+    return has_ended
+
+
+def end_all(user: AbstractBaseUser, *, by: EndedBy = EndedBy.LOGOUT) -> int:
+    """End all grants of a user with their sessions, and refresh tokens without one; give the number of grants."""
+    using = database()
+    own, end = Grant.objects.using(using).filter(user_id=str(user.pk)), _ended(by, using)
+    with transaction.atomic(using=using):
+        number = own.filter(ended_at=None).update(**end)
+        blacklist.spend_all(str(user.pk), using=using)
+    for session_key in own.filter(**end).values_list("session_key", flat=True):
+        delete_session(session_key)
+    return number
+
+
+def end_of_token(user: AbstractBaseUser, claims: RefreshClaims, *, by: EndedBy = EndedBy.LOGOUT) -> bool:
+    """End the grant of a refresh token; False if it has none that is alive."""
+    if not is_storable(claims.token_id) or not is_storable(claims.session_id or "none"):
+        return False
+    which = {"opened_by": claims.token_id} if claims.session_id is None else {"pk": claims.session_id}
+    grant = Grant.objects.using(database()).filter(user_id=str(user.pk), **which).first()
+    return grant is not None and end_grant(grant.pk, user_id=grant.user_id, by=by)
+
+
+def end_of_session(session_key: str, *, by: EndedBy = EndedBy.LOGOUT) -> None:
+    """End the grants that belong to a session."""
+    if not 0 < len(session_key) <= LONGEST_SESSION_KEY:
+        return
+    joined = Grant.objects.using(database()).filter(session_key=session_key, ended_at=None)
+    for grant_id, user_id in list(joined.values_list("pk", "user_id")):
+        end_grant(grant_id, user_id=user_id, by=by)
+
+
+def delete_session(session_key: str) -> None:
+    """Delete a session from this site's store; one that is gone stays so."""
+    if session_key:
+        import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key).delete()
+
+
+def _ended(by: EndedBy, using: str) -> dict[str, object]:
+    return {"ended_at": column_time(datetime.now(UTC), using=using), "ended_by": by.value}
