@@ -13,8 +13,7 @@ from bridge.errors import DatabaseError
 from bridge.findings import Finding
 from bridge.services.clock import system_clock
 from bridge.services.preconditions import Preconditions
-from bridge.web.app import site_profile
-from bridge.web.composition import preconditions_of
+from bridge.web.composition import preconditions_of, site_profile
 from bridge.web.settings import Settings
 
 __all__ = ["doctor", "examine"]

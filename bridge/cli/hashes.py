@@ -16,8 +16,7 @@ from bridge.services.clock import system_clock
 from bridge.services.restoring import Progress as RestoreProgress
 from bridge.services.restoring import Restoring
 from bridge.store.journal import Journal
-from bridge.web.app import site_profile
-from bridge.web.composition import upgrading_of, users_of
+from bridge.web.composition import site_profile, upgrading_of, users_of
 from bridge.web.settings import Settings
 
 __all__ = ["app"]

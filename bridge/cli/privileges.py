@@ -9,7 +9,7 @@ from bridge.cli.opening import opened
 from bridge.profile import SessionProfile, UserTable
 from bridge.store.privileges import grant_statements, key_sequence, key_sequences
 from bridge.store.site_privileges import INSERTED, site_privileges
-from bridge.web.app import site_profile
+from bridge.web.composition import site_profile
 from bridge.web.settings import DatabaseSettings
 
 __all__ = ["privileges"]

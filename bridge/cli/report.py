@@ -19,7 +19,7 @@ from bridge.services.clock import system_clock
 from bridge.services.reporting import Reporting
 from bridge.store.activity import Activity
 from bridge.store.census import Census
-from bridge.web.app import site_profile
+from bridge.web.composition import site_profile
 from bridge.web.settings import DatabaseSettings
 
 __all__ = ["report"]

@@ -5,7 +5,8 @@ from typing import Any, Final, Literal
 from fastapi import Request, Response
 from pydantic import BaseModel, Field
 
-from bridge.services.granting import Granted, RefreshRefused
+from bridge.services.refreshing import RefreshRefused
+from bridge.services.token_pairs import Granted
 from bridge.web.composition import Bridge
 from bridge.web.credentials import RefreshRequest
 from bridge.web.errors import Problem
@@ -55,7 +56,7 @@ async def refreshed(bridge: Bridge, asked: RefreshRequest, request: Request, res
     Raises:
         Problem: 401 ``invalid_grant``.
     """
-    outcome = await bridge.granting.refresh(asked.token, scope=asked.scope, device=device_of(request))
+    outcome = await bridge.refreshing.refresh(asked.token, scope=asked.scope, device=device_of(request))
     if isinstance(outcome, RefreshRefused):
         detail = "The refresh token is spent, revoked or expired"
         raise Problem(401, code="invalid_grant", detail=detail, headers=_UNCHALLENGED)

@@ -17,28 +17,26 @@ from prometheus_client import CollectorRegistry
 
 import bridge
 from bridge import findings
-from bridge.errors import ConfigurationError, DatabaseError, SchemaMissing, WriteRefused
+from bridge.errors import ConfigurationError, DatabaseError
 from bridge.passwords.pool import HashingPool
-from bridge.profile import SiteProfile
 from bridge.services.clock import Clock, system_clock
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
-from bridge.store.database import Database, open_database
+from bridge.store.database import open_database
 from bridge.store.grants import Grants
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
-from bridge.store.profile import Profiles
 from bridge.store.revocations import Revocations
 from bridge.tokens import KeySet
-from bridge.web.composition import Bridge, Foundation, compose, longest_idle
+from bridge.web.composition import Bridge, Foundation, compose, longest_idle, site_profile
 from bridge.web.errors import register_handlers
 from bridge.web.openapi import DocumentedApp
 from bridge.web.routers import auth, grants, health, mfa, migration, users, wellknown
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
-__all__ = ["app_from_environment", "create_app", "load_router", "site_profile"]
+__all__ = ["app_from_environment", "create_app", "load_router"]
 
 _logger: Final = logging.getLogger(__name__)
 _FOLLOW_EVERY: Final = timedelta(seconds=10)
@@ -104,31 +102,6 @@ def load_router(name: str) -> APIRouter:
     if not isinstance(router, APIRouter):
         raise ConfigurationError(f"--endpoints {name} is not a fastapi.APIRouter", cure="Name the router itself.")
     return router
-
-
-async def site_profile(database: Database) -> SiteProfile | None:
-    """Read the site profile; None before the site's first.
-
-    Raises:
-        ConfigurationError: the bridge's tables are missing or of another version.
-    """
-    try:
-        return await Profiles(database).latest()
-    except SchemaMissing as exc:
-        raise ConfigurationError(
-            "The database has no bridge_* tables",
-            cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
-        ) from exc
-    except WriteRefused as exc:
-        raise ConfigurationError(
-            "The database role may not read the bridge_* tables",
-            cure="Run the GRANT statements that `bridge privileges` prints as the tables' owner.",
-        ) from exc
-    except (ValueError, KeyError, TypeError) as exc:
-        raise ConfigurationError(
-            "The site profile was written by another version of the bridge",
-            cure="Install the same version in the site and run `python manage.py bridge_profile` there.",
-        ) from exc
 
 
 def _lifespan(

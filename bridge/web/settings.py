@@ -13,8 +13,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalSealer
 from bridge.passwords.rollout import RehashRollout
-from bridge.services.granting import GrantTimes
 from bridge.services.keys import KeySource
+from bridge.services.token_pairs import GrantTimes
 from bridge.services.upgrading import JournalKeeping
 from bridge.tokens import KeySet
 from bridge.tokens.keyset import PUBLICATION, KeyTimes

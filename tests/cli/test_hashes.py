@@ -20,8 +20,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from bridge.sessions.auth_hash import session_auth_hash
 from bridge.sessions.lineage import lineage_digest
 from bridge.store.database import Database
-from bridge.web.app import site_profile
-from bridge.web.composition import upgrading_of, users_of
+from bridge.web.composition import site_profile, upgrading_of, users_of
 from tests.cli.conftest import COMMAND, Done, Run, assert_one_line, bridge_environment
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, Cast, FrozenClock, Serve, log_in, settings_for
 

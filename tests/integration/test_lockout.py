@@ -18,7 +18,8 @@ from bridge.services.lockout import Lockout
 from bridge.store.axes import AxesAttempts
 from bridge.store.database import Database, open_database
 from bridge.store.users import Users
-from bridge.web.app import create_app, site_profile
+from bridge.web.app import create_app
+from bridge.web.composition import site_profile
 from tests.conftest import PASSWORD, Cast, FrozenClock, log_in, running, settings_for
 from tests.guarded import DJANGO, GUARDED, Guarded, guarded_site, variant
 from tests.integration.test_both_apps import Browser

@@ -20,8 +20,8 @@ from bridge.services.permissions import Permissions
 from bridge.store.database import open_database
 from bridge.store.rights import Rights
 from bridge.store.users import StoredUser
-from bridge.web.app import create_app, site_profile
-from bridge.web.composition import users_of
+from bridge.web.app import create_app
+from bridge.web.composition import site_profile, users_of
 from bridge.web.dependencies import require_group, require_permission
 from tests.conftest import (
     CHECKOUT,

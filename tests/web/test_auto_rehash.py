@@ -14,8 +14,7 @@ from bridge.store.database import Database
 from bridge.store.keyfiles import KeyDirectory
 from bridge.tokens import SigningKey
 from bridge.tokens.keyset import DatedKey
-from bridge.web.app import site_profile
-from bridge.web.composition import preconditions_of
+from bridge.web.composition import preconditions_of, site_profile
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, execute_on_server, log_in, old_hash, settings_for
 from tests.web.conftest import PublishedProfile, before_any_database
 

@@ -22,8 +22,8 @@ from bridge.store.users import Users
 from bridge.tokens import KeySet
 from bridge.tokens.issuer import TokenIssuer
 from bridge.tokens.keys import SigningKey
-from bridge.web.app import create_app, site_profile
-from bridge.web.composition import Foundation, compose
+from bridge.web.app import create_app
+from bridge.web.composition import Foundation, compose, site_profile
 from bridge.web.dependencies import (
     CurrentUser,
     OptionalUser,

@@ -7,10 +7,11 @@ from typing import Any, Final
 import httpx
 import pytest
 from django.contrib.auth import get_user_model
-from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
+from rest_framework_simplejwt.tokens import AccessToken
 
 from tests.conftest import Cast, FrozenClock, Serve, log_in
 from tests.web.conftest import assert_problem
+from tests.web.test_refresh import issued_by_the_site
 
 ME: Final = "/users/me/"
 CLIENT: Final = ("orders-api", "a resource server's own secret, long enough")
@@ -192,7 +193,7 @@ async def test_a_spent_refresh_token_still_ends_its_login(client: httpx.AsyncCli
 
 async def test_a_refresh_token_of_the_site_takes_the_login_that_it_began_with_it(client: httpx.AsyncClient, cast: Cast):
     key = await cast.add("ada")
-    token = str(RefreshToken.for_user(get_user_model()(pk=key, password="x")))
+    token = str(issued_by_the_site(key))
     tokens = (await client.post("/auth/refresh", json={"refresh_token": token})).json()
 
     await revoke(client, token)
@@ -254,7 +255,7 @@ async def test_what_has_ended_is_not_active_and_says_nothing_else(serve: Serve, 
 
 async def test_a_site_token_is_active_until_it_is_used(serve: Serve, cast: Cast):
     key = await cast.add("ada")
-    token = str(RefreshToken.for_user(get_user_model()(pk=key, password="x")))
+    token = str(issued_by_the_site(key))
     async with serve(introspection_clients=CLIENTS) as client:
         assert (await introspected(client, token))["active"]
 

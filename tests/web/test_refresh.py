@@ -14,7 +14,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
 from bridge.tokens import unverified_session_id
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, SIGNING_KEY, Cast, FrozenClock, Serve, log_in
-from tests.web.conftest import events, moment
+from tests.web.conftest import PublishedProfile, events, moment
 
 ME: Final = "/users/me/"
 REFUSED: Final = {
@@ -351,6 +351,68 @@ async def test_a_malformed_scope_is_refused(client: httpx.AsyncClient, cast: Cas
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
 
 
+# Where the site keeps a blacklist, and where it keeps none ------------------------------------------------------------
+
+
+async def blacklisted(cast: Cast) -> set[str]:
+    rows = await cast.database.fetch_all(
+        "SELECT o.jti AS jti FROM token_blacklist_outstandingtoken o"
+        " JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id"
+    )
+    return {row["jti"] for row in rows}
+
+
+async def test_what_is_spent_here_the_site_takes_no_more(client: httpx.AsyncClient, cast: Cast):
+    await cast.add("ada")
+    first = await tokens_of(client)
+    second = await refreshed(client, first["refresh_token"])
+
+    assert await blacklisted(cast) == {claims(first["refresh_token"])["jti"]}
+
+    await client.post("/auth/logout", headers={"Authorization": f"Bearer {second['access_token']}"})
+
+    assert await blacklisted(cast) == {claims(each["refresh_token"])["jti"] for each in (first, second)}
+
+
+async def test_what_the_site_lists_of_a_token_opens_nothing(client: httpx.AsyncClient, cast: Cast):
+    await cast.add("ada")
+    await tokens_of(client)
+
+    (row,) = await cast.database.fetch_all("SELECT token FROM token_blacklist_outstandingtoken")
+
+    assert row["token"].endswith(".")
+    await assert_refused(client, row["token"])
+
+
+async def test_what_the_site_has_blacklisted_is_refused_with_its_login(client: httpx.AsyncClient, cast: Cast):
+    await cast.add("ada")
+    tokens = await tokens_of(client)
+    await cast.database.execute(
+        "INSERT INTO token_blacklist_blacklistedtoken (token_id, blacklisted_at)"
+        " SELECT id, created_at FROM token_blacklist_outstandingtoken"
+    )
+
+    await assert_refused(client, tokens["refresh_token"])
+
+    assert not await opens(client, tokens)
+
+
+async def test_a_site_without_a_blacklist_loses_nothing_of_it(
+    serve: Serve, cast: Cast, profile: PublishedProfile, clock: FrozenClock
+):
+    await cast.add("ada")
+    await profile.edit(lambda document: document["simple_jwt"].update(keeps_blacklist=False))
+    async with serve() as client:
+        first = await tokens_of(client)
+        second = await refreshed(client, first["refresh_token"])
+        clock.advance(GRACE + timedelta(seconds=1))
+
+        await assert_refused(client, first["refresh_token"])
+
+        assert not await opens(client, second)
+    assert await cast.database.fetch_all("SELECT * FROM token_blacklist_outstandingtoken") == []
+
+
 # The site's own refresh tokens ----------------------------------------------------------------------------------------
 
 
@@ -358,7 +420,7 @@ async def test_a_refresh_token_of_the_site_becomes_a_login_of_the_bridge(
     client: httpx.AsyncClient, cast: Cast, clock: FrozenClock
 ):
     key = await cast.add("ada")
-    token = str(RefreshToken.for_user(get_user_model()(pk=key, password="x")))
+    token = str(issued_by_the_site(key))
 
     first = await refreshed(client, token)
     second = await refreshed(client, first["refresh_token"])
@@ -371,7 +433,7 @@ async def test_a_refresh_token_of_the_site_becomes_a_login_of_the_bridge(
 
 async def test_sixteen_at_once_open_one_login(client: httpx.AsyncClient, cast: Cast):
     key = await cast.add("ada")
-    token = str(RefreshToken.for_user(get_user_model()(pk=key, password="x")))
+    token = str(issued_by_the_site(key))
 
     answers = await asyncio.gather(*(refresh(client, token) for _ in range(16)))
 
@@ -382,9 +444,9 @@ async def test_sixteen_at_once_open_one_login(client: httpx.AsyncClient, cast: C
 
 async def test_a_foreign_sid_of_a_site_token_is_nobodys_grant(client: httpx.AsyncClient, cast: Cast):
     key = await cast.add("ada")
-    access = AccessToken.for_user(get_user_model()(pk=key, password="x"))
+    access = AccessToken.for_user(get_user_model()(pk=key))
     access["sid"] = "a session of another issuer"
-    stray = RefreshToken.for_user(get_user_model()(pk=key, password="x"))
+    stray = issued_by_the_site(key)
     stray["sid"] = "a session of another issuer"
 
     assert await opens(client, {"access_token": str(access)})
@@ -416,6 +478,31 @@ async def test_grants_whose_tokens_have_all_expired_are_dropped(serve: Serve, ca
             pass  # each look gives the service its turn
 
     assert [moment(row["created_at"]) for row in rows] == [clock.now - timedelta(days=6)]
+
+
+def issued_by_the_site(key: int) -> RefreshToken:
+    """What stock SimpleJWT gives at a login, but for its note in the database."""
+    token = RefreshToken()
+    token["user_id"] = str(key)
+    return token
+
+
+async def test_a_restricted_token_of_the_site_stays_restricted(client: httpx.AsyncClient, cast: Cast):
+    token = issued_by_the_site(await cast.add("ada"))
+    token["scope"] = "items"
+
+    first = await refreshed(client, str(token))
+    second = await refreshed(client, first["refresh_token"])
+
+    assert (first["scope"], second["scope"]) == ("items", "items")
+
+
+@pytest.mark.parametrize("scope", [None, 7, ["items"], " "], ids=str)
+async def test_a_restriction_that_cannot_be_read_is_not_lifted(client: httpx.AsyncClient, cast: Cast, scope: Any):
+    token = issued_by_the_site(await cast.add("ada"))
+    token["scope"] = scope
+
+    await assert_refused(client, str(token))
 
 
 async def set_password(cast: Cast, encoded: str) -> None:

@@ -18,8 +18,7 @@ from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import Database
-from bridge.web.app import site_profile
-from bridge.web.composition import Bridge, Foundation, compose
+from bridge.web.composition import Bridge, Foundation, compose, site_profile
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in, old_hash, settings_for
 from tests.web.conftest import PublishedProfile, RefusingDatabase, events, shared_events
 

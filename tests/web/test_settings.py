@@ -9,7 +9,8 @@ from bridge.demo.endpoints import router as demo_router
 from bridge.errors import ConfigurationError
 from bridge.profile import SCHEMA_VERSION
 from bridge.store.database import Database
-from bridge.web.app import app_from_environment, load_router, site_profile
+from bridge.web.app import app_from_environment, load_router
+from bridge.web.composition import site_profile
 from bridge.web.settings import DatabaseSettings, Settings
 from tests.conftest import DJANGO_SECRET_KEY, SIGNING_KEY
 

@@ -1,0 +1,193 @@
+"""Exchanges refresh tokens for the next pair."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bridge.errors import InvalidToken, MalformedRequest
+from bridge.services.clock import Clock
+from bridge.services.ending import EndedBy, Ending
+from bridge.services.lineage import Continuity
+from bridge.services.recording import Event, Recorder
+from bridge.services.token_pairs import Granted, TokenPairs
+from bridge.store.blacklist import Blacklist, Outstanding
+from bridge.store.database import Database, Executor
+from bridge.store.grants import Grants, StoredGrant
+from bridge.store.users import StoredUser, Users, is_storable
+from bridge.tokens import Chain, RefreshClaims, TokenVerifier, Turn, turn_of
+
+__all__ = ["RefreshRefused", "Refreshing"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshRefused:
+    """Spent, ended, expired, of a changed password or of nobody: nobody outside learns which."""
+
+
+class Refreshing:
+    """Lets refresh tokens take turns.
+
+    Args:
+        blacklist: the site's own record of refresh tokens; None where it keeps none.
+        grace: how long after a refresh its lost answer may be asked for again.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        users: Users,
+        grants: Grants,
+        blacklist: Blacklist | None,
+        continuity: Continuity,
+        ending: Ending,
+        verifier: TokenVerifier,
+        pairs: TokenPairs,
+        recorder: Recorder,
+        grace: timedelta,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._users = users
+        self._grants = grants
+        self._blacklist = blacklist
+        self._continuity = continuity
+        self._ending = ending
+        self._verifier = verifier
+        self._pairs = pairs
+        self._recorder = recorder
+        self._grace = grace
+        self._clock = clock
+
+    async def refresh(
+        self, token: str, *, scope: Collection[str] | None = None, device: str = ""
+    ) -> Granted | RefreshRefused:
+        """Exchange a refresh token of either app (RFC 6749 section 6), once.
+
+        Of several requests at a time one rotates the token; the others, and a client whose answer got lost, are given
+        the same successor again. A token that comes back later ends its whole grant (RFC 9700 section 4.14.2).
+
+        Args:
+            token: the refresh token.
+            scope: a narrower one for the access token; None for the grant's.
+            device: what the client calls itself, for a grant that begins with a token of the site.
+
+        Raises:
+            MalformedRequest: ``invalid_scope``, more is asked for than was granted; the token is not spent.
+            DatabaseError: whether it was rotated is not known; it may be tried again.
+        """
+        self._pairs.refuse_to_be_misread()
+        try:
+            claims = self._verifier.verify_refresh(token)
+        except InvalidToken:
+            return await self._refused()
+        if claims.is_scoped and not claims.scope:
+            return await self._refused(claims.user_id)  # limited to something that cannot be read
+        _refuse_to_widen(claims.scope, scope)
+        async with self._database.transaction() as transaction:
+            outcome = await self._exchange(claims, device, transaction)
+            if isinstance(outcome, StoredGrant):
+                narrowed = None if scope is None else tuple(scope)
+                return await self._pairs.of(outcome, scope=narrowed, executor=transaction)
+        return await self._refused(claims.user_id, is_reused=outcome is Turn.REUSED)
+
+    async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Turn | None:
+        """Give the grant with its newest refresh token; else that the token was reused, or None if it is refused."""
+        user = await self._users.with_password(claims.user_id, executor=executor)
+        if user is None or not user.is_active or not is_storable(claims.token_id):
+            return None
+        grant = await self._locked(claims, executor)
+        if grant is None:
+            return await self._begin_with(claims, user, device, executor)
+        if grant.user_id != user.id or not grant.is_alive(self._clock()):
+            return None
+        if not await self._continuity.holds(user, grant.auth_hash, executor=executor):
+            await self._ending.end(grant.id, user_id=user.id, by=EndedBy.PASSWORD, executor=executor)
+            return None
+        return await self._take_turn(grant, claims, user, executor)
+
+    async def _locked(self, claims: RefreshClaims, executor: Executor) -> StoredGrant | None:
+        if claims.session_id is None:
+            return await self._grants.locked_of_opener(claims.token_id, executor=executor)
+        if not is_storable(claims.session_id):
+            return None
+        return await self._grants.locked(claims.session_id, executor=executor)
+
+    async def _take_turn(
+        self, grant: StoredGrant, claims: RefreshClaims, user: StoredUser, executor: Executor
+    ) -> StoredGrant | Turn:
+        now = self._clock()
+        chain = Chain(
+            current=grant.current_token_id,
+            previous=grant.previous_token_id,
+            rotated_at=grant.rotated_at,
+            spent=await self._spent({claims.token_id, grant.current_token_id}, executor),
+        )
+        turn = turn_of(claims.token_id, issued_at=claims.issued_at, chain=chain, now=now, grace=self._grace)
+        if turn is Turn.REPEAT:
+            return grant
+        if turn is Turn.REUSED:
+            await self._ending.end(grant.id, user_id=user.id, by=EndedBy.REUSE, executor=executor)
+            return turn
+        rotated = replace(
+            grant,
+            current_token_id=uuid.uuid4().hex,
+            previous_token_id=claims.token_id,
+            rotated_at=now,
+            auth_hash=self._continuity.auth_hash(user.encoded),
+        )
+        await self._spend(claims, executor)
+        await self._grants.rotate(rotated, executor=executor)
+        return rotated
+
+    async def _begin_with(
+        self, claims: RefreshClaims, user: StoredUser, device: str, executor: Executor
+    ) -> StoredGrant | Turn | None:
+        """Open a grant with a refresh token of the site, which knows of none."""
+        if claims.is_own or claims.session_id is not None:
+            return None  # its grant is gone
+        if claims.token_id in (await self._spent({claims.token_id}, executor) or ()):
+            return await self._continue_begun(claims, user, executor)
+        auth_hash = self._continuity.auth_hash(user.encoded)
+        begun = replace(
+            self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device),
+            scope=claims.scope,
+            previous_token_id=claims.token_id,
+            opened_by=claims.token_id,
+        )
+        if await self._grants.open(begun, executor=executor):
+            await self._spend(claims, executor)
+            return begun
+        return await self._continue_begun(claims, user, executor)
+
+    async def _continue_begun(
+        self, claims: RefreshClaims, user: StoredUser, executor: Executor
+    ) -> StoredGrant | Turn | None:
+        """Go on with the grant that another request has begun since this one looked; else the site spent the token."""
+        grant = await self._grants.locked_of_opener(claims.token_id, executor=executor)
+        if grant is None or grant.user_id != user.id or not grant.is_alive(self._clock()):
+            return None
+        return await self._take_turn(grant, claims, user, executor)
+
+    async def _spent(self, token_ids: set[str], executor: Executor) -> frozenset[str] | None:
+        return None if self._blacklist is None else await self._blacklist.among(token_ids, executor=executor)
+
+    async def _spend(self, claims: RefreshClaims, executor: Executor) -> None:
+        """Let the site take the token no more, whoever issued it."""
+        if self._blacklist is None:
+            return
+        now = self._clock()
+        listed = Outstanding(claims.token_id, claims.user_id, "", claims.issued_at or now, claims.expires_at)
+        await self._blacklist.list(listed, executor=executor)
+        await self._blacklist.spend({claims.token_id}, now=now, executor=executor)
+
+    async def _refused(self, user_id: str | None = None, *, is_reused: bool = False) -> RefreshRefused:
+        await self._recorder.record(Event.REFRESH_REUSED if is_reused else Event.REFRESH_REFUSED, user_id=user_id)
+        return RefreshRefused()
+
+
+def _refuse_to_widen(granted: Collection[str], asked: Collection[str] | None) -> None:
+    """Let a scope only be narrowed (RFC 6749 section 6); a login without any is unrestricted."""
+    if granted and asked is not None and not set(asked) <= set(granted):
+        raise MalformedRequest("The scope is more than was granted", code="invalid_scope")

@@ -1,0 +1,16 @@
+"""Puts the services together from settings, database and site profile."""
+
+from bridge.web.composition.bridge import Bridge, compose
+from bridge.web.composition.parts import Foundation
+from bridge.web.composition.site import longest_idle, preconditions_of, site_profile, upgrading_of, users_of
+
+__all__ = [
+    "Bridge",
+    "Foundation",
+    "compose",
+    "longest_idle",
+    "preconditions_of",
+    "site_profile",
+    "upgrading_of",
+    "users_of",
+]

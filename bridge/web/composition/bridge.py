@@ -1,0 +1,160 @@
+"""The running bridge: every use case, built from its parts."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from pydantic import SecretStr
+
+from bridge.errors import ConfigurationError
+from bridge.passwords.decoy import decoy_value
+from bridge.passwords.parameters import Argon2Parameters
+from bridge.passwords.validation import PasswordRules
+from bridge.profile import CsrfProfile, SiteProfile, UserTable
+from bridge.services.accounts import Accounts
+from bridge.services.ending import Ending
+from bridge.services.granting import Granting
+from bridge.services.identity import Identity
+from bridge.services.introspection import Introspection
+from bridge.services.keys import Discovery
+from bridge.services.login import Login, Rehashing
+from bridge.services.permissions import Permissions
+from bridge.services.preconditions import Preconditions, Safety
+from bridge.services.refreshing import Refreshing
+from bridge.services.reporting import Reporting
+from bridge.services.second_factors import SecondFactors
+from bridge.sessions.csrf import CsrfRules
+from bridge.store.activity import Activity
+from bridge.store.census import Census
+from bridge.store.database import Database
+from bridge.tokens import KeySet
+from bridge.web.composition.parts import Foundation, Parts, parts_of
+from bridge.web.composition.site import site_sessions, upgrading_of
+from bridge.web.settings import Settings
+
+__all__ = ["Bridge", "compose"]
+
+_logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """The running bridge: its use cases, as the site profile has them."""
+
+    database: Database
+    registry: CollectorRegistry
+    profile: SiteProfile | None
+    keys: KeySet
+    discovery: Discovery
+    preconditions: Preconditions
+    safety: Safety
+    registration_open: bool
+    introspection_clients: Mapping[str, SecretStr]
+    login: Login
+    second_factors: SecondFactors
+    granting: Granting
+    refreshing: Refreshing
+    ending: Ending
+    identity: Identity
+    session_cookie: str
+    csrf_rules: CsrfRules
+    introspection: Introspection
+    permissions: Permissions
+    accounts: Accounts
+    reporting: Reporting
+
+
+def compose(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -> Bridge:
+    """Build every use case; cheap enough to do again when the site publishes a new profile, or keys come and go."""
+    settings, database, clock = foundation.settings, foundation.database, foundation.clock
+    table = profile.user_table if profile else UserTable()
+    parts = parts_of(foundation, profile, keys)
+    return Bridge(
+        database=database,
+        registry=foundation.registry,
+        profile=profile,
+        keys=keys,
+        discovery=Discovery(keys=keys, issuer=settings.issuer, clock=clock),
+        preconditions=parts.preconditions,
+        safety=foundation.safety,
+        registration_open=settings.registration == "on",
+        introspection_clients=settings.introspection_clients,
+        login=_login(foundation, profile, parts),
+        second_factors=parts.second_factors,
+        granting=Granting(database=database, grants=parts.grants, continuity=parts.continuity, pairs=parts.pairs),
+        refreshing=_refreshing(foundation, parts),
+        ending=parts.ending,
+        identity=parts.identity,
+        session_cookie=site_sessions(profile).cookie_name,
+        csrf_rules=_csrf_rules(profile.csrf if profile else CsrfProfile()),
+        introspection=Introspection(
+            identity=parts.identity,
+            users=parts.users,
+            grants=parts.grants,
+            blacklist=parts.blacklist,
+            continuity=parts.continuity,
+            verifier=parts.verifier,
+            database=database,
+            clock=clock,
+        ),
+        permissions=Permissions(parts.users),
+        accounts=Accounts(
+            users=parts.users,
+            policy=parts.policy,
+            pool=foundation.pool,
+            rules=_rules(settings, profile),
+            site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
+            clock=clock,
+        ),
+        reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
+    )
+
+
+def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) -> Login:
+    settings, database, clock = foundation.settings, foundation.database, foundation.clock
+    return Login(
+        database=database,
+        users=parts.users,
+        policy=parts.policy,
+        pool=foundation.pool,
+        upgrading=upgrading_of(settings, database, profile, clock),
+        rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
+        lockout=parts.lockout,
+        second_factors=parts.second_factors,
+        preconditions=parts.preconditions,
+        recorder=foundation.recorder,
+        clock=clock,
+        decoy=decoy_value(profile.argon2_parameters if profile else Argon2Parameters()),
+    )
+
+
+def _refreshing(foundation: Foundation, parts: Parts) -> Refreshing:
+    return Refreshing(
+        database=foundation.database,
+        users=parts.users,
+        grants=parts.grants,
+        blacklist=parts.blacklist,
+        continuity=parts.continuity,
+        ending=parts.ending,
+        verifier=parts.verifier,
+        pairs=parts.pairs,
+        recorder=foundation.recorder,
+        grace=foundation.settings.grant_times.grace,
+        clock=foundation.clock,
+    )
+
+
+def _csrf_rules(site: CsrfProfile) -> CsrfRules:
+    return CsrfRules(**{each.name: getattr(site, each.name) for each in fields(CsrfRules)})
+
+
+def _rules(settings: Settings, profile: SiteProfile | None) -> PasswordRules | None:
+    if profile is None:
+        return None
+    try:
+        return PasswordRules(profile.validators, allowed=settings.password_validators)
+    except ConfigurationError as exc:
+        _logger.warning("%s", exc)
+        return None

@@ -1,0 +1,155 @@
+"""What several use cases are built from."""
+
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from bridge.passwords.encoded import ALGORITHMS
+from bridge.passwords.parameters import Argon2Parameters
+from bridge.passwords.policy import PasswordPolicy
+from bridge.passwords.pool import HashingPool
+from bridge.profile import SimpleJwtProfile, SiteProfile
+from bridge.services.clock import Clock
+from bridge.services.ending import Ending
+from bridge.services.identity import Identity
+from bridge.services.keys import KeySource
+from bridge.services.lineage import Continuity
+from bridge.services.lockout import Lockout
+from bridge.services.preconditions import Preconditions, Safety
+from bridge.services.recording import Recorder
+from bridge.services.second_factors import SecondFactors
+from bridge.services.sessions import SiteSessions
+from bridge.services.token_pairs import TokenPairs
+from bridge.store.blacklist import Blacklist
+from bridge.store.database import Database
+from bridge.store.grants import Grants
+from bridge.store.lineage import Lineage
+from bridge.store.revocations import Revocations
+from bridge.store.users import Users
+from bridge.tokens import KeySet, TokenIssuer, TokenVerifier
+from bridge.web.composition.second_factors import lockout_of, second_factors_of
+from bridge.web.composition.site import preconditions_of, sessions_in, site_sessions, users_of
+from bridge.web.settings import Settings
+
+__all__ = ["Foundation", "Parts", "parts_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What lives as long as the process, whatever the site profile says."""
+
+    settings: Settings
+    database: Database
+    pool: HashingPool
+    recorder: Recorder
+    registry: CollectorRegistry
+    safety: Safety
+    key_source: KeySource
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What several use cases are built from."""
+
+    users: Users
+    lockout: Lockout
+    second_factors: SecondFactors
+    policy: PasswordPolicy
+    preconditions: Preconditions
+    grants: Grants
+    blacklist: Blacklist | None
+    continuity: Continuity
+    pairs: TokenPairs
+    verifier: TokenVerifier
+    ending: Ending
+    identity: Identity
+
+
+def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -> Parts:
+    """Build them."""
+    settings, database, clock = foundation.settings, foundation.database, foundation.clock
+    users, grants = users_of(database, profile), Grants(database)
+    verifier = _verifier(settings, profile, keys, clock)
+    keeps_blacklist = profile is not None and profile.simple_jwt is not None and profile.simple_jwt.keeps_blacklist
+    blacklist = Blacklist(users) if keeps_blacklist else None
+    continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
+    target = profile.argon2_parameters if profile else Argon2Parameters()
+    lockout = lockout_of(database, users, profile, clock)
+    return Parts(
+        users=users,
+        lockout=lockout,
+        second_factors=second_factors_of(
+            settings,
+            database=database,
+            users=users,
+            profile=profile,
+            lockout=lockout,
+            recorder=foundation.recorder,
+            clock=clock,
+        ),
+        policy=PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS),
+        preconditions=preconditions_of(settings, database, profile, clock, keys=keys),
+        grants=grants,
+        blacklist=blacklist,
+        continuity=continuity,
+        pairs=TokenPairs(
+            issuer=TokenIssuer(
+                keys=keys,
+                issuer=settings.issuer,
+                audience=settings.audience,
+                lifetime=settings.access_lifetime,
+            ),
+            blacklist=blacklist,
+            times=settings.grant_times,
+            clock=clock,
+            site_misreads=_site_misreads(profile),
+        ),
+        verifier=verifier,
+        ending=Ending(
+            database=database,
+            grants=grants,
+            revocations=Revocations(database),
+            blacklist=blacklist,
+            sessions=sessions_in(database, profile) if site_sessions(profile).storage == "table" else None,
+            verifier=verifier,
+            clock=clock,
+        ),
+        identity=Identity(
+            verifier=verifier,
+            users=users,
+            continuity=continuity,
+            sessions=_sessions(foundation, profile, users=users, continuity=continuity),
+        ),
+    )
+
+
+def _sessions(
+    foundation: Foundation, profile: SiteProfile | None, *, users: Users, continuity: Continuity
+) -> SiteSessions:
+    return SiteSessions(
+        profile=site_sessions(profile),
+        secrets=foundation.settings.django_secrets,
+        sessions=sessions_in(foundation.database, profile),
+        users=users,
+        continuity=continuity,
+        clock=foundation.clock,
+    )
+
+
+def _verifier(settings: Settings, profile: SiteProfile | None, keys: KeySet, clock: Clock) -> TokenVerifier:
+    site = (profile.simple_jwt if profile else None) or SimpleJwtProfile()
+    return TokenVerifier(
+        keys=keys,
+        issuer=settings.issuer,
+        audience=settings.audience,
+        site_issuer=site.issuer,
+        site_audience=site.audience,
+        site_tokens=site.tokens_can_be_read,
+        clock=clock,
+    )
+
+
+def _site_misreads(profile: SiteProfile | None) -> bool:
+    """Tell whether the site's API would take our `user_id`, a primary key, for another field's value."""
+    return profile is not None and profile.simple_jwt is not None and not profile.simple_jwt.user_id_field_is_key
