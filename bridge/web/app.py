@@ -14,6 +14,7 @@ from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
 from prometheus_client import CollectorRegistry
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import bridge
 from bridge import findings
@@ -73,6 +74,9 @@ def create_app(
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     register_handlers(app)
     app.add_middleware(VaryMiddleware)
+    if settings.trusted_proxies:
+        # The last one added is the first to see a request: all others know the client and its scheme.
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     own = (auth.router, mfa.router, grants.router, users.router, migration.router, wellknown.router, health.router)
     for router in (*own, *routers):
         app.include_router(router)

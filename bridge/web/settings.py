@@ -3,6 +3,7 @@
 import difflib
 import os
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -110,6 +111,7 @@ class Settings(KeySettings):
     rehash_journal_key: str | None = None
     rehash_journal_days: Annotated[int, Field(ge=1, le=3650)] = 30
     registration: Literal["on", "off"] = "off"
+    trusted_proxies: tuple[str, ...] = ()
     password_validators: tuple[str, ...] = ()
     endpoints: tuple[str, ...] = ()
 
@@ -119,6 +121,16 @@ class Settings(KeySettings):
         if len(secret.get_secret_value()) < _MINIMUM_SECRET_LENGTH:
             raise ValueError(f"it is weak: shorter than {_MINIMUM_SECRET_LENGTH} characters")
         return secret
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            try:
+                ip_network(each)
+            except ValueError as exc:
+                raise ValueError(f"{each!r} is neither an address nor a network") from exc
+        return proxies
 
     @field_validator("introspection_clients")
     @classmethod
