@@ -75,6 +75,8 @@ def table(heading: str) -> list[list[str]]:
 SETTINGS_BEFORE: Final = f"""
 from django.conf.global_settings import PASSWORD_HASHERS
 SECRET_KEY = {DJANGO_SECRET_KEY!r}
+REST_FRAMEWORK = {{}}
+SIMPLE_JWT = {{}}
 """
 
 
@@ -175,8 +177,7 @@ LOGIN_SECONDS: Final = 60.0  # hashes at Django's full cost, on whatever machine
 def beside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, str]]:
     """The site that README makes, and the address of the bridge that serves README's endpoint beside it."""
     site = bridged_site(README, tmp_path_factory.mktemp("beside"))
-    (endpoint,) = snippets_of_file(README, "shop_api.py")
-    (site.folder / "shop_api.py").write_text(endpoint)
+    (site.folder / "shop_api.py").write_text("".join(snippets_of_file(README, "shop_api.py")))
     (options,) = (options for options in commands(README, "bridge", "serve") if options)
     with serving(site.database_url, site.folder, *options, BRIDGE_SIGNING_KEY=DJANGO_SECRET_KEY) as (address, _):
         yield site, address
@@ -194,6 +195,14 @@ def test_a_login_as_in_readme_upgrades_the_hash(beside: tuple[Site, str]):
     log_in(address)
 
     assert site.stored_password().startswith("argon2$argon2id$")
+
+
+def test_the_guarded_endpoint_of_readme_asks_for_the_group(beside: tuple[Site, str]):
+    _, address = beside
+
+    refused = httpx.post(f"{address}/orders/7/ship", headers=log_in(address))
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "group_required")
 
 
 def test_the_endpoint_of_readme_knows_who_is_asking(beside: tuple[Site, str]):
