@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -64,6 +65,8 @@ def steps(demo: RunningDemo) -> tuple[Step, ...]:
         Step("A token of the bridge opens the site", play.bridge_token_at_the_site),
         Step("A SimpleJWT token of the site opens the bridge", play.site_token_at_the_bridge),
         Step("The migrated endpoint shows what the site's shows", play.same_items),
+        Step("A session of the site opens the migrated endpoint", play.session_at_the_bridge),
+        Step("One login is refreshed at both apps; a token that comes back ends it in both", play.refresh),
         Step("Logout revokes the token at once, in both apps", play.logout),
         Step("Wrong password, no such user, inactive, no password: one answer", play.refusals),
         Step("The report is for staff", play.staff_only),
@@ -136,6 +139,36 @@ class _Play:
         _require(here == there, f"bridge {here}, Django {there}")
         yield f"bridge GET /users/me/items/ == Django GET /api/items/: {len(here)} items"
 
+    def session_at_the_bridge(self) -> Iterator[str]:
+        """Log in at the site's form, and bring its cookie here; once without the CSRF token."""
+        with self._browser("argon2") as browser:
+            cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
+            guarded = {"X-CSRFToken": browser.cookies["csrftoken"]}
+            me = _ok(httpx.get(f"{self._demo.bridge}/users/me/", headers=cookie, timeout=_TIMEOUT))
+            url = f"{self._demo.bridge}/auth/session"
+            forged = httpx.post(url, headers=cookie, timeout=_TIMEOUT)
+            _require(forged.status_code == httpx.codes.FORBIDDEN, f"without CSRF token: {forged.status_code}")
+            exchanged = _ok(httpx.post(url, headers=cookie | guarded, timeout=_TIMEOUT)).json()
+        whoami = self._django_get("/whoami/", exchanged["access_token"]).json()["username"]
+        yield f"bridge GET /users/me/ {me.status_code} {me.json()['username']}, by the cookie of Django's form"
+        yield f"bridge POST /auth/session {forged.status_code} without CSRF token, with it 200; Django knows {whoami}"
+
+    def refresh(self) -> Iterator[str]:
+        """Pass one login's refresh token from app to app, and then show an old one again."""
+        login = _ok(httpx.post(f"{self._demo.bridge}/auth/token", data=_form("argon2", PASSWORD), timeout=_TIMEOUT))
+        first = login.json()["refresh_token"]
+        at_site = _ok(httpx.post(f"{self._demo.django}/api/token/refresh/", data={"refresh": first}, timeout=_TIMEOUT))
+        here = f"{self._demo.bridge}/auth/refresh"
+        newest = _ok(httpx.post(here, json={"refresh_token": at_site.json()["refresh"]}, timeout=_TIMEOUT)).json()
+        self._bridge_get("/users/me/", newest["access_token"])
+        yield "bridge POST /auth/token -> Django POST /api/token/refresh/ -> bridge POST /auth/refresh: 200, 200, 200"
+        replayed = httpx.post(here, json={"refresh_token": first}, timeout=_TIMEOUT).status_code
+        me = httpx.get(f"{self._demo.bridge}/users/me/", headers=_bearer(newest["access_token"]), timeout=_TIMEOUT)
+        site = self._django_get("/whoami/", newest["access_token"])
+        statuses = (replayed, me.status_code, site.status_code)
+        _require(statuses == (401, 401, 302), f"after the first one came back: {statuses}")
+        yield f"the first one again: {replayed}; the newest access token then: {me.status_code}, Django {site.status_code}"
+
     def logout(self) -> Iterator[str]:
         """Log out, and try the token again in both apps."""
         token = self._bridge_token("argon2")
@@ -186,7 +219,14 @@ class _Play:
         return httpx.get(f"{self._demo.django}{path}", headers=_bearer(token), timeout=_TIMEOUT)
 
     def _django_login(self, username: str) -> int:
-        """Log in through the site's own form, as a browser does; give the status, which is a redirect."""
+        """Log in through the site's own form; give the status, which is a redirect."""
+        with self._browser(username) as browser:
+            _require("sessionid" in browser.cookies, "Django opened no session")
+        return httpx.codes.FOUND
+
+    @contextmanager
+    def _browser(self, username: str) -> Iterator[httpx.Client]:
+        """Log in through the site's own form, as a browser does, and give the browser."""
         with httpx.Client(base_url=self._demo.django, timeout=_TIMEOUT) as browser:
             browser.get("/accounts/login/")
             form = {
@@ -196,8 +236,7 @@ class _Play:
             }
             answer = browser.post("/accounts/login/", data=form)
             _require(answer.status_code == httpx.codes.FOUND, f"Django's login answered {answer.status_code}")
-            _require("sessionid" in browser.cookies, "Django opened no session")
-            return answer.status_code
+            yield browser
 
     def _stored(self, username: str) -> str:
         row = asyncio.run(_fetch(self._demo.database_url, _STORED, {"username": username}))
