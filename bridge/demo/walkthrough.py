@@ -167,7 +167,7 @@ class _Play:
         site = self._django_get("/whoami/", newest["access_token"])
         statuses = (replayed, me.status_code, site.status_code)
         _require(statuses == (401, 401, 302), f"after the first one came back: {statuses}")
-        yield f"the first one again: {replayed}; the newest access token then: {me.status_code}, Django {site.status_code}"
+        yield f"the first one again: {replayed}; its newest access token: {me.status_code}, Django {site.status_code}"
 
     def logout(self) -> Iterator[str]:
         """Log out, and try the token again in both apps."""
