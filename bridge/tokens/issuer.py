@@ -60,7 +60,8 @@ class TokenIssuer:
     def _signed(self, claims: TokenClaims, *, kind: str, header_type: str) -> str:
         if claims.issued_at is None:
             raise ValueError("a token of ours says when it was issued")
-        payload = self._payload(claims) | {"token_type": kind}
+        # What SimpleJWT and ninja-jwt look at, and what allauth does.
+        payload = self._payload(claims) | {"token_type": kind, "token_use": kind}
         key = self._keys.signing(now=claims.issued_at)
         named = {} if key.kid is None else {"kid": key.kid}
         return jwt.encode(payload, key.private, key.algorithm, {"typ": header_type, **named})

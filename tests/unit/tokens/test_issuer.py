@@ -31,7 +31,7 @@ def decoded(token: str) -> dict[str, Any]:
 # Its form -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_token_has_the_claims_of_rfc_9068_and_of_simplejwt(now: datetime):
+def test_a_token_has_the_claims_of_rfc_9068_of_simplejwt_and_of_allauth(now: datetime):
     token, claims = issuer().issue(user_id="7", now=now, scope=("read", "write"), session_id="grant")
 
     issued_at = int(now.timestamp())
@@ -46,6 +46,7 @@ def test_a_token_has_the_claims_of_rfc_9068_and_of_simplejwt(now: datetime):
         "scope": "read write",
         "sid": "grant",
         "token_type": "access",
+        "token_use": "access",
         "user_id": "7",
     }
 
