@@ -54,6 +54,14 @@ GRANT DELETE ON "bridge_rehash_journal" TO "bridge";
 GRANT SELECT ON "bridge_second_factor" TO "bridge";
 GRANT INSERT ON "bridge_second_factor" TO "bridge";
 GRANT UPDATE ON "bridge_second_factor" TO "bridge";
+GRANT SELECT ON "token_blacklist_outstandingtoken" TO "bridge";
+GRANT INSERT ON "token_blacklist_outstandingtoken" TO "bridge";
+GRANT SELECT ON "token_blacklist_blacklistedtoken" TO "bridge";
+GRANT INSERT ON "token_blacklist_blacklistedtoken" TO "bridge";
+"""
+SEQUENCES: Final = """\
+GRANT USAGE ON SEQUENCE public.token_blacklist_blacklistedtoken_id_seq TO "bridge";
+GRANT USAGE ON SEQUENCE public.token_blacklist_outstandingtoken_id_seq TO "bridge";
 """
 UPDATES: Final = 'GRANT UPDATE ("email", "first_name", "last_name") ON "auth_user" TO "bridge";'
 INSERTS: Final = 'GRANT INSERT ON "auth_user" TO "bridge";'
@@ -66,7 +74,7 @@ def test_the_stock_tables_rights_are_printed(run: Run, database_url: str):
     done = run("privileges", url=database_url)
 
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == STOCK
+    assert done.stdout == STOCK + (SEQUENCES if database_url.startswith("postgresql") else "")
 
 
 @pytest.mark.parametrize(
