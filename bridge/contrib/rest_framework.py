@@ -97,7 +97,7 @@ class TokenRefreshSerializer(simple_jwt.TokenRefreshSerializer):
                 _follow(refresh, grant, user, rotates=rotates)
         if grant is None:
             raise TokenError("Token is invalid")
-        data = {"access": str(refresh.access_token)}
+        data = {"access": str(_access_token(refresh))}
         return data | {"refresh": str(refresh)} if rotates else data
 
     def _user_of(self, refresh: Token) -> AbstractBaseUser:
@@ -146,6 +146,14 @@ def _follow(refresh: Any, grant: Grant, user: AbstractBaseUser, *, rotates: bool
     refresh["iat"] = int(rotated_at.timestamp())
     refresh["exp"] = int(expires_at.timestamp())
     blacklist.record(user, _claims(refresh, user), text=str(refresh), using=database())
+
+
+def _access_token(refresh: Any) -> Any:
+    access = refresh.access_token
+    if "token_use" in access:
+        # SimpleJWT copies what it does not know, and allauth goes by this.
+        access["token_use"] = "access"  # noqa: S105  # a claim
+    return access
 
 
 @cache

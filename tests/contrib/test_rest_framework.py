@@ -434,6 +434,7 @@ def test_a_refresh_token_of_the_bridge_rotates_here(site: Client, ada: User):
 
     assert {read(pair["access"])["sid"], read(pair["refresh"])["sid"]} == {grant.pk}
     assert read(pair["refresh"])["iss"] == "bridge"
+    assert (read(pair["access"])["token_use"], read(pair["refresh"])["token_use"]) == ("access", "refresh")
     assert opens(site, pair["access"])
 
 
