@@ -72,8 +72,7 @@ class Ending:
             ):
                 await self._end_session(grant, transaction)
             if self._blacklist is not None:
-                live = await self._blacklist.live(claims.user_id, now=now, executor=transaction)
-                await self._blacklist.spend([token_id for token_id, _ in live], now=now, executor=transaction)
+                await self._blacklist.spend_all(claims.user_id, now=now, executor=transaction)
 
     async def alive(self, user_id: str) -> Sequence[StoredGrant]:
         """Give a user's grants, the last used first; at most 200."""

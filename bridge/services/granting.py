@@ -11,6 +11,7 @@ from bridge.services.sessions import SiteSession
 from bridge.services.token_pairs import Granted, TokenPairs
 from bridge.store.database import Database
 from bridge.store.grants import Grants, StoredGrant
+from bridge.store.sessions import Sessions
 from bridge.store.users import StoredUser
 
 __all__ = ["Granting"]
@@ -21,9 +22,12 @@ _logger: Final = logging.getLogger(__name__)
 class Granting:
     """Keeps logins going."""
 
-    def __init__(self, *, database: Database, grants: Grants, continuity: Continuity, pairs: TokenPairs) -> None:
+    def __init__(
+        self, *, database: Database, grants: Grants, sessions: Sessions, continuity: Continuity, pairs: TokenPairs
+    ) -> None:
         self._database = database
         self._grants = grants
+        self._sessions = sessions
         self._continuity = continuity
         self._pairs = pairs
 
@@ -40,7 +44,7 @@ class Granting:
         Raises:
             ConfigurationError: the site would take the tokens for another user's.
         """
-        self._pairs.refuse_to_be_misread()
+        self._pairs.refuse_if_hindered()
         auth_hash = self._continuity.auth_hash(user.encoded)
         grant = replace(self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device), scope=tuple(scope))
         try:
@@ -49,18 +53,30 @@ class Granting:
             _logger.warning("no grant kept for user %s: %s", user.id, type(exc).__name__)
             return self._pairs.access_only(user.id, scope=grant.scope)
 
-    async def open_for(self, session: SiteSession, *, device: str = "") -> Granted:
+    async def open_for(self, session: SiteSession, *, device: str = "") -> Granted | None:
         """Open a grant for whoever is logged in by a session of the site; the two end together.
+
+        None if the session has ended meanwhile.
 
         Raises:
             ConfigurationError: as in ``open``.
             DatabaseError: the grant cannot be kept.
         """
-        self._pairs.refuse_to_be_misread()
+        self._pairs.refuse_if_hindered()
         grant = self._pairs.new_grant(session.user.id, auth_hash=session.auth_hash, device=device)
-        return await self._keep(replace(grant, session_key=session.key or ""))
+        try:
+            return await self._keep(replace(grant, session_key=session.key or ""))
+        except _SessionEnded:
+            return None
 
     async def _keep(self, grant: StoredGrant) -> Granted:
         async with self._database.transaction() as transaction:
             await self._grants.open(grant, executor=transaction)
+            # Looked at once the grant is there: a logout before has taken the row, one after finds the grant.
+            if grant.session_key and not await self._sessions.exists(grant.session_key, executor=transaction):
+                raise _SessionEnded
             return await self._pairs.of(grant, executor=transaction)
+
+
+class _SessionEnded(Exception):
+    """Takes the grant back with its transaction."""

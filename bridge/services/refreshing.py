@@ -31,6 +31,7 @@ class Refreshing:
     Args:
         blacklist: the site's own record of refresh tokens; None where it keeps none.
         grace: how long after a refresh its lost answer may be asked for again.
+        knows_site: whether the site has published its profile, and with it where it notes which tokens are spent.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Refreshing:
         recorder: Recorder,
         grace: timedelta,
         clock: Clock,
+        knows_site: bool,
     ) -> None:
         self._database = database
         self._users = users
@@ -59,6 +61,7 @@ class Refreshing:
         self._recorder = recorder
         self._grace = grace
         self._clock = clock
+        self._knows_site = knows_site
 
     async def refresh(
         self, token: str, *, scope: Collection[str] | None = None, device: str = ""
@@ -77,7 +80,7 @@ class Refreshing:
             MalformedRequest: ``invalid_scope``, more is asked for than was granted; the token is not spent.
             DatabaseError: whether it was rotated is not known; it may be tried again.
         """
-        self._pairs.refuse_to_be_misread()
+        self._pairs.refuse_if_hindered()
         try:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
@@ -94,10 +97,13 @@ class Refreshing:
 
     async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Turn | None:
         """Give the grant with its newest refresh token; else that the token was reused, or None if it is refused."""
-        user = await self._users.with_password(claims.user_id, executor=executor)
-        if user is None or not user.is_active or not is_storable(claims.token_id):
+        if not is_storable(claims.token_id):
             return None
         grant = await self._locked(claims, executor)
+        # After the lock: whoever held it may have followed a re-hash, which an earlier look at the user would not show.
+        user = await self._users.with_password(claims.user_id, executor=executor)
+        if user is None or not user.is_active:
+            return None
         if grant is None:
             return await self._begin_with(claims, user, device, executor)
         if grant.user_id != user.id or not grant.is_alive(self._clock()):
@@ -147,6 +153,8 @@ class Refreshing:
         """Open a grant with a refresh token of the site, which knows of none."""
         if claims.is_own or claims.session_id is not None:
             return None  # its grant is gone
+        if not self._knows_site:
+            return None  # it may have been spent there
         if claims.token_id in (await self._spent({claims.token_id}, executor) or ()):
             return await self._continue_begun(claims, user, executor)
         auth_hash = self._continuity.auth_hash(user.encoded)
@@ -156,6 +164,8 @@ class Refreshing:
             previous_token_id=claims.token_id,
             opened_by=claims.token_id,
         )
+        # It is known for as long as the token could come back.
+        begun = replace(begun, expires_at=max(begun.expires_at, claims.expires_at))
         if await self._grants.open(begun, executor=executor):
             await self._spend(claims, executor)
             return begun

@@ -150,7 +150,9 @@ class SecondFactors:
 
         allauth opens no session before; django-otp does, and notes in it when it is given.
         """
-        return not session.otp_verified and await self._owners.has_otp(session.user.id)
+        if session.otp_device is not None and await self._owners.has_device(session.user.id, session.otp_device):
+            return False
+        return await self._owners.has_otp(session.user.id)
 
     async def require(
         self, user: StoredUser, *, factors: frozenset[Factor], scope: Collection[str]

@@ -30,7 +30,7 @@ class SiteSession:
         key: of its row; None where the cookie is the session.
         csrf_secret: what it holds where the site has CSRF_USE_SESSIONS.
         auth_hash: of the stored password that it hangs on by now.
-        otp_verified: whether django-otp was given a second factor in it.
+        otp_device: of django-otp, by which a second factor was given in it; None where none was.
         held: of the rights that were asked for, the user's.
     """
 
@@ -38,7 +38,7 @@ class SiteSession:
     key: str | None = field(repr=False)
     csrf_secret: str | None = field(repr=False)
     auth_hash: str = field(repr=False)
-    otp_verified: bool
+    otp_device: str | None
     held: Rights = NOTHING
 
 
@@ -86,7 +86,7 @@ class SiteSessions:
             key=cookie if self._profile.storage == "table" else None,
             csrf_secret=data.csrf_secret,
             auth_hash=self._continuity.auth_hash(found.user.encoded),
-            otp_verified=data.otp_device is not None,
+            otp_device=data.otp_device,
             held=found.held,
         )
 

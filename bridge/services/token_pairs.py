@@ -52,7 +52,7 @@ class TokenPairs:
 
     Args:
         blacklist: the site's own record of refresh tokens; None where it keeps none.
-        site_misreads: whether the site would take our tokens for another user's; then none is issued.
+        obstacle: why no tokens may be issued here; None where they may.
     """
 
     def __init__(
@@ -62,25 +62,22 @@ class TokenPairs:
         blacklist: Blacklist | None,
         times: GrantTimes,
         clock: Clock,
-        site_misreads: bool = False,
+        obstacle: ConfigurationError | None = None,
     ) -> None:
         self._issuer = issuer
         self._blacklist = blacklist
         self._times = times
         self._clock = clock
-        self._site_misreads = site_misreads
+        self._obstacle = obstacle
 
-    def refuse_to_be_misread(self) -> None:
-        """Issue nothing that the site would take for another user's.
+    def refuse_if_hindered(self) -> None:
+        """Issue nothing where it would open what it must not.
 
         Raises:
-            ConfigurationError: it would.
+            ConfigurationError: the obstacle.
         """
-        if self._site_misreads:
-            raise ConfigurationError(
-                "The site's SimpleJWT names users by another field than the primary key",
-                cure="Set USER_ID_FIELD in SIMPLE_JWT to the primary key's name.",
-            )
+        if self._obstacle is not None:
+            raise ConfigurationError(str(self._obstacle.args[0]), cure=self._obstacle.cure)
 
     def new_grant(self, user_id: str, *, auth_hash: str, device: str) -> StoredGrant:
         """Describe a grant that begins now; ``device`` is cut to 255 characters."""

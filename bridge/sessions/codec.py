@@ -41,7 +41,7 @@ class SessionData:
         backend: dotted path of the authentication backend that let the user in.
         auth_hash: of the password at that time, see ``bridge.sessions.auth_hash``.
         csrf_secret: where the site has CSRF_USE_SESSIONS.
-        otp_device: of django-otp, by which the second factor was given.
+        otp_device: ``persistent_id`` of django-otp's device by which the second factor was given.
     """
 
     user_id: str | None

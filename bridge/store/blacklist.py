@@ -70,6 +70,14 @@ class Blacklist:
             {**names, "now": self._users.site_time(now)},
         )
 
+    async def spend_all(self, user_id: str, *, now: datetime, executor: Executor) -> int:
+        """Blacklist all tokens of a user that are listed and have not expired; give their number."""
+        return await executor.execute(
+            f"INSERT INTO {_BLACKLISTED} (token_id, blacklisted_at) SELECT id, :now FROM {_OUTSTANDING}"
+            " WHERE user_id = :user_id AND expires_at > :now ON CONFLICT DO NOTHING",
+            {"user_id": self._users.native_key(user_id), "now": self._users.site_time(now)},
+        )
+
     async def live(self, user_id: str, *, now: datetime, executor: Executor) -> Sequence[tuple[str, str]]:
         """Give ``jti`` and text of a user's tokens that are neither expired nor blacklisted, the newest first."""
         rows = await executor.fetch_all(

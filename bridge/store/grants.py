@@ -141,14 +141,22 @@ class Grants:
         return [_grant(row) for row in rows]
 
     async def prune(self, *, rotated_before: datetime) -> int:
-        """Drop the grants whose last tokens have expired, ended or not; give their number."""
+        """Drop the grants whose last tokens have expired, ended or not; give their number.
+
+        One that began with a token of the site stays for as long as that token could come back.
+        """
         return await self._database.execute(
-            "DELETE FROM bridge_grant WHERE rotated_at < :before", {"before": rotated_before}
+            "DELETE FROM bridge_grant WHERE rotated_at < :before AND (opened_by IS NULL OR expires_at < :before)",
+            {"before": rotated_before},
         )
 
     async def _locked(self, column: str, value: str, executor: Executor) -> StoredGrant | None:
         # SQLite's transactions hold the whole file from their beginning.
-        lock = " FOR UPDATE" if self._database.dialect == "postgresql" else ""
+        lock = ""
+        if self._database.dialect == "postgresql":
+            # Whoever holds the row, at the site perhaps, must not hold up all of the bridge's connections.
+            await executor.execute("SET LOCAL lock_timeout = '5s'")
+            lock = " FOR UPDATE"
         row = await executor.fetch_one(f"SELECT * FROM bridge_grant WHERE {column} = :value{lock}", {"value": value})
         return None if row is None else _grant(row)
 

@@ -13,6 +13,7 @@ from bridge.store.privileges import Privilege, needed_privileges
 __all__ = ["Inspection"]
 
 _SAMPLE = 5
+_GUARDS = ("otp_totp_totpdevice", "otp_static_staticdevice", "mfa_authenticator", "axes_accessattempt")
 
 
 class Inspection:
@@ -49,6 +50,15 @@ class Inspection:
         except WriteRefused:
             return True
         return True
+
+    async def guards(self) -> frozenset[str]:
+        """Give those tables of second factors and lockouts that are there, readable or not."""
+        present = {
+            "postgresql": "to_regclass(:name) IS NOT NULL",
+            "sqlite": "EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name)",
+        }[self._database.dialect]
+        rows = {name: await self._database.fetch_one(f"SELECT {present} AS there", {"name": name}) for name in _GUARDS}
+        return frozenset(name for name, row in rows.items() if row and row["there"])
 
     async def missing_privileges(self) -> list[Privilege]:
         """Give the needed rights that this role lacks; on SQLite, where there are no roles, none."""

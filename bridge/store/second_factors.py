@@ -12,6 +12,7 @@ from bridge.store.users import Users
 
 __all__ = ["CodeMemory", "Factor", "Remembered", "SecondFactorOwners"]
 
+_LONGEST_NUMBER: Final = 18
 _CONFIRMED: Final = " WHERE user_id = :user_id AND confirmed"
 
 
@@ -38,6 +39,7 @@ class SecondFactorOwners:
         self._database = database
         self._users = users
         self._query = " UNION ".join(_selects(profile))
+        self._devices = dict(_devices(profile))
         self._of_otp = " UNION ".join(_selects(replace(profile, allauth=None)))
 
     async def factors(self, user_id: str) -> frozenset[Factor]:
@@ -50,10 +52,30 @@ class SecondFactorOwners:
         """Tell whether a user has a confirmed device of django-otp, in one statement."""
         return bool(await self._ask(self._of_otp, user_id))
 
+    async def has_device(self, user_id: str, persistent_id: str) -> bool:
+        """Tell whether a device of django-otp is still a user's, and confirmed (``django_otp.models.Device``)."""
+        model, _, number = persistent_id.rpartition("/")
+        table = self._devices.get(model)
+        if table is None or not (number.isascii() and number.isdigit()) or len(number) > _LONGEST_NUMBER:
+            return False
+        row = await self._database.fetch_one(
+            f"SELECT 1 AS one FROM {table}{_CONFIRMED} AND id = :id",
+            {"user_id": self._users.native_key(user_id), "id": int(number)},
+        )
+        return row is not None
+
     async def _ask(self, query: str, user_id: str) -> Sequence[Row]:
         if not query:
             return ()
         return await self._database.fetch_all(query, {"user_id": self._users.native_key(user_id)})
+
+
+def _devices(profile: SecondFactorProfile) -> Iterator[tuple[str, str]]:
+    """Give the models of django-otp that can be looked up, as a persistent id names them, and their tables."""
+    if profile.otp is not None and profile.otp.totp:
+        yield "otp_totp.totpdevice", "otp_totp_totpdevice"
+    if profile.otp is not None and profile.otp.static:
+        yield "otp_static.staticdevice", "otp_static_staticdevice"
 
 
 def _selects(profile: SecondFactorProfile) -> Iterator[str]:

@@ -33,6 +33,11 @@ class Sessions:
         )
         return None if row is None else row["session_data"]
 
+    async def exists(self, key: str, *, executor: Executor) -> bool:
+        """Tell whether a session is still there."""
+        row = await executor.fetch_one(f"SELECT 1 AS one FROM {SESSION_TABLE} WHERE session_key = :key", {"key": key})
+        return row is not None
+
     async def delete(self, key: str, *, executor: Executor | None = None) -> None:
         """End a session, as ``django.contrib.sessions.backends.db`` does; with ``cached_db`` a copy may live on."""
         await (executor or self._database).execute(

@@ -20,12 +20,14 @@ import bridge
 from bridge import findings
 from bridge.errors import ConfigurationError, DatabaseError
 from bridge.passwords.pool import HashingPool
+from bridge.profile import UserTable
 from bridge.services.clock import Clock, system_clock
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import open_database
 from bridge.store.grants import Grants
+from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
@@ -151,7 +153,11 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
     running: Bridge | None = getattr(app.state, "bridge", None)
     keys = await _present_keys(foundation, running)
     is_new = running is None or profile != running.profile or keys != running.keys
-    candidate = compose(foundation, profile, keys) if running is None or is_new else running
+    if running is None or is_new:
+        guards = frozenset() if profile else await Inspection(foundation.database, UserTable()).guards()
+        candidate = compose(foundation, profile, keys, guards=guards)
+    else:
+        candidate = running
     was_safe = foundation.safety.is_safe
     # The verdict first: nothing runs by a new profile under the old one's.
     await foundation.safety.look(candidate.preconditions)

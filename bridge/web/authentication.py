@@ -26,12 +26,15 @@ __all__ = [
     "CurrentSession",
     "PossibleLogin",
     "TokenBearer",
+    "UnlimitedBearer",
     "bridge_services",
     "current_login",
     "current_session",
     "login_of",
     "possible_login",
+    "refuse_limits",
     "token_bearer",
+    "unlimited_bearer",
 ]
 
 SESSION_SCHEME: Final = "DjangoSession"
@@ -141,6 +144,16 @@ CurrentSession = Annotated[SiteSession, Depends(current_session)]
 """The site's session that a request came with; 401 without one."""
 
 
+async def unlimited_bearer(bearer: TokenBearer) -> AuthenticatedByToken:
+    """Let no token pass that was given out for some scope only."""
+    refuse_limits(bearer.claims)
+    return bearer
+
+
+UnlimitedBearer = Annotated[AuthenticatedByToken, Depends(unlimited_bearer)]
+"""``TokenBearer`` for what is the users' own business, and not that of an application which they lent a scope to."""
+
+
 def login_of(request: Request) -> Authenticated | None:
     """Give who was found to be asking before in this request; None where nobody was, or nobody looked."""
     login: Authenticated | None = request.scope.get(_LOGIN)
@@ -163,14 +176,28 @@ async def _login(request: Request, bridge: Bridge, token: str | None, *, cookie:
     return login
 
 
+def refuse_limits(claims: AccessClaims | None) -> None:
+    """Refuse a token that is limited to some scope, whichever.
+
+    Raises:
+        Problem: 403 ``insufficient_scope``.
+    """
+    if claims is not None and claims.is_scoped:
+        raise _insufficient(())
+
+
 def _demand(scopes: Sequence[str], claims: AccessClaims) -> None:
     """Let a token pass that carries every scope, or is limited to none (RFC 6750 section 3.1)."""
     if not claims.is_scoped or set(scopes) <= set(claims.scope):
         return
+    raise _insufficient(scopes)
+
+
+def _insufficient(scopes: Sequence[str]) -> Problem:
     challenge = 'Bearer error="insufficient_scope"'
-    if all(_SCOPE_TOKEN.fullmatch(scope) for scope in scopes):
+    if scopes and all(_SCOPE_TOKEN.fullmatch(scope) for scope in scopes):
         challenge += f', scope="{" ".join(scopes)}"'
-    raise Problem(
+    return Problem(
         403,
         code="insufficient_scope",
         detail="The token was not given out for this",

@@ -27,10 +27,12 @@ from bridge.web.authentication import (
     PossibleLogin,
     TokenBearer,
     login_of,
+    refuse_limits,
 )
 from bridge.web.errors import Problem
 
 __all__ = [
+    "AccountUser",
     "BridgeServices",
     "CurrentLogin",
     "CurrentUser",
@@ -42,6 +44,7 @@ __all__ = [
     "StoredUser",
     "SuperUser",
     "TokenBearer",
+    "account_user",
     "current_user",
     "optional_user",
     "require_group",
@@ -60,6 +63,16 @@ async def current_user(login: CurrentLogin) -> StoredUser:
 
 CurrentUser = Annotated[StoredUser, Depends(current_user)]
 """The active user who is asking, by access token or by the site's session cookie; 401 without one."""
+
+
+async def account_user(login: CurrentLogin) -> StoredUser:
+    """Give the user who is asking, and no application that they lent a scope to."""
+    refuse_limits(login.claims)
+    return login.user
+
+
+AccountUser = Annotated[StoredUser, Depends(account_user)]
+"""``CurrentUser`` for what is the users' own business: 403 for a token that is limited to some scope."""
 
 
 async def optional_user(login: PossibleLogin) -> StoredUser | None:

@@ -6,9 +6,9 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from bridge.web.asking import calls_of, effective_routes
-from bridge.web.authentication import SESSION_SCHEME, current_login, possible_login, token_bearer
+from bridge.web.authentication import SESSION_SCHEME, current_login, possible_login, token_bearer, unlimited_bearer
 from bridge.web.composition import Bridge
-from bridge.web.dependencies import Requirement, staff_user, super_user
+from bridge.web.dependencies import Requirement, account_user, staff_user, super_user
 from bridge.web.routes import SiteRoute
 
 __all__ = ["DocumentedApp"]
@@ -57,6 +57,8 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
 
 def _refusals(operation: dict[str, Any], calls: list[object]) -> Iterator[str]:
     if any(scopes for scheme in operation.get("security", ()) for scopes in scheme.values()):
+        yield "insufficient_scope"
+    if account_user in calls or unlimited_bearer in calls:
         yield "insufficient_scope"
     if staff_user in calls:
         yield "staff_only"

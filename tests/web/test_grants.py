@@ -1,7 +1,7 @@
 """Where a login ends: logout, logout-all, one's own grants, revocation, and what introspection says of it."""
 
 import base64
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from rest_framework_simplejwt.tokens import AccessToken
 
-from tests.conftest import Cast, FrozenClock, Serve, log_in
+from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, log_in
 from tests.web.conftest import assert_problem
 from tests.web.test_refresh import issued_by_the_site
 
@@ -83,6 +83,46 @@ async def test_a_body_is_neither_needed_nor_read(client: httpx.AsyncClient, cast
     answer = await client.post(path, headers=header(tokens), content=b"anything at all")
 
     assert answer.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/users/me/", {"email": "eve@example.com"}),
+        ("POST", "/auth/password", {"current_password": "correct horse battery staple", "new_password": "x" * 20}),
+        ("POST", "/auth/logout-all", None),
+        ("GET", "/auth/grants", None),
+        ("DELETE", "/auth/grants/any", None),
+    ],
+    ids=str,
+)
+async def test_whoever_was_lent_a_scope_is_not_the_user(
+    client: httpx.AsyncClient, cast: Cast, method: str, path: str, body: dict[str, str] | None
+):
+    await cast.add("ada")
+    form = {"grant_type": "password", "username": "ada", "password": PASSWORD, "scope": "items:read"}
+    limited = (await client.post("/auth/token", data=form)).json()
+
+    answer = await client.request(method, path, json=body, headers=header(limited))
+
+    assert_problem(answer, status=403, code="insufficient_scope")
+    assert answer.headers["www-authenticate"] == 'Bearer error="insufficient_scope"'
+    assert (await client.get(ME, headers=header(limited))).status_code == 200
+
+
+async def test_a_logout_from_everywhere_spends_the_sites_tokens_as_well(client: httpx.AsyncClient, cast: Cast):
+    key = await cast.add("ada")
+    theirs = issued_by_the_site(key)
+    await cast.database.execute(
+        "INSERT INTO token_blacklist_outstandingtoken (user_id, jti, token, created_at, expires_at)"
+        " VALUES (:user, :jti, '', :now, :end)",
+        {"user": key, "jti": theirs["jti"], "now": datetime.now(UTC), "end": datetime.now(UTC) + timedelta(days=1)},
+    )
+
+    await client.post("/auth/logout-all", headers=header(await tokens_of(client)))
+
+    answer = await client.post("/auth/refresh", json={"refresh_token": str(theirs)})
+    assert answer.status_code == 401
 
 
 # One's own grants -----------------------------------------------------------------------------------------------------

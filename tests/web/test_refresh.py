@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import httpx
 import jwt
+import psycopg
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken
 
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.sessions.lineage import links_between
+from bridge.store.lineage import Lineage
 from bridge.tokens import unverified_session_id
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, SIGNING_KEY, Cast, FrozenClock, Serve, log_in
 from tests.web.conftest import PublishedProfile, events, moment
@@ -462,6 +466,67 @@ async def test_a_token_that_names_anothers_grant_is_refused(client: httpx.AsyncC
     await assert_refused(client, forged)
 
 
+# Without a profile ----------------------------------------------------------------------------------------------------
+
+
+async def test_a_token_of_a_site_that_told_nothing_may_be_spent_there(
+    serve: Serve, cast: Cast, profile: PublishedProfile
+):
+    token = issued_by_the_site(await cast.add("ada"))
+    await profile.withdraw()
+    async with serve() as client:
+        await assert_refused(client, str(token))
+
+        tokens = await tokens_of(client)
+        assert await opens(client, await refreshed(client, tokens["refresh_token"]))
+
+
+@pytest.mark.parametrize("table", ["otp_totp_totpdevice", "mfa_authenticator", "axes_accessattempt"])
+async def test_a_guarded_site_that_told_nothing_is_not_passed_by(
+    serve: Serve, cast: Cast, profile: PublishedProfile, table: str
+):
+    await cast.add("ada")
+    await profile.withdraw()
+    await cast.database.execute(f"CREATE TABLE {table} (id integer)")
+    async with serve() as client:
+        answer = await log_in(client, "ada")
+
+    assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+    assert table in answer.json()["detail"]
+
+
+# A re-hash while a refresh waits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_rehash_while_a_refresh_waits_ends_nothing(serve: Serve, cast: Cast, database_url: str):
+    await cast.add("ada")
+    async with serve(rehash="off") as client:
+        tokens = await tokens_of(client)
+        old, new = await cast.stored_password("ada"), make_password(PASSWORD)
+        async with cast.database.transaction() as other:
+            await other.fetch_all("SELECT id FROM bridge_grant FOR UPDATE")
+            waiting = asyncio.create_task(refresh(client, tokens["refresh_token"]))
+            await until_somebody_waits(database_url)
+            await other.execute("UPDATE auth_user SET password = :new", {"new": new})
+            for link in links_between(
+                old, new, user_id="1", secrets=[DJANGO_SECRET_KEY], expires_at=datetime.now(UTC) + GRACE
+            ):
+                await Lineage(cast.database).record(link, executor=other)
+            hanging = session_auth_hash(new, secret=DJANGO_SECRET_KEY)
+            await other.execute("UPDATE bridge_grant SET auth_hash = :hash", {"hash": hanging})
+
+        assert (await waiting).status_code == 200
+
+
+async def until_somebody_waits(url: str) -> None:
+    """Look at the server, and not at the clock."""
+    statement = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection, asyncio.timeout(10):
+        while (await (await connection.execute(statement)).fetchone()) == (0,):
+            pass
+
+
 # Pruning --------------------------------------------------------------------------------------------------------------
 
 
@@ -503,6 +568,28 @@ async def test_a_restriction_that_cannot_be_read_is_not_lifted(client: httpx.Asy
     token["scope"] = scope
 
     await assert_refused(client, str(token))
+
+
+async def test_what_began_with_a_token_of_the_site_is_known_for_as_long_as_that_lives(
+    serve: Serve, cast: Cast, profile: PublishedProfile, clock: FrozenClock
+):
+    token = issued_by_the_site(await cast.add("ada"))
+    token.set_exp(lifetime=timedelta(days=400))
+    await profile.edit(lambda document: document["simple_jwt"].update(keeps_blacklist=False))
+    async with serve() as client:
+        tokens = await refreshed(client, str(token))
+        await client.post("/auth/logout", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+    clock.advance(timedelta(days=300))
+
+    # Grants are pruned when it starts: an old login of nobody's says when that is done.
+    await cast.database.execute(
+        "INSERT INTO bridge_grant SELECT 'other', user_id, auth_hash, 'c', 'p', NULL, session_key, scope, device,"
+        " created_at, rotated_at, created_at, ended_at, ended_by FROM bridge_grant"
+    )
+    async with serve() as client, asyncio.timeout(10):
+        while len(await cast.database.fetch_all("SELECT id FROM bridge_grant")) > 1:
+            pass
+        await assert_refused(client, str(token))
 
 
 async def set_password(cast: Cast, encoded: str) -> None:

@@ -8,7 +8,8 @@ from django.contrib.auth.hashers import make_password
 from django.core import signing
 
 from bridge.sessions.auth_hash import session_auth_hash
-from tests.conftest import DJANGO_SECRET_KEY, Cast, FrozenClock, Serve, bearer
+from bridge.web.app import create_app
+from tests.conftest import DJANGO_SECRET_KEY, Cast, FrozenClock, Serve, bearer, running, settings_for
 from tests.web.conftest import PublishedProfile
 from tests.web.test_sessions import Browsers, browsers, with_cookie
 
@@ -116,6 +117,20 @@ async def test_neither_a_token_nor_nothing_is_a_session(client: httpx.AsyncClien
     for headers in (await bearer(client, "ada"), {}, with_cookie("x" * 32)):
         answer = await client.post("/auth/session", headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+
+
+async def test_a_session_that_ends_meanwhile_opens_nothing(
+    service_url: str, cast: Cast, browsers: Browsers, clock: FrozenClock
+):
+    await cast.add("ada")
+    key = await browsers.log_in()
+    app = create_app(settings_for(service_url), clock=clock)
+    async with running(app):
+        found = await app.state.bridge.identity.of_session(key)
+        await cast.database.execute("DELETE FROM django_session")
+
+        assert await app.state.bridge.granting.open_for(found.session) is None
+    assert await cast.database.fetch_all("SELECT * FROM bridge_grant") == []
 
 
 async def test_a_signed_cookie_is_exchanged_and_nothing_is_left_to_end(

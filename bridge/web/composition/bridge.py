@@ -1,7 +1,7 @@
 """The running bridge: every use case, built from its parts."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -31,7 +31,7 @@ from bridge.store.census import Census
 from bridge.store.database import Database
 from bridge.tokens import KeySet
 from bridge.web.composition.parts import Foundation, Parts, parts_of
-from bridge.web.composition.site import site_sessions, upgrading_of
+from bridge.web.composition.site import sessions_in, site_sessions, upgrading_of
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "compose"]
@@ -66,11 +66,20 @@ class Bridge:
     reporting: Reporting
 
 
-def compose(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -> Bridge:
-    """Build every use case; cheap enough to do again when the site publishes a new profile, or keys come and go."""
+def compose(
+    foundation: Foundation, profile: SiteProfile | None, keys: KeySet, *, guards: Collection[str] = ()
+) -> Bridge:
+    """Build every use case; cheap enough to do again when the site publishes a new profile, or keys come and go.
+
+    Args:
+        foundation: what lives as long as the process.
+        profile: what the site told; None before its first.
+        keys: what signs and verifies tokens.
+        guards: tables of second factors or lockouts that were seen in the database of a site without a profile.
+    """
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     table = profile.user_table if profile else UserTable()
-    parts = parts_of(foundation, profile, keys)
+    parts = parts_of(foundation, profile, keys, guards=guards)
     return Bridge(
         database=database,
         registry=foundation.registry,
@@ -83,8 +92,14 @@ def compose(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -
         introspection_clients=settings.introspection_clients,
         login=_login(foundation, profile, parts),
         second_factors=parts.second_factors,
-        granting=Granting(database=database, grants=parts.grants, continuity=parts.continuity, pairs=parts.pairs),
-        refreshing=_refreshing(foundation, parts),
+        granting=Granting(
+            database=database,
+            grants=parts.grants,
+            sessions=sessions_in(database, profile),
+            continuity=parts.continuity,
+            pairs=parts.pairs,
+        ),
+        refreshing=_refreshing(foundation, parts, knows_site=profile is not None),
         ending=parts.ending,
         identity=parts.identity,
         session_cookie=site_sessions(profile).cookie_name,
@@ -130,7 +145,7 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
     )
 
 
-def _refreshing(foundation: Foundation, parts: Parts) -> Refreshing:
+def _refreshing(foundation: Foundation, parts: Parts, *, knows_site: bool) -> Refreshing:
     return Refreshing(
         database=foundation.database,
         users=parts.users,
@@ -143,6 +158,7 @@ def _refreshing(foundation: Foundation, parts: Parts) -> Refreshing:
         recorder=foundation.recorder,
         grace=foundation.settings.grant_times.grace,
         clock=foundation.clock,
+        knows_site=knows_site,
     )
 
 

@@ -1,9 +1,11 @@
 """What several use cases are built from."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from bridge.errors import ConfigurationError
 from bridge.passwords.encoded import ALGORITHMS
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
@@ -66,7 +68,7 @@ class Parts:
     identity: Identity
 
 
-def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) -> Parts:
+def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, *, guards: Collection[str]) -> Parts:
     """Build them."""
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     users, grants = users_of(database, profile), Grants(database)
@@ -103,7 +105,7 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet) 
             blacklist=blacklist,
             times=settings.grant_times,
             clock=clock,
-            site_misreads=_site_misreads(profile),
+            obstacle=_obstacle(profile, guards),
         ),
         verifier=verifier,
         ending=Ending(
@@ -150,6 +152,16 @@ def _verifier(settings: Settings, profile: SiteProfile | None, keys: KeySet, clo
     )
 
 
-def _site_misreads(profile: SiteProfile | None) -> bool:
-    """Tell whether the site's API would take our `user_id`, a primary key, for another field's value."""
-    return profile is not None and profile.simple_jwt is not None and not profile.simple_jwt.user_id_field_is_key
+def _obstacle(profile: SiteProfile | None, guards: Collection[str]) -> ConfigurationError | None:
+    """Say why no tokens may be issued: the site would take them for another's, or asks for what is not known here."""
+    if profile is None and guards:
+        return ConfigurationError(
+            f"The site guards its logins ({', '.join(sorted(guards))}) and has not published its profile",
+            cure="Run `python manage.py bridge_profile` at the site.",
+        )
+    if profile is not None and profile.simple_jwt is not None and not profile.simple_jwt.user_id_field_is_key:
+        return ConfigurationError(
+            "The site's SimpleJWT names users by another field than the primary key",
+            cure="Set USER_ID_FIELD in SIMPLE_JWT to the primary key's name.",
+        )
+    return None

@@ -19,7 +19,7 @@ from bridge.web.credentials import (
     from_json,
     from_token_request,
 )
-from bridge.web.dependencies import BridgeServices, CurrentUser, TokenBearer
+from bridge.web.dependencies import AccountUser, BridgeServices, TokenBearer
 from bridge.web.errors import Problem
 from bridge.web.routers.users import UserOut
 from bridge.web.routes import BoundedRoute, OAuthRoute
@@ -113,7 +113,7 @@ async def register(registration: Registration, bridge: BridgeServices) -> UserOu
 
 
 @_accounts.post("/password", status_code=204, responses={403: {"description": "The current password is another"}})
-async def change_password(change: PasswordChange, user: CurrentUser, bridge: BridgeServices) -> None:
+async def change_password(change: PasswordChange, user: AccountUser, bridge: BridgeServices) -> None:
     """Change one's own password, by the site's validators."""
     outcome = await bridge.accounts.change_password(user.id, current=change.current_password, new=change.new_password)
     match outcome:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from bridge.tokens import RefreshClaims, TokenClaims
 from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
-from bridge.web.authentication import CurrentSession
+from bridge.web.authentication import CurrentSession, UnlimitedBearer
 from bridge.web.composition import Bridge
 from bridge.web.credentials import REFRESH_BODY, SHOWN_TOKEN_BODY, refresh_from_json, shown_token
 from bridge.web.dependencies import BridgeServices, TokenBearer
@@ -96,7 +96,10 @@ async def exchange_session(
     if await bridge.second_factors.is_outstanding(session):
         detail = "The session lacks the second factor of its user; give it at the site"
         raise Problem(401, code="mfa_required", detail=detail)
-    return token_answer(await bridge.granting.open_for(session, device=device_of(request)), response)
+    granted = await bridge.granting.open_for(session, device=device_of(request))
+    if granted is None:
+        raise Problem(401, code="not_authenticated", detail="The session has ended")
+    return token_answer(granted, response)
 
 
 @_own.post("/logout", status_code=204, responses=_NO_TOKEN)
@@ -106,13 +109,13 @@ async def log_out(bearer: TokenBearer, bridge: BridgeServices) -> None:
 
 
 @_own.post("/logout-all", status_code=204, responses=_NO_TOKEN)
-async def log_out_everywhere(bearer: TokenBearer, bridge: BridgeServices) -> None:
+async def log_out_everywhere(bearer: UnlimitedBearer, bridge: BridgeServices) -> None:
     """End all of the user's logins, on every device."""
     await bridge.ending.log_out_everywhere(bearer.claims)
 
 
 @_own.get("/grants", responses=_NO_TOKEN)
-async def show_grants(bearer: TokenBearer, bridge: BridgeServices) -> list[GrantOut]:
+async def show_grants(bearer: UnlimitedBearer, bridge: BridgeServices) -> list[GrantOut]:
     """List where one is logged in, the last used first."""
     return [
         GrantOut(
@@ -130,7 +133,7 @@ async def show_grants(bearer: TokenBearer, bridge: BridgeServices) -> list[Grant
 @_own.delete(
     "/grants/{grant_id}", status_code=204, responses=_NO_TOKEN | {404: {"description": "None of the user's logins"}}
 )
-async def revoke_grant(grant_id: str, bearer: TokenBearer, bridge: BridgeServices) -> None:
+async def revoke_grant(grant_id: str, bearer: UnlimitedBearer, bridge: BridgeServices) -> None:
     """End one of one's own logins."""
     if not await bridge.ending.revoke_grant(grant_id, user_id=bearer.user.id):
         raise Problem(404, code="no_such_grant", detail="There is no such login of yours")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from bridge.errors import InvalidToken
 from bridge.services.accounts import Invalid, Updated
 from bridge.store.users import StoredUser
-from bridge.web.dependencies import BridgeServices, CurrentUser
+from bridge.web.dependencies import AccountUser, BridgeServices, CurrentUser
 from bridge.web.errors import Problem
 from bridge.web.routes import BoundedRoute
 
@@ -75,7 +75,7 @@ async def show_me(user: CurrentUser) -> UserOut:
 
 
 @router.patch("/me/", responses={403: {"description": "A session without Django's CSRF token"}})
-async def change_me(changes: UserChanges, user: CurrentUser, bridge: BridgeServices) -> UserOut:
+async def change_me(changes: UserChanges, user: AccountUser, bridge: BridgeServices) -> UserOut:
     """Change one's own address or name; what is left out, or null, stays."""
     outcome = await bridge.accounts.update(user, changes.model_dump(exclude_none=True))
     match outcome:
