@@ -1,7 +1,8 @@
 """django-ninja: bearer tokens of the bridge and of the site, as ``NinjaAPI(auth=BearerAuth())``.
 
 django-ninja 1.5 and newer run a synchronous class in a thread for asynchronous views; ``AsyncBearerAuth`` is for those
-before, which call it on the event loop, where the ORM refuses to work.
+before, which call it on the event loop, where the ORM refuses to work. Tokens of the bridge that are limited to a scope
+are refused: Django's views know nothing of scopes.
 """
 
 from asgiref.sync import sync_to_async

@@ -43,21 +43,27 @@ _logger = logging.getLogger(__name__)
 
 
 class JWTAuthentication(SimpleJWTAuthentication):
-    """Refuses what was taken back as well: revoked tokens, ended logins, and those of a changed password."""
+    """Refuses what was taken back as well: revoked tokens, ended logins, and those of a changed password.
+
+    And tokens of the bridge that are limited to a scope: Django's views know nothing of those.
+    """
 
     def get_user(self, validated_token: Token) -> Any:
         """Find the user of a token.
 
         Raises:
             AuthenticationFailed: as SimpleJWT's.
-            InvalidToken: it opens nothing any more.
+            InvalidToken: it opens nothing any more, or is one of the bridge's that is limited to a scope.
         """
+        is_own = is_of_bridge(validated_token.payload, issuer=bridge_issuer())
+        if is_own and validated_token.get("scope", "") != "":
+            raise InvalidToken
         user: Any = super().get_user(validated_token)
         if is_taken_back(
             user,
             token_id=str(validated_token.get(_settings().JTI_CLAIM, "none")),
             session_id=_session_id(validated_token),
-            is_own=is_of_bridge(validated_token.payload, issuer=bridge_issuer()),
+            is_own=is_own,
         ):
             raise InvalidToken
         return user

@@ -125,6 +125,7 @@ def issued(
     issuer: str = "bridge",
     audience: str = "django",
     session_id: str | None = None,
+    scope: tuple[str, ...] = (),
 ) -> str:
     """An access token as the bridge signs them, ``age`` ago."""
     signer = TokenIssuer(
@@ -133,7 +134,7 @@ def issued(
         audience=audience,
         lifetime=LIFETIME,
     )
-    token, _ = signer.issue(user_id=str(user_id), now=datetime.now(UTC) - age, session_id=session_id)
+    token, _ = signer.issue(user_id=str(user_id), now=datetime.now(UTC) - age, session_id=session_id, scope=scope)
     return token
 
 

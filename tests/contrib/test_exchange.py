@@ -167,6 +167,7 @@ REFUSED: Final[dict[str, Callable[[User, Grant], str]]] = {
     "garbage": lambda ada, grant: "garbage",
     "a_refresh_token": lambda ada, grant: refresh_token_of(grant),
     "an_expired_one": lambda ada, grant: issued(ada.pk, session_id=grant.pk, age=LIFETIME + timedelta(seconds=1)),
+    "one_that_is_limited_to_a_scope": lambda ada, grant: issued(ada.pk, session_id=grant.pk, scope=("orders:read",)),
     "one_without_a_grant": lambda ada, grant: issued(ada.pk),
     "one_of_an_unknown_grant": lambda ada, grant: issued(ada.pk, session_id="unknown"),
     "one_of_the_site_without_a_grant": lambda ada, grant: str(AccessToken.for_user(ada)),

@@ -15,7 +15,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from bridge.contrib.django.liveness import is_live
 from bridge.contrib.django.models import Grant, RevokedToken
 from bridge.contrib.ninja import BearerAuth
-from tests.conftest import PASSWORD, old_hash
+from tests.conftest import PASSWORD, SIGNING_KEY, old_hash
 from tests.contrib.conftest import Shop, bearer, issued, open_at_the_bridge
 
 NOW: Final = datetime.now(UTC)
@@ -91,6 +91,22 @@ def token(request: pytest.FixtureRequest, ada: User, grant: Grant) -> str:
 
 def test_a_token_of_a_live_login_opens(door: Page, token: str):
     assert door.opens_to(token)
+
+
+def test_a_token_of_the_bridge_that_is_limited_to_a_scope_opens_nothing(door: Page, ada: User, grant: Grant):
+    """No view of Django's asks for a scope, so that the token would open all of them."""
+    assert not door.opens_to(issued(ada.pk, session_id=grant.pk, scope=("orders:read",)))
+
+
+@pytest.mark.parametrize("scope", [["orders:read"], 7, None, " "], ids=ascii)
+def test_nor_does_one_whose_scope_cannot_be_read(door: Page, ada: User, scope: object):
+    payload = jwt.decode(issued(ada.pk), options={"verify_signature": False})
+
+    assert not door.opens_to(jwt.encode({**payload, "scope": scope}, SIGNING_KEY))
+
+
+def test_what_the_site_means_by_a_scope_is_its_own_business(door: Page, ada: User):
+    assert door.opens_to(of_site(ada, scope="orders:read"))
 
 
 def test_a_token_of_an_ended_login_opens_nothing(door: Page, token: str, grant: Grant):

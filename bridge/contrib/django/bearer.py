@@ -32,10 +32,16 @@ def token_of(request: HttpRequest) -> str | None:
 
 
 def holder_of(token: str, *, verifier: TokenVerifier) -> Holder | None:
-    """Find the active user of an access token that was not taken back; None for any other token."""
+    """Find the active user of an access token that was not taken back; None for any other token.
+
+    Nor does one of the bridge's that is limited to a scope open anything here: Django's views know nothing of scopes,
+    so that it would be good for all that its user may do.
+    """
     try:
         claims = verifier.verify(token)
     except InvalidToken:
+        return None
+    if claims.is_own and claims.is_scoped:
         return None
     user = _active_user(claims.user_id)
     if user is None or is_taken_back(

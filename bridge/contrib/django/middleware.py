@@ -81,7 +81,8 @@ class BearerTokenMiddleware:
 
     A valid token beats a session cookie and waives the CSRF check, since no browser sends it by itself. A refused one
     leaves the request as it was for views that answer to other schemes (SimpleJWT's tokens of another key, say).
-    A token opens nothing from the moment at which it was revoked, its login ended or its user's password changed.
+    A token opens nothing from the moment at which it was revoked, its login ended or its user's password changed; one
+    of the bridge's that is limited to a scope opens nothing at all, since Django's views know nothing of scopes.
     """
 
     sync_capable = True

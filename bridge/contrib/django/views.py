@@ -27,7 +27,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 def session(request: HttpRequest) -> HttpResponse:
     """Open a session for the holder of a token, who is logged in: its grant and the session end together.
 
-    204 with the session's cookie; 401 for a token that opens nothing, or that belongs to no grant.
+    204 with the session's cookie; 401 for a token that opens nothing, is limited to a scope, or belongs to no grant.
     """
     token = token_of(request)
     if token is None:
