@@ -290,9 +290,31 @@ def test_where_simple_jwt_fetches_its_keys_there_is_no_fingerprint(settings: Set
     assert told.key_fingerprint is None
 
 
+@pytest.mark.parametrize(
+    ("app", "keeps_blacklist"),
+    [("rest_framework_simplejwt", False), ("rest_framework_simplejwt.token_blacklist", True)],
+    ids=["by_itself", "with_its_blacklist"],
+)
+def test_simple_jwt_is_told_where_it_is_only_installed(settings: Settings, app: str, *, keeps_blacklist: bool):
+    """As where each view names its own authentication classes, and the settings are SimpleJWT's own."""
+    del settings.SIMPLE_JWT
+    settings.REST_FRAMEWORK = {}
+    settings.INSTALLED_APPS = [*without_simple_jwt(settings.INSTALLED_APPS), app]
+
+    told = describe_site().simple_jwt
+
+    assert told is not None
+    assert told.keeps_blacklist is keeps_blacklist
+
+
+def without_simple_jwt(apps: list[str]) -> list[str]:
+    return [each for each in apps if not each.startswith("rest_framework_simplejwt")]
+
+
 def test_without_simple_jwt_there_is_nothing_to_tell_of_it(settings: Settings):
     del settings.SIMPLE_JWT
     settings.REST_FRAMEWORK = {}
+    settings.INSTALLED_APPS = without_simple_jwt(settings.INSTALLED_APPS)
 
     assert describe_site().simple_jwt is None
 

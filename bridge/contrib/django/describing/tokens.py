@@ -1,7 +1,7 @@
 """SIMPLE_JWT, without its keys."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from django.apps import apps
 from django.conf import settings
@@ -13,18 +13,25 @@ from bridge.tokens.keys import verifying_fingerprint
 
 __all__ = ["simple_jwt"]
 
+_BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
+
 
 def simple_jwt() -> SimpleJwtProfile | None:
     """Describe SIMPLE_JWT; None where SimpleJWT is not in use."""
     configured: dict[str, Any] | None = getattr(settings, "SIMPLE_JWT", None)
-    if configured is None and not _authenticates_by_simple_jwt():
+    if configured is None and not _is_installed() and not _authenticates_by_simple_jwt():
         return None
     profile = simple_jwt_profile(configured or {})
     return replace(
         profile,
         key_fingerprint=_key_fingerprint(configured or {}, profile.algorithm),
-        keeps_blacklist=apps.is_installed("rest_framework_simplejwt.token_blacklist"),
+        keeps_blacklist=apps.is_installed(_BLACKLIST),
     )
+
+
+def _is_installed() -> bool:
+    """Tell whether SimpleJWT is among the site's apps: views may name its classes one by one, and nothing is set."""
+    return apps.is_installed("rest_framework_simplejwt") or apps.is_installed(_BLACKLIST)
 
 
 def _authenticates_by_simple_jwt() -> bool:
