@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.db import connection
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import reverse
 from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
@@ -18,8 +19,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from bridge.contrib.django.ending import EndedBy, end_all, end_grant
 from bridge.contrib.django.models import Grant
-from tests.conftest import PASSWORD
-from tests.contrib.conftest import LIFETIME, bearer, issued, open_at_the_bridge, refresh_token_of
+from tests.conftest import PASSWORD, old_hash
+from tests.contrib.conftest import LIFETIME, awaiting, bearer, issued, open_at_the_bridge, refresh_token_of
 
 MODEL_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
 
@@ -272,6 +273,81 @@ def test_logging_out_without_a_session_ends_no_grant(site: Client, token: str):
     assert access_opens(site, token)
 
 
+def log_in(site: Client, username: str) -> None:
+    assert site.post("/accounts/login/", {"username": username, "password": PASSWORD}).status_code == 302
+
+
+def test_a_login_of_somebody_else_over_the_session_ends_the_grant(site: Client, token: str, grace: User):
+    exchange(site, token)
+
+    log_in(site, "grace")
+
+    assert who(site) == "grace"
+    assert Grant.objects.get().ended_by == "logout"
+    assert not access_opens(site, token)
+
+
+def test_an_exchange_for_somebody_else_over_the_session_ends_only_the_former_grant(
+    site: Client, token: str, grant: Grant, grace: User
+):
+    exchange(site, token)
+    theirs = open_at_the_bridge(grace)
+
+    exchange(site, issued(grace.pk, session_id=theirs.pk))
+
+    assert who(site) == "grace"
+    assert list(Grant.objects.filter(ended_at=None)) == [theirs]
+
+
+def test_a_login_after_a_re_hash_ends_the_grant_of_the_session_that_it_leaves(site: Client, ada: User):
+    User.objects.update(password=old_hash(PASSWORD))
+    ada.refresh_from_db()
+    token = issued(ada.pk, session_id=open_at_the_bridge(ada).pk)
+    exchange(site, token)
+    before = key_of(site)
+
+    log_in(site, "ada")
+
+    assert key_of(site) != before
+    assert not access_opens(site, token)
+
+
+def test_under_asgi_too(ada: User, grace: User, token: str):
+    site = AsyncClient()
+    post = async_to_sync(awaiting(site.post))
+    assert post(reverse("bridge:session"), headers={"Authorization": bearer(token)}).status_code == 204
+
+    post("/accounts/login/", {"username": "grace", "password": PASSWORD})
+
+    assert Grant.objects.get().ended_by == "logout"
+
+
+@pytest.mark.parametrize("path", ["/whoami/", "/accounts/login/", "/no-such-page/", "/whoami/async/"])
+def test_a_plain_request_ends_nothing(site: Client, token: str, path: str):
+    exchange(site, token)
+
+    site.get(path)
+
+    assert access_opens(site, token)
+    assert who(site) == "ada"
+
+
+def test_nor_does_a_login_of_the_same_user_that_keeps_the_session(site: Client, token: str, ada: User):
+    exchange(site, token)
+
+    log_in(site, "ada")
+
+    assert access_opens(site, token)
+
+
+def test_a_session_that_ends_by_itself_ends_its_grant(site: Client, token: str):
+    exchange(site, token)
+    Session.objects.all().delete()
+
+    assert who(site) is None
+    assert not access_opens(site, token)
+
+
 def test_a_grant_that_ends_takes_its_session(site: Client, ada: User, token: str, grant: Grant):
     exchange(site, token)
 
@@ -350,3 +426,13 @@ def test_before_the_migrations_one_can_log_out_all_the_same(site: Client, ada: U
     assert site.post("/accounts/logout/").status_code == 302
 
     assert who(site) is None
+
+
+@pytest.mark.usefixtures("without_our_table")
+def test_and_log_in_over_an_open_session(site: Client, ada: User, grace: User, caplog: pytest.LogCaptureFixture):
+    site.force_login(ada)
+
+    log_in(site, "grace")
+
+    assert who(site) == "grace"
+    assert "grants of a session not ended" in caplog.messages

@@ -1,12 +1,13 @@
 """Ends grants with all that belongs to them, in both apps at once: the twin of the bridge's ``services.ending``."""
 
+import logging
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
 
 from bridge.contrib.django import blacklist
@@ -15,7 +16,18 @@ from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time
 from bridge.tokens import RefreshClaims
 
-__all__ = ["LONGEST_SESSION_KEY", "EndedBy", "delete_session", "end_all", "end_grant", "end_of_session", "end_of_token"]
+__all__ = [
+    "LONGEST_SESSION_KEY",
+    "EndedBy",
+    "delete_session",
+    "end_all",
+    "end_grant",
+    "end_of_session",
+    "end_of_token",
+    "follow_session",
+]
+
+_logger = logging.getLogger(__name__)
 
 LONGEST_SESSION_KEY: Final = 40
 """Of signed cookies the key is the cookie itself, and nothing could be ended by it."""
@@ -72,6 +84,16 @@ def end_of_session(session_key: str, *, by: EndedBy = EndedBy.LOGOUT) -> None:
     joined = Grant.objects.using(database()).filter(session_key=session_key, ended_at=None)
     for grant_id, user_id in list(joined.values_list("pk", "user_id")):
         end_grant(grant_id, user_id=user_id, by=by)
+
+
+def follow_session(session_key: str | None) -> None:
+    """End the grants of a session that is over, whose request goes on even where that fails."""
+    try:
+        with transaction.atomic(using=database()):
+            end_of_session(session_key or "")
+    except DatabaseError:
+        # Not migrated yet, perhaps. The session ends all the same, and nobody is kept from logging in or out.
+        _logger.warning("grants of a session not ended", exc_info=True)
 
 
 def delete_session(session_key: str) -> None:

@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 
 from bridge.contrib.django.bearer import holder_of, token_of
 from bridge.contrib.django.conf import token_verifier
+from bridge.contrib.django.ending import follow_session
 from bridge.contrib.django.sessions import ASKED_LINEAGE
 
 __all__ = ["AuthenticationMiddleware", "BearerTokenMiddleware"]
@@ -23,19 +24,32 @@ _Answer: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
-    """Django's own, but for one thing: a session that lineage carries over keeps its key.
+    """Django's own, but a session that lineage carries over keeps its key, and one left behind takes its grants along.
 
     Django cycles the key on any fallback match. Of several requests that a browser sends at once, the first to finish
     then deletes the session under the others, whose answers clear the cookie. Django means it for rotated SECRET_KEYs,
     and that it still does here; a re-hash of the same password is no reason to distrust the session's key.
+
+    A login over an open session, of somebody else or after a password change, leaves that session behind without a
+    logout of which Django would tell. The grants that were joined to it end with it all the same.
     """
 
     def process_request(self, request: HttpRequest) -> None:
         """Attach the lazy user."""
         super().process_request(request)
+        request._bridge_session_key = request.session.session_key  # type: ignore[attr-defined]  # noqa: SLF001  # ours
         request.user = SimpleLazyObject(partial(_user, request))  # type: ignore[assignment]  # as Django itself
         if hasattr(request, "auser"):  # since Django 5.0
             request.auser = partial(_auser, request)
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """End the grants of the session that the request came with, if it has left that behind."""
+        former: str | None = getattr(request, "_bridge_session_key", None)
+        # The key is there without loading the session; one that nobody has loaded since is what it was. A key that was
+        # only cycled, as for a rotated SECRET_KEY, ends the joined grant too: rare, and cured by logging in again.
+        if former and former != getattr(getattr(request, "session", None), "session_key", None):
+            follow_session(former)
+        return response
 
 
 def _user(request: HttpRequest) -> Any:

@@ -4,12 +4,11 @@ import logging
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.http import HttpRequest
 
 from bridge.contrib.django.counting import count
-from bridge.contrib.django.ending import end_of_session
-from bridge.contrib.django.liveness import database
+from bridge.contrib.django.ending import follow_session
 from bridge.contrib.django.publishing import renew_profile
 
 __all__ = ["connect"]
@@ -34,10 +33,4 @@ def _on_login(**_: Any) -> None:
 
 def _on_logout(*, request: HttpRequest, **_: Any) -> None:
     """End the grants that belong to the session; Django deletes it right after."""
-    session = getattr(request, "session", None)
-    try:
-        with transaction.atomic(using=database()):
-            end_of_session(getattr(session, "session_key", None) or "")
-    except DatabaseError:
-        # Not migrated yet, perhaps. The session ends all the same, and nobody is kept from logging out.
-        _logger.warning("grants of a session not ended", exc_info=True)
+    follow_session(getattr(getattr(request, "session", None), "session_key", None))
