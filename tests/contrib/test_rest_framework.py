@@ -15,9 +15,10 @@ from rest_framework_simplejwt import settings as simple_jwt_settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import RefreshToken
 
+from bridge.contrib.django.grants import take_turn
 from bridge.contrib.django.models import Activity, Grant
 from bridge.contrib.rest_framework import TokenObtainPairSerializer, TokenRefreshSerializer
-from bridge.tokens import unverified_session_id
+from bridge.tokens import RefreshClaims, unverified_session_id
 from tests.conftest import PASSWORD, old_hash
 from tests.contrib.conftest import age_rotation, bearer, open_at_the_bridge, refresh_token_of
 
@@ -306,6 +307,59 @@ def test_a_silent_re_hash_ends_no_login(site: Client, ada: User, settings: Setti
     successor = refreshed(site, pair["refresh"])
     assert opens(site, successor["access"])
     assert Grant.objects.get().auth_hash == User.objects.get().get_session_auth_hash()
+
+
+@pytest.fixture
+def early(ada: User) -> User:
+    """Ada, as a request knew her that waited for its turn while she was re-hashed and the login refreshed elsewhere."""
+    User.objects.update(password=old_hash(PASSWORD))
+    grant = open_at_the_bridge(User.objects.get())
+    read_early = User.objects.get()
+    assert User.objects.get().check_password(PASSWORD)
+    assert take_turn(User.objects.get(), newest_of(grant)) is not None
+    assert User.objects.get().password != read_early.password
+    return read_early
+
+
+def newest_of(grant: Grant) -> RefreshClaims:
+    now = datetime.now(UTC)
+    return RefreshClaims(
+        user_id=grant.user_id,
+        token_id=grant.current_token_id,
+        issued_at=now,
+        expires_at=now + timedelta(days=1),
+        session_id=grant.pk,
+    )
+
+
+def test_a_user_who_was_read_before_a_re_hash_goes_on(early: User):
+    grant = take_turn(early, newest_of(Grant.objects.get()))
+
+    assert grant is not None
+    assert Grant.objects.get().ended_at is None
+    assert Grant.objects.get().auth_hash == User.objects.get().get_session_auth_hash()
+
+
+def test_a_user_who_was_read_before_a_change_does_not(early: User):
+    changed = User.objects.get()
+    changed.set_password(PASSWORD)
+    changed.save()
+
+    assert take_turn(early, newest_of(Grant.objects.get())) is None
+    assert Grant.objects.get().ended_by == "password"
+
+
+def test_nor_one_who_was_deactivated_since(early: User):
+    User.objects.update(is_active=False)
+
+    assert take_turn(early, newest_of(Grant.objects.get())) is None
+    assert Grant.objects.get().ended_at is None
+
+
+def test_nor_one_who_was_deleted_since(early: User):
+    User.objects.all().delete()
+
+    assert take_turn(early, newest_of(Grant.objects.get())) is None
 
 
 def test_an_inactive_user_is_refused_as_simple_jwt_does(site: Client, ada: User):

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import IntegrityError, connections, transaction
 from django.db.models import F
 
@@ -78,7 +79,7 @@ def locked_live_grant(user: AbstractBaseUser, session_id: str) -> Grant | None:
     grant = _locked(pk=session_id) if is_storable(session_id) else None
     if grant is None or grant.user_id != str(user.pk) or not is_alive(grant):
         return None
-    return grant if hangs_on_present_password(user, grant.auth_hash) else None
+    return grant if _is_of_password(user, grant) and user.is_active else None
 
 
 def _exchange(user: AbstractBaseUser, claims: RefreshClaims, *, device: str, rotates: bool) -> Grant | None:
@@ -92,9 +93,12 @@ def _exchange(user: AbstractBaseUser, claims: RefreshClaims, *, device: str, rot
 def _continue(grant: Grant, user: AbstractBaseUser, claims: RefreshClaims, *, rotates: bool) -> Grant | None:
     if grant.user_id != str(user.pk) or not is_alive(grant):
         return None
-    if not hangs_on_present_password(user, grant.auth_hash):
+    was_active = user.is_active
+    if not _is_of_password(user, grant):
         end_grant(grant.pk, user_id=grant.user_id, by=EndedBy.PASSWORD)
         return None
+    if was_active and not user.is_active:
+        return None  # since they were asked for; whether others may go on is the site's to say
     now = datetime.now(UTC)
     chain = Chain(
         current=grant.current_token_id,
@@ -106,6 +110,21 @@ def _continue(grant: Grant, user: AbstractBaseUser, claims: RefreshClaims, *, ro
     if turn is Turn.REUSED:
         raise _Reused(grant)
     return _rotate(grant, user, claims, now=now) if turn is Turn.ROTATE and rotates else grant
+
+
+def _is_of_password(user: AbstractBaseUser, grant: Grant) -> bool:
+    """Tell whether a locked grant hangs on the user's present password.
+
+    The user was read before the lock was had. Meanwhile the password may have been re-hashed, and the grant refreshed
+    elsewhere, which looks like a change to whoever knows the old value only: it is read anew before it decides.
+    """
+    if hangs_on_present_password(user, grant.auth_hash):
+        return True
+    try:
+        user.refresh_from_db(using=database())
+    except ObjectDoesNotExist:
+        return False
+    return hangs_on_present_password(user, grant.auth_hash)
 
 
 def _rotate(grant: Grant, user: AbstractBaseUser, claims: RefreshClaims, *, now: datetime) -> Grant:
