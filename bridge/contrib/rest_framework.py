@@ -31,7 +31,7 @@ from rest_framework_simplejwt.tokens import Token
 from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import bridge_issuer
 from bridge.contrib.django.ending import end_of_token
-from bridge.contrib.django.grants import open_grant, take_turn
+from bridge.contrib.django.grants import can_keep, lock_grant_of, open_grant, take_turn
 from bridge.contrib.django.liveness import database, is_taken_back
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import moment_of
@@ -91,7 +91,8 @@ class TokenRefreshSerializer(simple_jwt.TokenRefreshSerializer):
         """Exchange a refresh token, once.
 
         Raises:
-            TokenError: it is spent, ended, expired, of a changed password or of nobody; nobody learns which.
+            TokenError: it is spent, ended, expired, of a changed password or of nobody, or limited to a scope that
+                cannot be read; nobody learns which.
             AuthenticationFailed: its user may not log in.
         """
         refresh: Any = _even_if_spent(self.token_class)(attrs["refresh"])
@@ -117,21 +118,29 @@ class TokenBlacklistSerializer(simple_jwt.TokenBlacklistSerializer):
     """Logs out: ends the whole login of a refresh token, with its access tokens, in both apps."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Do as SimpleJWT's, and end the grant.
+        """Do as SimpleJWT's, and end the grant, both or neither.
 
         Raises:
             TokenError: as SimpleJWT's.
         """
         refresh = self.token_class(attrs["refresh"])
         user = _user_of(refresh)
-        data: dict[str, Any] = super().validate(attrs)
-        if user is not None:
-            end_of_token(user, _claims(refresh, user))
+        if user is None:
+            return dict(super().validate(attrs))
+        claims = _claims(refresh, user)
+        with transaction.atomic(using=database()):
+            # Before the blacklist is written to, as everywhere else: else two could wait for each other.
+            lock_grant_of(claims)
+            data: dict[str, Any] = super().validate(attrs)
+            end_of_token(user, claims)
         return data
 
 
 def _open_grant(user: AbstractBaseUser, refresh: Token, *, device: str) -> None:
     """Let a login's tokens name a grant; without one they are what SimpleJWT gives, and begin one when refreshed."""
+    if not can_keep(_claims(refresh, user)):
+        _logger.warning("no grant kept for user %s: the scope cannot be read", user.pk)
+        return
     try:
         with transaction.atomic(using=database()):
             refresh["sid"] = open_grant(user, _claims(refresh, user), device=device).pk
@@ -169,12 +178,14 @@ def _even_if_spent(token_class: Any) -> Any:
 
 
 def _claims(refresh: Token, user: AbstractBaseUser) -> RefreshClaims:
-    issued_at = refresh.get("iat")
+    issued_at, scope = refresh.get("iat"), refresh.get("scope", "")
     return RefreshClaims(
         user_id=str(user.pk),
         token_id=str(refresh.get(_settings().JTI_CLAIM) or ""),
         expires_at=datetime.fromtimestamp(refresh["exp"], UTC),
         issued_at=datetime.fromtimestamp(issued_at, UTC) if isinstance(issued_at, int | float) else None,
+        scope=tuple(scope.split()) if isinstance(scope, str) else (),
+        is_scoped=scope != "",
         session_id=_session_id(refresh),
         is_own=is_of_bridge(refresh.payload, issuer=bridge_issuer()),
     )

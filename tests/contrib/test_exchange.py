@@ -192,6 +192,13 @@ def test_a_token_of_the_site_with_a_foreign_session_is_refused(site: Client, ada
     assert exchange(site, str(token)).status_code == 401
 
 
+def test_a_token_of_the_site_that_is_limited_to_a_scope_is_refused(site: Client, ada: User, grant: Grant):
+    token = AccessToken.for_user(ada)
+    token["sid"], token["scope"] = grant.pk, "orders:read"
+
+    assert exchange(site, str(token)).status_code == 401
+
+
 @pytest.mark.parametrize("change", ["ended_at", "expires_at"])
 def test_a_grant_that_is_none_any_more_is_refused(site: Client, token: str, change: str):
     Grant.objects.update(**{change: datetime.now(UTC)})

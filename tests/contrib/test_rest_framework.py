@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 from rest_framework_simplejwt import serializers as simple_jwt
 from rest_framework_simplejwt import settings as simple_jwt_settings
@@ -470,6 +471,61 @@ def test_its_reuse_ends_the_login_that_it_began(site: Client, ada: User):
     assert nothing_lives(site, successor)
 
 
+def test_its_scope_is_the_grants(site: Client, ada: User):
+    token = RefreshToken.for_user(ada)
+    token["scope"] = "orders:read  orders:write"
+
+    refreshed(site, str(token))
+
+    assert Grant.objects.get().scope == "orders:read orders:write"
+
+
+UNREADABLE: Final = [["orders:read"], 7, None, " ", "nul\0", "x" * 1025]
+
+
+@pytest.mark.parametrize("scope", UNREADABLE, ids=lambda scope: ascii(scope)[:20])
+def test_one_whose_scope_cannot_be_read_is_refused(site: Client, ada: User, scope: object):
+    token = RefreshToken.for_user(ada)
+    token["scope"] = scope
+
+    assert is_refused(refresh(site, str(token)))
+    assert not Grant.objects.exists()
+
+
+def test_an_empty_scope_limits_nothing(site: Client, ada: User):
+    token = RefreshToken.for_user(ada)
+    token["scope"] = ""
+
+    refreshed(site, str(token))
+
+    assert Grant.objects.get().scope == ""
+
+
+def log_in_with(scope: object) -> dict[str, str]:
+    class Scoped(TokenObtainPairSerializer):
+        @classmethod
+        def get_token(cls, user: Any) -> Any:
+            token = super().get_token(user)
+            token["scope"] = scope
+            return token
+
+    return Scoped().validate({"username": "ada", "password": PASSWORD})
+
+
+def test_the_scope_that_the_site_gives_a_login_is_the_grants(ada: User):
+    log_in_with("orders:read")
+
+    assert Grant.objects.get().scope == "orders:read"
+
+
+@pytest.mark.parametrize("scope", UNREADABLE, ids=lambda scope: ascii(scope)[:20])
+def test_a_login_with_a_scope_that_cannot_be_read_opens_no_grant(site: Client, ada: User, scope: object):
+    pair = log_in_with(scope)
+
+    assert not Grant.objects.exists()
+    assert opens(site, pair["access"])
+
+
 def test_one_that_was_blacklisted_begins_none(site: Client, ada: User):
     token = RefreshToken.for_user(ada)
     token.blacklist()
@@ -633,3 +689,23 @@ def test_a_spent_refresh_token_logs_nobody_out(site: Client, ada: User):
 
     assert is_refused(site.post("/api/token/blacklist/", {"refresh": first["refresh"]}))
     assert opens(site, second["access"])
+
+
+def test_logging_out_locks_the_grant_before_it_writes_to_the_blacklist(site: Client, ada: User):
+    """As everywhere else, so that a refresh at the same moment waits for the logout, and not each for the other."""
+    token = obtain(site)["refresh"]
+
+    with CaptureQueriesContext(connection) as queries:
+        assert site.post("/api/token/blacklist/", {"refresh": token}).status_code == 200
+
+    written = [query["sql"] for query in queries if query["sql"].startswith(("UPDATE", "INSERT", "DELETE"))]
+    assert "bridge_grant" in written[0]
+    assert any("token_blacklist_blacklistedtoken" in sql for sql in written)
+
+
+def test_logging_out_with_what_can_be_no_grants_name_spends_the_token(site: Client, ada: User):
+    token = RefreshToken.for_user(ada)
+    token["sid"] = "nul\0"
+
+    assert site.post("/api/token/blacklist/", {"refresh": str(token)}).status_code == 200
+    assert spent() == {token["jti"]}

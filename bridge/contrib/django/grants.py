@@ -25,10 +25,11 @@ from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time, moment_of
 from bridge.tokens import Chain, RefreshClaims, Turn, turn_of
 
-__all__ = ["locked_live_grant", "open_grant", "take_turn"]
+__all__ = ["can_keep", "lock_grant_of", "locked_live_grant", "open_grant", "take_turn"]
 
 _logger = logging.getLogger(__name__)
 _LONGEST_DEVICE: Final = 255
+_LONGEST_SCOPE: Final = 1024
 
 
 class _Reused(Exception):
@@ -39,12 +40,17 @@ class _Reused(Exception):
         self.grant = grant
 
 
+def can_keep(claims: RefreshClaims) -> bool:
+    """Tell whether a grant can be limited as its token is: by a scope that can be read, and that a row can hold."""
+    return not claims.is_scoped or is_storable(" ".join(claims.scope), longest=_LONGEST_SCOPE)
+
+
 def open_grant(user: AbstractBaseUser, claims: RefreshClaims, *, device: str = "") -> Grant:
     """Open a grant for a user who has just proven who they are.
 
     Args:
         user: with the stored password that was proven, or its re-hash.
-        claims: of the grant's first refresh token; the caller writes ``sid`` into it.
+        claims: of the grant's first refresh token, which it ``can_keep``; the caller writes ``sid`` into the token.
         device: what the client calls itself; cut to 255 characters.
     """
     return _insert(_new_grant(user, claims, device=device))
@@ -63,7 +69,7 @@ def take_turn(user: AbstractBaseUser, claims: RefreshClaims, *, device: str = ""
         device: as in ``open_grant``, for a grant that begins with a token of the site.
         rotates: whether the token is replaced (ROTATE_REFRESH_TOKENS); else it stays the newest.
     """
-    if not is_storable(claims.token_id) or not is_storable(claims.session_id or "none"):
+    if not _names_rows(claims) or not can_keep(claims):
         return None
     try:
         with transaction.atomic(using=database()):
@@ -82,9 +88,23 @@ def locked_live_grant(user: AbstractBaseUser, session_id: str) -> Grant | None:
     return grant if _is_of_password(user, grant) and user.is_active else None
 
 
-def _exchange(user: AbstractBaseUser, claims: RefreshClaims, *, device: str, rotates: bool) -> Grant | None:
+def lock_grant_of(claims: RefreshClaims) -> None:
+    """Keep all others from the grant of a refresh token, if it has one, until the transaction ends."""
+    if _names_rows(claims):
+        _locked_of(claims)
+
+
+def _names_rows(claims: RefreshClaims) -> bool:
+    return is_storable(claims.token_id) and is_storable(claims.session_id or "none")
+
+
+def _locked_of(claims: RefreshClaims) -> Grant | None:
     sid = claims.session_id
-    grant = _locked(opened_by=claims.token_id) if sid is None else _locked(pk=sid)
+    return _locked(opened_by=claims.token_id) if sid is None else _locked(pk=sid)
+
+
+def _exchange(user: AbstractBaseUser, claims: RefreshClaims, *, device: str, rotates: bool) -> Grant | None:
+    grant = _locked_of(claims)
     if grant is None:
         return _begin_with(user, claims, device=device, rotates=rotates)
     return _continue(grant, user, claims, rotates=rotates)
@@ -170,6 +190,7 @@ def _new_grant(user: AbstractBaseUser, claims: RefreshClaims, *, device: str) ->
         user_id=str(user.pk),
         auth_hash=auth_hash_of(user),
         current_token_id=claims.token_id,
+        scope=" ".join(claims.scope),
         device=device[:_LONGEST_DEVICE] if is_storable(device[:_LONGEST_DEVICE]) else "",
         created_at=column_time(now, using=using),
         rotated_at=column_time(now, using=using),

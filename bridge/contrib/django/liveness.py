@@ -93,9 +93,9 @@ def hangs_on_present_password(user: AbstractBaseUser, auth_hash: str) -> bool:
     return any(hmac.compare_digest(each, auth_hash) for each in superseded_hashes(user))
 
 
-def is_storable(identifier: str) -> bool:
+def is_storable(identifier: str, *, longest: int = _LONGEST_ID) -> bool:
     """Tell whether it can be a row's: PostgreSQL takes no NUL, UTF-8 no lone surrogates, and there is a longest."""
-    return 0 < len(identifier) <= _LONGEST_ID and "\0" not in identifier and _SURROGATE.search(identifier) is None
+    return 0 < len(identifier) <= longest and "\0" not in identifier and _SURROGATE.search(identifier) is None
 
 
 def _grants_of(user: AbstractBaseUser, session_id: str) -> QuerySet[Grant]:

@@ -41,7 +41,8 @@ def session(request: HttpRequest) -> HttpResponse:
 def _open_session(request: HttpRequest, holder: Holder) -> bool:
     user: Any = holder.user  # django-stubs wants the concrete user model
     backend = _backend_of(user)
-    if holder.claims.session_id is None or backend is None:
+    # A session is limited to nothing, whoever has limited the token.
+    if holder.claims.session_id is None or holder.claims.is_scoped or backend is None:
         return False
     # Under the lock: a logout at the same moment comes before, and there is no session, or after, and finds its key.
     with transaction.atomic(using=database()):
