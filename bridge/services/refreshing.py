@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Final
 
 from bridge.errors import InvalidToken, MalformedRequest
 from bridge.services.clock import Clock
@@ -18,6 +19,8 @@ from bridge.store.users import StoredUser, Users, is_storable
 from bridge.tokens import Chain, RefreshClaims, TokenVerifier, Turn, turn_of
 
 __all__ = ["RefreshRefused", "Refreshing"]
+
+_LONGEST_SCOPE: Final = 1024  # of the column
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ class Refreshing:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
             return await self._refused()
-        if claims.is_scoped and not claims.scope:
+        if claims.is_scoped and not _can_be_kept(claims.scope):
             return await self._refused(claims.user_id)  # limited to something that cannot be read
         _refuse_to_widen(claims.scope, scope)
         async with self._database.transaction() as transaction:
@@ -195,6 +198,11 @@ class Refreshing:
     async def _refused(self, user_id: str | None = None, *, is_reused: bool = False) -> RefreshRefused:
         await self._recorder.record(Event.REFRESH_REUSED if is_reused else Event.REFRESH_REFUSED, user_id=user_id)
         return RefreshRefused()
+
+
+def _can_be_kept(scope: Collection[str]) -> bool:
+    text = " ".join(scope)
+    return 0 < len(text) <= _LONGEST_SCOPE and is_storable(text)
 
 
 def _refuse_to_widen(granted: Collection[str], asked: Collection[str] | None) -> None:

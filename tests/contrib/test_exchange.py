@@ -319,6 +319,15 @@ def test_a_login_after_a_re_hash_ends_the_grant_of_the_session_that_it_leaves(si
     assert not access_opens(site, token)
 
 
+def test_a_session_that_has_expired_is_no_logout(site: Client, token: str):
+    exchange(site, token)
+    Session.objects.update(expire_date=datetime(2020, 1, 1, tzinfo=UTC))
+
+    assert who(site) is None
+
+    assert access_opens(site, token)
+
+
 def test_under_asgi_too(ada: User, grace: User, token: str):
     site = AsyncClient()
     post = async_to_sync(awaiting(site.post))
@@ -345,14 +354,6 @@ def test_nor_does_a_login_of_the_same_user_that_keeps_the_session(site: Client, 
     log_in(site, "ada")
 
     assert access_opens(site, token)
-
-
-def test_a_session_that_ends_by_itself_ends_its_grant(site: Client, token: str):
-    exchange(site, token)
-    Session.objects.all().delete()
-
-    assert who(site) is None
-    assert not access_opens(site, token)
 
 
 def test_a_grant_that_ends_takes_its_session(site: Client, ada: User, token: str, grant: Grant):

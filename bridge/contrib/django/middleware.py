@@ -45,9 +45,10 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         """End the grants of the session that the request came with, if it has left that behind."""
         former: str | None = getattr(request, "_bridge_session_key", None)
-        # The key is there without loading the session; one that nobody has loaded since is what it was. A key that was
-        # only cycled, as for a rotated SECRET_KEY, ends the joined grant too: rare, and cured by logging in again.
-        if former and former != getattr(getattr(request, "session", None), "session_key", None):
+        session: SessionBase | None = getattr(request, "session", None)
+        # The key is there without loading the session. One that was not found has lost it as well, unmodified: that it
+        # expired is no logout. A key that was only cycled, as for a rotated SECRET_KEY, ends the joined grant too.
+        if former and session is not None and session.modified and former != session.session_key:
             follow_session(former)
         return response
 
