@@ -320,12 +320,13 @@ async def test_a_restore_that_was_interrupted_goes_on_where_it_ended(
             if by is signal.SIGKILL:
                 process.wait()
         _, said = process.communicate(timeout=30)
-        assert process.returncode != 0
     assert "Traceback" not in said
 
     halfway = await crowd.stored()
     back = [name for name, value in halfway.items() if value == crowd.before[name]]
-    assert 0 < len(back) < 297
+    assert len(back) > 0
+    # On a busy machine it may have put the last one back before it was told to end; then there is nothing left to do.
+    assert process.returncode != 0 or len(back) == 297
     assert {name: value for name, value in halfway.items() if name not in back} == {
         name: value for name, value in upgraded.items() if name not in back
     }
