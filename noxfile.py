@@ -24,7 +24,10 @@ SITES: Final = [
     for python in pythons
 ]
 RUNNER: Final = (
+    "django-allauth[mfa]",
+    "django-axes",
     "django-ninja",
+    "django-otp",
     "hypothesis",
     "pytest",
     "pytest-asyncio",
