@@ -1,4 +1,4 @@
-"""The ``bridge_*`` tables. Users are named by their primary key's text form, so that any user model will do."""
+"""What is kept of users: their logins, and what became of their hashes."""
 
 from django.db import models
 

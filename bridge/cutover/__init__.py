@@ -1,0 +1,1 @@
+"""How an endpoint moves from Django to the bridge, and back. Pure."""

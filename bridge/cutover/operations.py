@@ -1,0 +1,48 @@
+"""What moves: an operation, which is a method and a path template."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+__all__ = ["LONGEST_OPERATION", "METHODS", "Operation"]
+
+METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+"""Those that are moved. HEAD follows GET, a preflight the method that it asks for; other OPTIONS stay with Django."""
+
+LONGEST_OPERATION: Final = 255
+
+_PARAMETER: Final = re.compile(r"\{[^{}/]*\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing that a client can do; two of the same shape are the same, whatever they call their parameters.
+
+    Attributes:
+        method: one of ``METHODS``.
+        template: the path from the root, with each parameter as ``{name}``.
+    """
+
+    method: str
+    template: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``GET /orders/{id}/``.
+
+        Raises:
+            ValueError: it is not a method of ``METHODS`` and a path from the root, or is too long.
+        """
+        method, _, template = text.strip().partition(" ")
+        template = template.strip()
+        if method.upper() not in METHODS or not template.startswith("/") or len(text) > LONGEST_OPERATION:
+            raise ValueError(f"{text[:80]!r} is no operation: write a method and a path, as in 'GET /orders/{{id}}/'")
+        return cls(method.upper(), template)
+
+    @property
+    def shape(self) -> str:
+        """Name it without the names of its parameters: what the database and the plan know it by."""
+        return f"{self.method} {_PARAMETER.sub('{}', self.template)}"
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
