@@ -4,7 +4,6 @@ import os
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -24,6 +23,7 @@ from bridge.demo.endpoints import router as demo_router
 from bridge.store.database import Database, open_database
 from bridge.web.app import create_app
 from bridge.web.settings import Settings
+from tests.forked import run_module
 
 CHECKOUT = Path(__file__).parents[1]
 DJANGO_SECRET_KEY = "the tests' own secret key, which opens nothing anywhere else"
@@ -49,28 +49,15 @@ def site_environment(database_url: str, **more: str) -> dict[str, str]:
 
 def manage(database_url: str, *arguments: str, **more: str) -> str:
     """Run the shop's manage.py as its operator would, and give what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "legacy_django.manage", *arguments],
-        env=site_environment(database_url, **more),
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = site_environment(database_url, **more)
+    done = run_module("legacy_django.manage", *arguments, environment=environment, folder=CHECKOUT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def bridge_command(database_url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the bridge as its operator would."""
-    return subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
-        env=site_environment(database_url, **more),
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_module("bridge", *arguments, environment=site_environment(database_url, **more), folder=CHECKOUT)
 
 
 # Databases ------------------------------------------------------------------------------------------------------------

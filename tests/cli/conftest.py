@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import execute_on_server, site_environment, with_database
+from tests.forked import run_module
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -28,15 +29,7 @@ def run(tmp_path: Path) -> Run:
     """Run ``bridge`` with the tests' settings, but for those given; None leaves one out."""
 
     def bridge(*arguments: str, url: str, **settings: str | None) -> Done:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            env=bridge_environment(url, **settings),
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return run_module("bridge", *arguments, environment=bridge_environment(url, **settings), folder=tmp_path)
 
     return bridge
 

@@ -15,6 +15,11 @@ from tests.conftest import CHECKOUT, manage
 
 OWN_TABLES: Final = {
     "bridge_activity",
+    "bridge_endpoint_change",
+    "bridge_endpoint_difference",
+    "bridge_endpoint_parity",
+    "bridge_endpoint_stage",
+    "bridge_endpoint_traffic",
     "bridge_grant",
     "bridge_password_lineage",
     "bridge_password_upgrade",

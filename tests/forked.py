@@ -1,0 +1,67 @@
+"""Commands as processes of their own, forked from one that has imported what takes them a second to import."""
+
+import multiprocessing
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Final
+
+__all__ = ["run_module"]
+
+_PRELOADED: Final = ["bridge.cli", "django.core.management", "django.contrib.auth.hashers", "tests.forked"]
+_PATIENCE: Final = 60.0
+"""Seconds until a command counts as hung. Nothing waits that long unless it is."""
+
+
+def run_module(
+    module: str, *arguments: str, environment: Mapping[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Do what ``python -m module arguments`` does, in a process that shares nothing with this one but the imports."""
+    with tempfile.TemporaryDirectory() as streams:
+        output, errors = Path(streams, "output"), Path(streams, "errors")
+        command = _Command(module, arguments, dict(environment), folder, output, errors)
+        process = _server().Process(target=command.run)
+        process.start()
+        process.join(_PATIENCE)
+        if process.exitcode is None:
+            process.kill()
+            raise subprocess.TimeoutExpired([module, *arguments], _PATIENCE)
+        return subprocess.CompletedProcess(
+            [module, *arguments], process.exitcode, output.read_text(), errors.read_text()
+        )
+
+
+@dataclass(frozen=True)
+class _Command:
+    """What the process becomes, with the files that take its output."""
+
+    module: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+    output: Path
+    errors: Path
+
+    def run(self) -> None:
+        for path, stream in ((self.output, sys.stdout), (self.errors, sys.stderr)):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+        os.environ.clear()
+        os.environ.update(self.environment)
+        os.chdir(self.folder)
+        sys.path[:0] = [str(self.folder), *self.environment.get("PYTHONPATH", "").split(os.pathsep)]
+        sys.argv = [self.module, *self.arguments]
+        runpy.run_module(self.module, run_name="__main__", alter_sys=True)
+
+
+@cache
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
