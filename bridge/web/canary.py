@@ -1,0 +1,114 @@
+"""Which app answers a canary's request, and how its answers are kept out of shared caches."""
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from http.cookies import SimpleCookie
+from typing import Final
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import Message, Scope, Send
+
+from bridge.cutover import CanaryGroup, Side, Standing, bucket_of
+from bridge.errors import DatabaseError
+from bridge.services.canary import Askers
+from bridge.sessions.csrf import request_cookies
+
+__all__ = ["COOKIE", "Choice", "chosen", "marking"]
+
+COOKIE: Final = "bridge_canary"
+"""Keeps a client that is not logged in on one side. It names nobody: a random number, signed."""
+
+_COOKIE_SECONDS: Final = 30 * 86_400
+_KEY_PURPOSE: Final = b"bridge.canary.cookie"
+_MAC_LENGTH: Final = 32
+_logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which side answers.
+
+    Attributes:
+        new_cookie: for a client that has none yet, its value; None else.
+    """
+
+    side: Side
+    new_cookie: str | None = None
+
+
+async def chosen(
+    scope: Scope, standing: Standing, *, group: CanaryGroup, askers: Askers, session_cookie: str, secret_keys: tuple[str, ...]
+) -> Choice:
+    """Choose by user, the same for their token and their session; by cookie for a client that is nobody.
+
+    A database that is away leaves everybody with Django.
+    """
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    cookies = request_cookies(headers)
+    try:
+        asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
+    except DatabaseError as exc:
+        _logger.warning("who asks was not found out, Django answers: %s", type(exc).__name__)
+        return Choice(Side.LEGACY)
+    if asker is not None:
+        bucket = bucket_of(asker.subject, salt=group.salt)
+        return Choice(standing.side(bucket=bucket, is_listed=asker.is_listed))
+    known = _verified(cookies.get(COOKIE, ""), secret_keys)
+    number = known or secrets.token_hex(16)
+    side = standing.side(bucket=bucket_of(f"cookie:{number}", salt=group.salt))
+    return Choice(side, None if known else _signed(number, secret_keys[0]))
+
+
+def marking(send: Send, choice: Choice, *, is_secure: bool) -> Send:
+    """Keep the answer out of shared caches, which would hand one side's to everybody, and set the cookie."""
+
+    async def marked(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            headers["cache-control"] = _private(headers.get("cache-control", ""))
+            for name in ("Authorization", "Cookie"):
+                headers.add_vary_header(name)
+            if choice.new_cookie is not None:
+                headers.append("set-cookie", _set_cookie(choice.new_cookie, is_secure=is_secure))
+        await send(message)
+
+    return marked
+
+
+def _private(cache_control: str) -> str:
+    kept = [
+        each
+        for each in (part.strip() for part in cache_control.split(","))
+        if each and each.lower().partition("=")[0] not in ("public", "private", "s-maxage")
+    ]
+    return ", ".join([*kept, "private"])
+
+
+def _set_cookie(value: str, *, is_secure: bool) -> str:
+    cookie = SimpleCookie({COOKIE: value})
+    morsel = cookie[COOKIE]
+    morsel.update({"path": "/", "max-age": str(_COOKIE_SECONDS), "samesite": "Lax", "httponly": "1"})
+    if is_secure:
+        morsel["secure"] = "1"
+    return morsel.OutputString()
+
+
+def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    given = [value for name, value in headers if name == b"authorization"]
+    scheme, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
+    return token.decode("latin-1") if scheme.lower() == b"bearer" and token and b" " not in token else None
+
+
+def _signed(number: str, secret: str) -> str:
+    mac = hmac.new(hmac.digest(secret.encode(), _KEY_PURPOSE, "sha256"), number.encode(), hashlib.sha256)
+    return f"{number}.{mac.hexdigest()[:_MAC_LENGTH]}"
+
+
+def _verified(cookie: str, secret_keys: tuple[str, ...]) -> str | None:
+    number = cookie.partition(".")[0]
+    signed = (_signed(number, secret) for secret in secret_keys)
+    return number if number and any([hmac.compare_digest(each.encode(), cookie.encode()) for each in signed]) else None
