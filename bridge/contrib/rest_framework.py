@@ -108,8 +108,8 @@ class TokenRefreshSerializer(simple_jwt.TokenRefreshSerializer):
         """Exchange a refresh token, once.
 
         Raises:
-            TokenError: it is spent, ended, expired, of a changed password or of nobody, or limited to a scope that
-                cannot be read; nobody learns which.
+            TokenError: it is spent, ended, expired, of a changed password or of nobody, limited to a scope that cannot
+                be read, or for a password alone where that is not enough; nobody learns which.
             AuthenticationFailed: its user may not log in.
         """
         refresh: Any = _even_if_spent(self.token_class)(attrs["refresh"])

@@ -372,7 +372,7 @@ async def test_simple_jwts_access_token_opens_both_apps_for_its_few_minutes(ada:
     assert (await ada.browser.client.get("/whoami/", headers=headers)).status_code == 200
 
 
-@EVERY_FACTOR
+@TOTP
 async def test_the_apps_own_login_at_simple_jwts_view_gives_nothing_for_a_password_alone(ada: Ada, factor: str):
     await give_factor(ada.keyring, ada.username, factor)
 
@@ -385,9 +385,8 @@ async def test_the_apps_own_login_at_simple_jwts_view_gives_nothing_for_a_passwo
     assert await ada.keyring.cast.column(ada.username, "last_login") is None
 
 
-@NO_FACTOR
-async def test_it_logs_in_who_has_no_second_factor(ada: Ada, factor: str):
-    await give_factor(ada.keyring, ada.username, factor)
+async def test_it_logs_in_whose_device_was_never_confirmed(ada: Ada):
+    await ada.keyring.otp_totp(ada.username, confirmed=False)
 
     assert (await obtain(ada, "/api/token/")).status_code == 200
 

@@ -93,6 +93,13 @@ def test_a_profile_survives_its_json_document(profile: SiteProfile):
     assert SiteProfile.from_document(json.loads(stored)) == profile
 
 
+def test_a_document_of_before_the_site_told_of_its_login_is_read():
+    document = replace(GOOD, simple_jwt=SimpleJwtProfile(asks_second_factor=True)).to_document()
+    del document["simple_jwt"]["asks_second_factor"]
+
+    assert SiteProfile.from_document(document).simple_jwt == SimpleJwtProfile()
+
+
 @pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, str(SCHEMA_VERSION), None])
 def test_a_document_of_an_unknown_schema_is_refused(version: Any):
     with pytest.raises(ValueError, match="site profile of schema"):
