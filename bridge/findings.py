@@ -163,6 +163,15 @@ SIMPLE_JWT_REJECTS_ITS_OWN: Final = Finding(
     blocking=False,
 )
 
+SIMPLE_JWT_UNASKED: Final = Finding(
+    "simple-jwt-second-factor",
+    "SimpleJWT's login asks nobody for a second factor: its access tokens open both apps for a password alone, as long "
+    "as SimpleJWT's own refresh renews them",
+    "Set TOKEN_OBTAIN_SERIALIZER in SIMPLE_JWT to bridge.contrib.rest_framework.TokenObtainPairSerializer, or to a "
+    "serializer derived from it that takes the code.",
+    blocking=False,
+)
+
 # What runs
 
 CLOCK_SKEW: Final = Finding(

@@ -38,6 +38,7 @@ _CHECKED: Final = (
     (findings.SIMPLE_JWT_REJECTS, "SimpleJWT accepts the bridge's tokens"),
     (findings.SIMPLE_JWT_REJECTS_ITS_OWN, "SimpleJWT accepts its own tokens"),
     (findings.SECOND_FACTOR, "What the site asks for beyond a password, the bridge asks for as well"),
+    (findings.SIMPLE_JWT_UNASKED, "So does SimpleJWT's login"),
     (findings.USERNAMES_UNCHECKED, "The usernames can be looked at"),
     (findings.USERNAMES_DIFFER_BY_CASE, "No two usernames differ by case only"),
     (findings.USERNAMES_NOT_NORMALISED, "Every username can be typed into a login form"),
@@ -63,6 +64,7 @@ _TOLD_BY_PROFILE: Final = (
     findings.CHECK_REVOKE_TOKEN,
     findings.SIMPLE_JWT_REJECTS,
     findings.SIMPLE_JWT_REJECTS_ITS_OWN,
+    findings.SIMPLE_JWT_UNASKED,
 )
 
 _TOLD_BY_DATABASE: Final = (

@@ -25,6 +25,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework_simplejwt import serializers as simple_jwt
 from rest_framework_simplejwt import settings as simple_jwt_settings
 from rest_framework_simplejwt.authentication import JWTAuthentication as SimpleJWTAuthentication
+from rest_framework_simplejwt.exceptions import AuthenticationFailed as CodedAuthenticationFailed
 from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
 from rest_framework_simplejwt.tokens import Token
 
@@ -35,6 +36,7 @@ from bridge.contrib.django.grants import can_keep, lock_grant_of, open_grant, ta
 from bridge.contrib.django.liveness import database, is_taken_back
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import moment_of
+from bridge.contrib.django.second_factors import has_second_factor
 from bridge.tokens import RefreshClaims, is_of_bridge
 
 __all__ = ["JWTAuthentication", "TokenBlacklistSerializer", "TokenObtainPairSerializer", "TokenRefreshSerializer"]
@@ -73,15 +75,30 @@ class TokenObtainPairSerializer(simple_jwt.TokenObtainPairSerializer):
     """Opens a grant with each login, which its tokens name as ``sid``."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, str]:
-        """Do as SimpleJWT's, with the grant between the password and the tokens."""
+        """Do as SimpleJWT's, with the second factor and the grant between the password and the tokens.
+
+        Raises:
+            AuthenticationFailed: as SimpleJWT's; ``mfa_required`` for whom the password is not enough.
+        """
         data: dict[str, str] = super(simple_jwt.TokenObtainPairSerializer, self).validate(attrs)
         user: Any = self.user
+        self.require_second_factor(user)
         refresh: Any = self.get_token(user)
         _open_grant(user, refresh, device=_device(self.context))
         data |= {"refresh": str(refresh), "access": str(refresh.access_token)}
         if _settings().UPDATE_LAST_LOGIN:
             update_last_login(None, user)  # type: ignore[arg-type]  # as SimpleJWT calls it
         return data
+
+    def require_second_factor(self, user: AbstractBaseUser) -> None:
+        """Refuse a user who has one; a serializer that takes codes itself overrides this, and refuses by ``super``.
+
+        Raises:
+            AuthenticationFailed: ``mfa_required``.
+        """
+        if has_second_factor(user):
+            detail = "A second factor is required; log in at the bridge, which asks for its code"
+            raise CodedAuthenticationFailed(detail, "mfa_required")
 
 
 class TokenRefreshSerializer(simple_jwt.TokenRefreshSerializer):
@@ -91,8 +108,8 @@ class TokenRefreshSerializer(simple_jwt.TokenRefreshSerializer):
         """Exchange a refresh token, once.
 
         Raises:
-            TokenError: it is spent, ended, expired, of a changed password or of nobody, or limited to a scope that
-                cannot be read; nobody learns which.
+            TokenError: it is spent, ended, expired, of a changed password or of nobody, limited to a scope that cannot
+                be read, or for a password alone where that is not enough; nobody learns which.
             AuthenticationFailed: its user may not log in.
         """
         refresh: Any = _even_if_spent(self.token_class)(attrs["refresh"])

@@ -90,6 +90,11 @@ class SecondFactorProfile:
     allauth: AllauthMfaProfile | None = None
     unknown_apps: tuple[str, ...] = field(default=())
 
+    @property
+    def are_asked_for(self) -> bool:
+        """Whether the bridge asks anybody for more than a password."""
+        return self.otp is not None or self.allauth is not None
+
     def shortcomings(self) -> Iterator[str]:
         """Say what of it the bridge cannot honour, or can honour only by sending users to the site."""
         if self.otp is not None and self.otp.foreign:

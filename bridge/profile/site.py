@@ -112,8 +112,14 @@ class SiteProfile:
         )
 
     def _token_findings(self) -> tuple[Finding, ...]:
-        revokes = self.simple_jwt is not None and self.simple_jwt.check_revoke_token
-        return findings.holding((revokes, findings.CHECK_REVOKE_TOKEN))
+        simple_jwt = self.simple_jwt
+        if simple_jwt is None:
+            return ()
+        passes_by = self.second_factors.are_asked_for and not simple_jwt.asks_second_factor
+        return findings.holding(
+            (simple_jwt.check_revoke_token, findings.CHECK_REVOKE_TOKEN),
+            (passes_by, findings.SIMPLE_JWT_UNASKED),
+        )
 
     def _second_factor_findings(self) -> tuple[Finding, ...]:
         shortcomings = [*self.second_factors.shortcomings(), *(self.axes.shortcomings() if self.axes else ())]

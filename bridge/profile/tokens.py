@@ -18,6 +18,7 @@ class SimpleJwtProfile:
         check_revoke_token: CHECK_REVOKE_TOKEN, which ties every token to the stored password.
         refresh_token_lifetime: REFRESH_TOKEN_LIFETIME in seconds.
         keeps_blacklist: whether ``rest_framework_simplejwt.token_blacklist`` is installed.
+        asks_second_factor: whether TOKEN_OBTAIN_SERIALIZER is the app's, or derives from it.
     """
 
     algorithm: str = "HS256"
@@ -32,6 +33,7 @@ class SimpleJwtProfile:
     check_revoke_token: bool = False
     refresh_token_lifetime: int = 86_400
     keeps_blacklist: bool = False
+    asks_second_factor: bool = False
 
     @property
     def tokens_can_be_read(self) -> bool:

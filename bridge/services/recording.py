@@ -30,6 +30,8 @@ class Event(StrEnum):
     REFRESH_REFUSED = "refresh_refused"
     REFRESH_REUSED = "refresh_reused"
     """A spent refresh token came back: its grant was ended."""
+    REFRESH_WITHOUT_SECOND_FACTOR = "refresh_without_second_factor"
+    """A refresh token of the site, whose user nobody had asked for more than a password: it began no grant."""
     UPGRADE_WRITTEN = "upgrade_written"
     UPGRADE_SUPERSEDED = "upgrade_superseded"
     """Somebody changed the password between its verification and the write; theirs stands."""

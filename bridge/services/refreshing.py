@@ -11,6 +11,7 @@ from bridge.services.clock import Clock
 from bridge.services.ending import EndedBy, Ending
 from bridge.services.lineage import Continuity
 from bridge.services.recording import Event, Recorder
+from bridge.services.second_factors import SecondFactors
 from bridge.services.token_pairs import Granted, TokenPairs
 from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Database, Executor
@@ -25,7 +26,7 @@ _LONGEST_SCOPE: Final = 1024  # of the column
 
 @dataclass(frozen=True, slots=True)
 class RefreshRefused:
-    """Spent, ended, expired, of a changed password or of nobody: nobody outside learns which."""
+    """Spent, ended, expired, of a changed password, for a password alone or of nobody: nobody outside learns which."""
 
 
 class Refreshing:
@@ -33,6 +34,7 @@ class Refreshing:
 
     Args:
         blacklist: the site's own record of refresh tokens; None where it keeps none.
+        second_factors: asked before a token of the site begins a grant.
         grace: how long after a refresh its lost answer may be asked for again.
         knows_site: whether the site has published its profile, and with it where it notes which tokens are spent.
     """
@@ -45,6 +47,7 @@ class Refreshing:
         grants: Grants,
         blacklist: Blacklist | None,
         continuity: Continuity,
+        second_factors: SecondFactors,
         ending: Ending,
         verifier: TokenVerifier,
         pairs: TokenPairs,
@@ -58,6 +61,7 @@ class Refreshing:
         self._grants = grants
         self._blacklist = blacklist
         self._continuity = continuity
+        self._second_factors = second_factors
         self._ending = ending
         self._verifier = verifier
         self._pairs = pairs
@@ -87,33 +91,33 @@ class Refreshing:
         try:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
-            return await self._refused()
+            return await self._refused(Event.REFRESH_REFUSED)
         if claims.is_scoped and not _can_be_kept(claims.scope):
-            return await self._refused(claims.user_id)  # limited to something that cannot be read
+            return await self._refused(Event.REFRESH_REFUSED, claims.user_id)  # limited to what cannot be read
         _refuse_to_widen(claims.scope, scope)
         async with self._database.transaction() as transaction:
             outcome = await self._exchange(claims, device, transaction)
             if isinstance(outcome, StoredGrant):
                 narrowed = None if scope is None else tuple(scope)
                 return await self._pairs.of(outcome, scope=narrowed, executor=transaction)
-        return await self._refused(claims.user_id, is_reused=outcome is Turn.REUSED)
+        return await self._refused(outcome, claims.user_id)
 
-    async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Turn | None:
-        """Give the grant with its newest refresh token; else that the token was reused, or None if it is refused."""
+    async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Event:
+        """Give the grant with its newest refresh token; else as what the refusal counts."""
         if not is_storable(claims.token_id):
-            return None
+            return Event.REFRESH_REFUSED
         grant = await self._locked(claims, executor)
         # After the lock: whoever held it may have followed a re-hash, which an earlier look at the user would not show.
         user = await self._users.with_password(claims.user_id, executor=executor)
         if user is None or not user.is_active:
-            return None
+            return Event.REFRESH_REFUSED
         if grant is None:
             return await self._begin_with(claims, user, device, executor)
         if grant.user_id != user.id or not grant.is_alive(self._clock()):
-            return None
+            return Event.REFRESH_REFUSED
         if not await self._continuity.holds(user, grant.auth_hash, executor=executor):
             await self._ending.end(grant.id, user_id=user.id, by=EndedBy.PASSWORD, executor=executor)
-            return None
+            return Event.REFRESH_REFUSED
         return await self._take_turn(grant, claims, user, executor)
 
     async def _locked(self, claims: RefreshClaims, executor: Executor) -> StoredGrant | None:
@@ -125,7 +129,7 @@ class Refreshing:
 
     async def _take_turn(
         self, grant: StoredGrant, claims: RefreshClaims, user: StoredUser, executor: Executor
-    ) -> StoredGrant | Turn:
+    ) -> StoredGrant | Event:
         now = self._clock()
         chain = Chain(
             current=grant.current_token_id,
@@ -138,7 +142,7 @@ class Refreshing:
             return grant
         if turn is Turn.REUSED:
             await self._ending.end(grant.id, user_id=user.id, by=EndedBy.REUSE, executor=executor)
-            return turn
+            return Event.REFRESH_REUSED
         rotated = replace(
             grant,
             current_token_id=uuid.uuid4().hex,
@@ -152,14 +156,16 @@ class Refreshing:
 
     async def _begin_with(
         self, claims: RefreshClaims, user: StoredUser, device: str, executor: Executor
-    ) -> StoredGrant | Turn | None:
+    ) -> StoredGrant | Event:
         """Open a grant with a refresh token of the site, which knows of none."""
         if claims.is_own or claims.session_id is not None:
-            return None  # its grant is gone
+            return Event.REFRESH_REFUSED  # its grant is gone
         if not self._knows_site:
-            return None  # it may have been spent there
+            return Event.REFRESH_REFUSED  # it may have been spent there
         if claims.token_id in (await self._spent({claims.token_id}, executor) or ()):
             return await self._continue_begun(claims, user, executor)
+        if await self._second_factors.of(user, executor=executor):
+            return Event.REFRESH_WITHOUT_SECOND_FACTOR  # nothing in the token says that one was given
         auth_hash = self._continuity.auth_hash(user.encoded)
         begun = replace(
             self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device),
@@ -174,13 +180,11 @@ class Refreshing:
             return begun
         return await self._continue_begun(claims, user, executor)
 
-    async def _continue_begun(
-        self, claims: RefreshClaims, user: StoredUser, executor: Executor
-    ) -> StoredGrant | Turn | None:
+    async def _continue_begun(self, claims: RefreshClaims, user: StoredUser, executor: Executor) -> StoredGrant | Event:
         """Go on with the grant that another request has begun since this one looked; else the site spent the token."""
         grant = await self._grants.locked_of_opener(claims.token_id, executor=executor)
         if grant is None or grant.user_id != user.id or not grant.is_alive(self._clock()):
-            return None
+            return Event.REFRESH_REFUSED
         return await self._take_turn(grant, claims, user, executor)
 
     async def _spent(self, token_ids: set[str], executor: Executor) -> frozenset[str] | None:
@@ -195,8 +199,8 @@ class Refreshing:
         await self._blacklist.list(listed, executor=executor)
         await self._blacklist.spend({claims.token_id}, now=now, executor=executor)
 
-    async def _refused(self, user_id: str | None = None, *, is_reused: bool = False) -> RefreshRefused:
-        await self._recorder.record(Event.REFRESH_REUSED if is_reused else Event.REFRESH_REFUSED, user_id=user_id)
+    async def _refused(self, event: Event, user_id: str | None = None) -> RefreshRefused:
+        await self._recorder.record(event, user_id=user_id)
         return RefreshRefused()
 
 

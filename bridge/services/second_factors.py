@@ -135,13 +135,13 @@ class SecondFactors:
         self._recorder = recorder
         self._clock = clock
 
-    async def of(self, user: StoredUser) -> frozenset[Factor]:
+    async def of(self, user: StoredUser, *, executor: Executor | None = None) -> frozenset[Factor]:
         """Give the kinds of second factor that this user must log in with one of; none: the password is enough.
 
         Raises:
             DatabaseError: the site's tables cannot be read. Nobody is let in unasked.
         """
-        found = await self._owners.factors(user.id)
+        found = await self._owners.factors(user.id, executor=executor)
         # allauth asks nobody who has recovery codes and nothing to recover (`allauth.mfa.stages`).
         return frozenset() if found == {Factor.ALLAUTH_RECOVERY} else found
 

@@ -42,15 +42,15 @@ class SecondFactorOwners:
         self._devices = dict(_devices(profile))
         self._of_otp = " UNION ".join(_selects(replace(profile, allauth=None)))
 
-    async def factors(self, user_id: str) -> frozenset[Factor]:
+    async def factors(self, user_id: str, *, executor: Executor | None = None) -> frozenset[Factor]:
         """Give the kinds of a user's confirmed second factors, in one statement."""
-        rows = await self._ask(self._query, user_id)
+        rows = await self._ask(self._query, user_id, executor or self._database)
         known = {factor.value for factor in Factor}
         return frozenset(Factor(row["kind"]) if row["kind"] in known else Factor.FOREIGN for row in rows)
 
     async def has_otp(self, user_id: str) -> bool:
         """Tell whether a user has a confirmed device of django-otp, in one statement."""
-        return bool(await self._ask(self._of_otp, user_id))
+        return bool(await self._ask(self._of_otp, user_id, self._database))
 
     async def has_device(self, user_id: str, persistent_id: str) -> bool:
         """Tell whether a device of django-otp is still a user's, and confirmed (``django_otp.models.Device``)."""
@@ -64,10 +64,10 @@ class SecondFactorOwners:
         )
         return row is not None
 
-    async def _ask(self, query: str, user_id: str) -> Sequence[Row]:
+    async def _ask(self, query: str, user_id: str, executor: Executor) -> Sequence[Row]:
         if not query:
             return ()
-        return await self._database.fetch_all(query, {"user_id": self._users.native_key(user_id)})
+        return await executor.fetch_all(query, {"user_id": self._users.native_key(user_id)})
 
 
 def _devices(profile: SecondFactorProfile) -> Iterator[tuple[str, str]]:

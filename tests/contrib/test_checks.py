@@ -154,6 +154,44 @@ def test_such_a_rotation_holds_no_upgrade_up(settings: Settings):
     assert describe_site().findings() == ()
 
 
+OBTAINING: Final = "rest_framework_simplejwt.serializers.TokenObtainPairSerializer"
+OUR_OBTAINING: Final = "bridge.contrib.rest_framework.TokenObtainPairSerializer"
+
+
+@pytest.mark.parametrize(
+    ("simple_jwt", "expected"),
+    [
+        pytest.param({}, ["bridge.W014"], id="by_default"),
+        pytest.param({"TOKEN_OBTAIN_SERIALIZER": OBTAINING}, ["bridge.W014"], id="by_name"),
+        pytest.param(
+            {"TOKEN_OBTAIN_SERIALIZER": "legacy_django.shop.gone.Serializer"},
+            ["bridge.W014"],
+            id="one_that_is_not_there",
+        ),
+        pytest.param(
+            {"TOKEN_OBTAIN_SERIALIZER": "legacy_django.urls.urlpatterns"}, ["bridge.W014"], id="no_serializer"
+        ),
+        pytest.param({"TOKEN_OBTAIN_SERIALIZER": OUR_OBTAINING}, [], id="ours"),
+        pytest.param(
+            {"TOKEN_OBTAIN_SERIALIZER": "tests.site.guarded_serializers.AskingSerializer"}, [], id="derived_from_ours"
+        ),
+    ],
+)
+def test_the_check_finds_a_login_that_asks_for_no_second_factor(
+    settings: Settings, simple_jwt: dict[str, Any], expected: list[str]
+):
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "django_otp"]
+    settings.SIMPLE_JWT = {"SIGNING_KEY": SIGNING_KEY, **simple_jwt}
+
+    assert ids() == expected
+
+
+def test_where_no_app_has_second_factors_no_login_has_to_ask(settings: Settings):
+    settings.SIMPLE_JWT = {"SIGNING_KEY": SIGNING_KEY}
+
+    assert ids() == []
+
+
 def test_a_secret_key_of_bytes_verifies_too(settings: Settings):
     """Django allows both: "Uses of the key shouldn't assume that it's text or bytes" (ref/settings)."""
     del settings.SIMPLE_JWT

@@ -263,6 +263,154 @@ async def test_whose_factor_only_the_site_can_verify_is_sent_there(ada: Ada, fac
     assert "log in there" in answer.json()["detail"]
 
 
+# SimpleJWT's tokens, which are for a password alone -------------------------------------------------------------------
+
+
+async def give_factor(keyring: Keyring, username: str, factor: str) -> None:
+    """Give a user a second factor of a kind, or what only looks like one."""
+    if factor == "otp_email":
+        await keyring.otp_email(username, FrozenClock())
+    elif factor == "webauthn":
+        await keyring.allauth(username, "webauthn", name="key")
+    elif factor == "unconfirmed":
+        await keyring.otp_totp(username, confirmed=False)
+    elif factor == "recovery_codes":
+        await keyring.allauth(username, "recovery_codes", seed="00" * 40, used_mask=0)
+    elif factor != "none":
+        await getattr(keyring, factor)(username)
+
+
+EVERY_FACTOR = pytest.mark.parametrize("factor", ["otp_totp", "otp_static", "otp_email", "allauth_totp", "webauthn"])
+NO_FACTOR = pytest.mark.parametrize("factor", ["none", "unconfirmed", "recovery_codes"])
+
+
+async def obtain(ada: Ada, path: str = "/stock/token/", **more: str) -> httpx.Response:
+    return await ada.browser.client.post(path, json={"username": ada.username, "password": PASSWORD, **more})
+
+
+async def refresh(ada: Ada, token: str, *, at: str) -> httpx.Response:
+    if at == "bridge":
+        return await ada.client.post("/auth/refresh", json={"refresh_token": token})
+    return await ada.browser.client.post("/api/token/refresh/", json={"refresh": token})
+
+
+async def grants_of(ada: Ada) -> int:
+    statement = "SELECT id FROM bridge_grant WHERE user_id = :id"
+    return len(
+        await ada.keyring.database.fetch_all(statement, {"id": str(await ada.keyring.cast.column(ada.username, "id"))})
+    )
+
+
+BOTH_APPS = pytest.mark.parametrize("app", ["bridge", "django"])
+
+
+@EVERY_FACTOR
+async def test_a_token_for_a_password_alone_begins_no_login_in_either_app(ada: Ada, factor: str):
+    await give_factor(ada.keyring, ada.username, factor)
+    token = (await obtain(ada)).json()["refresh"]
+
+    here, there = await refresh(ada, token, at="bridge"), await refresh(ada, token, at="django")
+
+    assert (here.status_code, here.json()["error"]) == (401, "invalid_grant")
+    assert here.json()["detail"] == "The refresh token is spent, revoked or expired"
+    assert (there.status_code, there.json()["code"]) == (401, "token_not_valid")
+    assert await grants_of(ada) == 0
+
+
+@BOTH_APPS
+@NO_FACTOR
+async def test_who_has_no_second_factor_begins_a_login_with_one(ada: Ada, factor: str, app: str):
+    await give_factor(ada.keyring, ada.username, factor)
+
+    assert (await refresh(ada, (await obtain(ada)).json()["refresh"], at=app)).status_code == 200
+    assert await grants_of(ada) == 1
+
+
+async def test_a_token_that_begins_no_login_is_counted_apart(ada: Ada):
+    await ada.keyring.otp_totp(ada.username)
+
+    await refresh(ada, (await obtain(ada)).json()["refresh"], at="bridge")
+
+    metrics = (await ada.client.get("/metrics")).text
+    assert 'bridge_events_total{event="refresh_without_second_factor"} 1.0' in metrics
+    assert 'bridge_events_total{event="refresh_refused"} 0.0' in metrics
+
+
+@BOTH_APPS
+async def test_a_login_that_began_before_the_second_factor_goes_on(ada: Ada, app: str):
+    begun = (await refresh(ada, (await obtain(ada)).json()["refresh"], at="bridge")).json()
+
+    await ada.keyring.otp_totp(ada.username)
+
+    assert (await refresh(ada, begun["refresh_token"], at=app)).status_code == 200
+
+
+@BOTH_APPS
+async def test_a_lost_answer_of_such_a_login_is_given_again(ada: Ada, app: str):
+    token = (await obtain(ada)).json()["refresh"]
+    await refresh(ada, token, at="bridge")
+
+    await ada.keyring.otp_totp(ada.username)
+
+    assert (await refresh(ada, token, at=app)).status_code == 200
+
+
+@BOTH_APPS
+async def test_a_login_with_a_code_goes_on_in_either_app(ada: Ada, app: str):
+    await ada.keyring.otp_totp(ada.username)
+    opened = await give(ada.client, await required(ada.client, ada.username), code_of(step_of(ada.clock)))
+
+    assert (await refresh(ada, opened.json()["refresh_token"], at=app)).status_code == 200
+
+
+async def test_simple_jwts_access_token_opens_both_apps_for_its_few_minutes(ada: Ada):
+    await ada.keyring.otp_totp(ada.username)
+    headers = {"Authorization": f"Bearer {(await obtain(ada)).json()['access']}"}
+
+    assert (await ada.client.get("/users/me/", headers=headers)).status_code == 200
+    assert (await ada.browser.client.get("/api/me/", headers=headers)).status_code == 200
+    assert (await ada.browser.client.get("/whoami/", headers=headers)).status_code == 200
+
+
+@TOTP
+async def test_the_apps_own_login_at_simple_jwts_view_gives_nothing_for_a_password_alone(ada: Ada, factor: str):
+    await give_factor(ada.keyring, ada.username, factor)
+
+    answer = await obtain(ada, "/api/token/")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "mfa_required")
+    assert answer.json().keys() == {"detail", "code"}
+    assert "log in at the bridge" in answer.json()["detail"]
+    assert await grants_of(ada) == 0
+    assert await ada.keyring.cast.column(ada.username, "last_login") is None
+
+
+async def test_it_logs_in_whose_device_was_never_confirmed(ada: Ada):
+    await ada.keyring.otp_totp(ada.username, confirmed=False)
+
+    assert (await obtain(ada, "/api/token/")).status_code == 200
+
+
+async def test_it_tells_a_wrong_password_nothing_about_second_factors(ada: Ada):
+    unknown = {"username": f"nobody-{ada.username}", "password": PASSWORD}
+    expected = await ada.browser.client.post("/api/token/", json=unknown)
+    await ada.keyring.otp_totp(ada.username)
+
+    answer = await ada.browser.client.post("/api/token/", json={"username": ada.username, "password": "wrong"})
+
+    assert (answer.status_code, answer.json()) == (401, expected.json())
+
+
+async def test_a_login_of_the_sites_own_that_asks_for_the_code_opens_a_grant(ada: Ada):
+    await ada.keyring.otp_totp(ada.username)
+
+    unasked = await obtain(ada, "/asking/token/")
+    asked = await obtain(ada, "/asking/token/", code=code_of(step_of(ada.clock)))
+
+    assert (unasked.status_code, unasked.json()["code"]) == (401, "mfa_required")
+    assert (await refresh(ada, asked.json()["refresh"], at="bridge")).status_code == 200
+
+
 # The code -------------------------------------------------------------------------------------------------------------
 
 

@@ -93,6 +93,13 @@ def test_a_profile_survives_its_json_document(profile: SiteProfile):
     assert SiteProfile.from_document(json.loads(stored)) == profile
 
 
+def test_a_document_of_before_the_site_told_of_its_login_is_read():
+    document = replace(GOOD, simple_jwt=SimpleJwtProfile(asks_second_factor=True)).to_document()
+    del document["simple_jwt"]["asks_second_factor"]
+
+    assert SiteProfile.from_document(document).simple_jwt == SimpleJwtProfile()
+
+
 @pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, str(SCHEMA_VERSION), None])
 def test_a_document_of_an_unknown_schema_is_refused(version: Any):
     with pytest.raises(ValueError, match="site profile of schema"):
@@ -143,6 +150,10 @@ def test_a_column_that_holds_an_argon2_value_is_fine(length: int | None):
     assert codes(replace(GOOD, user_table=UserTable(columns={"password": length}, always_active=True))) == []
 
 
+OTP = SecondFactorProfile(otp=DjangoOtpProfile())
+ALLAUTH = SecondFactorProfile(allauth=AllauthMfaProfile())
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [
@@ -152,6 +163,8 @@ def test_a_column_that_holds_an_argon2_value_is_fine(length: int | None):
         ({"simple_jwt": SimpleJwtProfile(check_revoke_token=True)}, "check-revoke-token"),
         ({"second_factors": SecondFactorProfile(unknown_apps=("trench",))}, "second-factor"),
         ({"axes": AxesProfile(not_honoured=("its handler",))}, "second-factor"),
+        ({"second_factors": OTP, "simple_jwt": SimpleJwtProfile()}, "simple-jwt-second-factor"),
+        ({"second_factors": ALLAUTH, "simple_jwt": SimpleJwtProfile()}, "simple-jwt-second-factor"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -271,6 +284,17 @@ def test_what_is_honoured_is_no_finding():
     honoured = SecondFactorProfile(otp=DjangoOtpProfile(totp=True, static=True), allauth=AllauthMfaProfile())
 
     assert codes(replace(GOOD, second_factors=honoured, axes=AxesProfile())) == []
+
+
+@pytest.mark.parametrize("simple_jwt", [SimpleJwtProfile(asks_second_factor=True), None], ids=["that-asks", "none"])
+def test_a_simple_jwt_that_lets_nobody_pass_by_is_no_finding(simple_jwt: SimpleJwtProfile | None):
+    assert codes(replace(GOOD, second_factors=OTP, simple_jwt=simple_jwt)) == []
+
+
+def test_a_login_that_asks_for_no_second_factor_holds_no_upgrade_up():
+    (found,) = replace(GOOD, second_factors=OTP, simple_jwt=SimpleJwtProfile()).findings()
+
+    assert not found.blocking
 
 
 def test_a_lockout_that_is_switched_off_is_no_finding():

@@ -23,6 +23,7 @@ from bridge.contrib.django.ending import EndedBy, end_grant
 from bridge.contrib.django.liveness import auth_hash_of, database, hangs_on_present_password, is_alive, is_storable
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time, moment_of
+from bridge.contrib.django.second_factors import has_second_factor
 from bridge.tokens import Chain, RefreshClaims, Turn, turn_of
 
 __all__ = ["can_keep", "lock_grant_of", "locked_live_grant", "open_grant", "take_turn"]
@@ -163,6 +164,9 @@ def _begin_with(user: AbstractBaseUser, claims: RefreshClaims, *, device: str, r
         return None  # its grant is gone
     if claims.token_id in (blacklist.spent_among({claims.token_id}, using=database()) or ()):
         return _continue_begun(user, claims, rotates=rotates)
+    if has_second_factor(user):
+        _logger.info("a refresh token for a password alone begins no login: user %s has a second factor", user.pk)
+        return None
     begun = _new_grant(user, claims, device=device)
     begun.opened_by = claims.token_id
     if rotates:

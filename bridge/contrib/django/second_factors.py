@@ -1,22 +1,25 @@
-"""Lets no code of allauth's TOTP pass twice, once at each app.
+"""Who has a second factor, the twin of the bridge's ``store.second_factors``; and that no code passes twice.
 
 django-otp keeps the used time step with its device, where both apps see it. allauth keeps used codes in the site's
-cache, which the bridge cannot see: here its authenticator takes part in what the bridge remembers.
+cache, which the bridge cannot see: here its TOTP authenticator takes part in what the bridge remembers.
 """
 
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.apps import apps
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DatabaseError, connections, router, transaction
 
 from bridge.contrib.django.describing.second_factors import second_factors
+from bridge.contrib.django.liveness import database
 from bridge.contrib.django.models import SecondFactor
 from bridge.second_factors.totp import Totp
 
-__all__ = ["share_used_codes"]
+__all__ = ["has_second_factor", "share_used_codes"]
 
 _logger: Final = logging.getLogger(__name__)
 # `ON CONFLICT … WHERE` is the same on both databases: of two apps at once, one writes.
@@ -25,6 +28,30 @@ _CLAIM: Final = (
     " ON CONFLICT (user_id) DO UPDATE SET last_step = excluded.last_step"
     " WHERE bridge_second_factor.last_step < excluded.last_step"
 )
+
+
+def has_second_factor(user: AbstractBaseUser) -> bool:
+    """Tell whether the bridge's login would ask a user for more than the password: one query for each kind of factor.
+
+    Raises:
+        django.db.DatabaseError: the tables cannot be read. Nobody is let in unasked.
+    """
+    return any(rows.exists() for rows in _second_factors_of(user))
+
+
+def _second_factors_of(user: AbstractBaseUser) -> Iterator[Any]:
+    if apps.is_installed("django_otp"):
+        from django_otp import device_classes  # noqa: PLC0415  # only where it is installed
+
+        for model in device_classes():
+            yield _rows_of(model, user).filter(confirmed=True)
+    if apps.is_installed("allauth.mfa"):
+        # allauth asks nobody who has recovery codes and nothing to recover (`allauth.mfa.stages`).
+        yield _rows_of(apps.get_app_config("mfa").get_model("Authenticator"), user).exclude(type="recovery_codes")
+
+
+def _rows_of(model: Any, user: AbstractBaseUser) -> Any:
+    return model._base_manager.using(database()).filter(user=user.pk)  # noqa: SLF001  # documented; filters nothing
 
 
 def share_used_codes() -> None:

@@ -152,6 +152,7 @@ def _refreshing(foundation: Foundation, parts: Parts, *, knows_site: bool) -> Re
         grants=parts.grants,
         blacklist=parts.blacklist,
         continuity=parts.continuity,
+        second_factors=parts.second_factors,
         ending=parts.ending,
         verifier=parts.verifier,
         pairs=parts.pairs,

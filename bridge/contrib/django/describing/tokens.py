@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.apps import apps
 from django.conf import settings
 from django.utils.encoding import force_str
+from django.utils.module_loading import import_string
 
 from bridge.contrib.django.conf import secret_keys, simple_jwt_profile
 from bridge.profile import SimpleJwtProfile
@@ -14,6 +15,7 @@ from bridge.tokens.keys import verifying_fingerprint
 __all__ = ["simple_jwt"]
 
 _BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
+_ASKING: Final = "bridge.contrib.rest_framework.TokenObtainPairSerializer"
 
 
 def simple_jwt() -> SimpleJwtProfile | None:
@@ -26,12 +28,24 @@ def simple_jwt() -> SimpleJwtProfile | None:
         profile,
         key_fingerprint=_key_fingerprint(configured or {}, profile.algorithm),
         keeps_blacklist=apps.is_installed(_BLACKLIST),
+        asks_second_factor=_asks_second_factor(configured or {}),
     )
 
 
 def _is_installed() -> bool:
     """Tell whether SimpleJWT is among the site's apps: views may name its classes one by one, and nothing is set."""
     return apps.is_installed("rest_framework_simplejwt") or apps.is_installed(_BLACKLIST)
+
+
+def _asks_second_factor(configured: dict[str, Any]) -> bool:
+    path = configured.get("TOKEN_OBTAIN_SERIALIZER")
+    if path in (None, _ASKING):
+        return path == _ASKING
+    try:
+        serializer, asking = import_string(path), import_string(_ASKING)
+    except ImportError:
+        return False
+    return isinstance(serializer, type) and issubclass(serializer, asking)
 
 
 def _authenticates_by_simple_jwt() -> bool:
