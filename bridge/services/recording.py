@@ -17,7 +17,7 @@ _APP: Final = "bridge"
 
 
 class Event(StrEnum):
-    """What can happen at a login, one of the first six each time and others with it; and at a refresh."""
+    """What can happen: at a login, one of the first six each time and others with it; at a refresh; to an endpoint."""
 
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_REFUSED = "login_refused"
@@ -39,6 +39,8 @@ class Event(StrEnum):
     """The database refused the write; the login went on."""
     UPGRADE_REVERTED = "upgrade_reverted"
     """An old value stood where an upgraded one had been: something writes the old algorithm back."""
+    ENDPOINT_TRIPPED = "endpoint_tripped"
+    """A new handler did harm: its operation went back to Django by itself, for all replicas."""
 
 
 class Recorder:
@@ -52,7 +54,9 @@ class Recorder:
     def __init__(self, *, activity: Activity, registry: CollectorRegistry, clock: Clock) -> None:
         self._activity = activity
         self._clock = clock
-        self._metric = Counter("bridge_events", "What happened at logins, by event.", ["event"], registry=registry)
+        self._metric = Counter(
+            "bridge_events", "What happened at logins and to endpoints, by event.", ["event"], registry=registry
+        )
         for event in Event:
             self._metric.labels(event=event.value)
 

@@ -1,0 +1,140 @@
+"""What was answered and compared (``bridge_endpoint_traffic``, ``…_parity``), and what differed (``…_difference``)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from bridge.progress.endpoints import DifferingPlace
+from bridge.store.database import Database, Executor, Row
+
+__all__ = ["Answered", "Compared", "EndpointCounts"]
+
+_ROWS_AT_ONCE: Final = 100
+"""Few enough that seven parameters a row are within any SQLite's limit of 999."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Answered:
+    """Requests that are counted as one kind: the key of a row of ``bridge_endpoint_traffic``."""
+
+    hour: datetime
+    operation: str
+    side: str
+    role: str
+    status_class: int
+    le_ms: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Compared:
+    """Comparisons that are counted as one kind: the key of a row of ``bridge_endpoint_parity``."""
+
+    day: date
+    operation: str
+    role: str
+    status: int
+    verdict: str
+
+
+class EndpointCounts:
+    """Counters that all replicas share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(
+        self, answered: Mapping[Answered, int], compared: Mapping[Compared, int], *, executor: Executor
+    ) -> None:
+        """Add to the counters, in the caller's transaction."""
+        await _add("bridge_endpoint_traffic", answered, executor)
+        await _add("bridge_endpoint_parity", compared, executor)
+
+    async def answered(self, since: datetime) -> Sequence[tuple[Answered, int]]:
+        """Sum up the traffic from an hour on; the keys name that hour."""
+        names = _names(Answered)[1:]
+        rows = await self._database.fetch_all(
+            f"SELECT {', '.join(names)}, sum(count) AS count FROM bridge_endpoint_traffic"
+            f" WHERE hour >= :since GROUP BY {', '.join(names)}",
+            {"since": since},
+        )
+        return [(Answered(since, *(row[name] for name in names)), int(row["count"])) for row in rows]
+
+    async def compared(self, since: date) -> Sequence[tuple[Compared, int]]:
+        """Sum up the comparisons from a day on; the keys name that day."""
+        names = _names(Compared)[1:]
+        rows = await self._database.fetch_all(
+            f"SELECT {', '.join(names)}, sum(count) AS count FROM bridge_endpoint_parity"
+            f" WHERE day >= :since GROUP BY {', '.join(names)}",
+            {"since": since},
+        )
+        return [(Compared(since, *(row[name] for name in names)), int(row["count"])) for row in rows]
+
+    async def seen(self) -> frozenset[str]:
+        """Name the operations that anybody has asked for as long as traffic is kept."""
+        rows = await self._database.fetch_all("SELECT DISTINCT operation FROM bridge_endpoint_traffic")
+        return frozenset(row["operation"] for row in rows)
+
+    async def differing(self, since: datetime, *, most: int) -> Sequence[tuple[str, DifferingPlace]]:
+        """Give the places that differed since then, by operation: of each the most frequent, those first."""
+        rows = await self._database.fetch_all(
+            "SELECT * FROM (SELECT operation, place, kind, legacy, candidate, count, last_seen, row_number()"
+            " OVER (PARTITION BY operation ORDER BY count DESC, place, kind, legacy, candidate) AS place_rank"
+            " FROM bridge_endpoint_difference WHERE last_seen >= :since) AS ranked"
+            " WHERE place_rank <= :most ORDER BY operation, place_rank",
+            {"since": since, "most": most},
+        )
+        return [(row["operation"], _place(row)) for row in rows]
+
+    async def prune(self, *, before: datetime) -> int:
+        """Drop what was counted before a moment; give the number of rows."""
+        return sum(
+            [
+                await self._database.execute("DELETE FROM bridge_endpoint_traffic WHERE hour < :at", {"at": before}),
+                await self._database.execute(
+                    "DELETE FROM bridge_endpoint_parity WHERE day < :day", {"day": before.date()}
+                ),
+            ]
+        )
+
+
+async def _add(table: str, counts: Mapping[Any, int], executor: Executor) -> None:
+    # In one order: of two replicas that add to the same rows, neither may hold what the other waits for.
+    rows = sorted(counts.items())
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        piece = rows[start : start + _ROWS_AT_ONCE]
+        names = _names(type(piece[0][0]))
+        values = {
+            f"{name}_{number}": value
+            for number, (key, count) in enumerate(piece)
+            for name, value in zip((*names, "count"), (*astuple(key), count), strict=True)
+        }
+        slots = ", ".join(
+            f"({', '.join(f':{name}_{number}' for name in (*names, 'count'))})" for number in range(len(piece))
+        )
+        await executor.execute(
+            f"INSERT INTO {table} ({', '.join(names)}, count) VALUES {slots}"
+            f" ON CONFLICT ({', '.join(names)}) DO UPDATE SET count = {table}.count + excluded.count",
+            values,
+        )
+
+
+def _place(row: Row) -> DifferingPlace:
+    return DifferingPlace(
+        place=row["place"],
+        kind=row["kind"],
+        legacy=row["legacy"],
+        candidate=row["candidate"],
+        count=int(row["count"]),
+        last_seen=_moment(row["last_seen"]),
+    )
+
+
+def _moment(value: Any) -> datetime:
+    # SQLite keeps UTC without saying so.
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _names(kind: type[Answered] | type[Compared]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
