@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from bridge.store.database import Database, Executor, Row
+from bridge.store.moments import stored_moment
 
 __all__ = ["Grants", "StoredGrant"]
 
@@ -172,14 +172,8 @@ def _grant(row: Row) -> StoredGrant:
         session_key=row["session_key"],
         scope=tuple(row["scope"].split()),
         device=row["device"],
-        created_at=_moment(row["created_at"]),
-        rotated_at=_moment(row["rotated_at"]),
-        expires_at=_moment(row["expires_at"]),
-        ended_at=None if row["ended_at"] is None else _moment(row["ended_at"]),
+        created_at=stored_moment(row["created_at"]),
+        rotated_at=stored_moment(row["rotated_at"]),
+        expires_at=stored_moment(row["expires_at"]),
+        ended_at=None if row["ended_at"] is None else stored_moment(row["ended_at"]),
     )
-
-
-def _moment(value: Any) -> datetime:
-    # SQLite keeps UTC without saying so.
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

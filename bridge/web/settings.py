@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
+from bridge.cutover.plan import Plan
 from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalSealer
 from bridge.passwords.rollout import RehashRollout
@@ -20,7 +21,7 @@ from bridge.services.upgrading import JournalKeeping
 from bridge.tokens import KeySet
 from bridge.tokens.keyset import PUBLICATION, KeyTimes
 
-__all__ = ["DatabaseSettings", "KeyDirectorySettings", "Settings"]
+__all__ = ["CutoverSettings", "DatabaseSettings", "KeyDirectorySettings", "Settings"]
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -55,6 +56,40 @@ class DatabaseSettings(BaseSettings):
             ConfigurationError: the URL is missing, or a BRIDGE_ name is unknown.
         """
         return _loaded(cls)
+
+
+class CutoverSettings(DatabaseSettings):
+    """What ``bridge endpoints`` needs; the service's own are the same."""
+
+    endpoints: tuple[str, ...] = ()
+    cutover_file: Path | None = None
+
+    @classmethod
+    def load(cls) -> "CutoverSettings":
+        """Read the environment.
+
+        Raises:
+            ConfigurationError: the URL is missing, something is malformed, or a BRIDGE_ name is unknown.
+        """
+        return _loaded(cls)
+
+    def plan(self) -> Plan:
+        """Read what each endpoint may be moved to; without a file, what a plan allows that says nothing.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or says what it cannot mean.
+        """
+        if self.cutover_file is None:
+            return Plan()
+        try:
+            return Plan.parse(self.cutover_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as exc:
+            raise ConfigurationError(
+                f"BRIDGE_CUTOVER_FILE: {self.cutover_file} cannot be read ({type(exc).__name__})",
+                cure="Name a TOML file, in UTF-8, that the service may read.",
+            ) from exc
+        except ConfigurationError as exc:
+            raise ConfigurationError(f"BRIDGE_CUTOVER_FILE: {self.cutover_file}: {exc.args[0]}", cure=exc.cure) from exc
 
 
 class KeySettings(BaseSettings):
@@ -93,10 +128,9 @@ class KeyDirectorySettings(KeySettings):
         return _loaded(cls)
 
 
-class Settings(KeySettings):
+class Settings(KeySettings, CutoverSettings):
     """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name."""
 
-    database_url: SecretStr
     django_secret_key: SecretStr
     django_secret_key_fallbacks: tuple[SecretStr, ...] = ()
     signing_key: SecretStr
@@ -113,7 +147,6 @@ class Settings(KeySettings):
     registration: Literal["on", "off"] = "off"
     trusted_proxies: tuple[str, ...] = ()
     password_validators: tuple[str, ...] = ()
-    endpoints: tuple[str, ...] = ()
 
     @field_validator("django_secret_key")
     @classmethod
@@ -150,6 +183,7 @@ class Settings(KeySettings):
         settings = _loaded(cls)
         settings.key_source()
         settings.journal_keeping()
+        settings.plan()
         return settings
 
     def key_source(self) -> KeySource:

@@ -1,0 +1,12 @@
+"""Moments as a ``bridge_*`` column gives them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+__all__ = ["stored_moment"]
+
+
+def stored_moment(value: Any) -> datetime:
+    """Give what was read as an aware moment: SQLite keeps UTC without saying so."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
