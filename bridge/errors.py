@@ -7,7 +7,8 @@ and refusals that end the work at hand. Nothing here knows HTTP: ``bridge.web.er
     * ConfigurationError          the operator must change something; carries the cure
     * DatabaseError
         * DatabaseUnavailable     it cannot be reached, or did not answer in time
-        * WriteRefused            it answers, and refuses (the role lacks the right, a read-only server, a full disk)
+        * WriteRefused            it answers, and refuses (the role lacks the right, a full disk)
+            * ReadOnlyDatabase    nothing may be written at all: a read-only transaction or server
         * ConstraintViolated      the row breaks a rule of the table
         * SchemaMissing           a table or column is not there
     * HashingUnavailable          no hashing capacity within the deadline; carries ``retry_after``
@@ -26,6 +27,7 @@ __all__ = [
     "HashingUnavailable",
     "InvalidToken",
     "MalformedRequest",
+    "ReadOnlyDatabase",
     "SchemaMissing",
     "WriteRefused",
 ]
@@ -60,6 +62,10 @@ class DatabaseUnavailable(DatabaseError):
 
 class WriteRefused(DatabaseError):
     """The database answers, and refuses: the role lacks the right, the server is read-only, the disk is full."""
+
+
+class ReadOnlyDatabase(WriteRefused):
+    """Nothing may be written at all: the transaction, or the whole server, is read-only."""
 
 
 class ConstraintViolated(DatabaseError):

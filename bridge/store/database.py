@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["Database", "Dialect", "Executor", "Parameters", "Row", "open_database", "quoted"]
+__all__ = ["Database", "Dialect", "Executor", "Parameters", "Reading", "Row", "open_database", "quoted"]
 
 Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
@@ -33,6 +34,16 @@ class Executor(Protocol):
         ...
 
 
+class Reading(Protocol):
+    """A run that may only read.
+
+    Attributes:
+        tried_to_write: whether any of its statements would have written, whatever became of the refusal.
+    """
+
+    tried_to_write: bool
+
+
 class Database(Executor, Protocol):
     """A database; each statement outside ``transaction`` commits by itself.
 
@@ -46,6 +57,16 @@ class Database(Executor, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
         """Run the statements inside as one: all of them hold, or none."""
+        ...
+
+    def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
+        """Let the work inside only read, wherever it takes this database from.
+
+        The work is what runs in the current context, or in a task or thread that copied it. All of it shares one
+        connection and has no effect; outside of it, nothing changes. What would write raises ``ReadOnlyDatabase``, a
+        statement that takes too long ``DatabaseUnavailable``, and ``transaction`` gives no other guarantees than
+        the run. There are few such runs at once, so that those who come for an answer always find a connection.
+        """
         ...
 
     async def close(self) -> None:

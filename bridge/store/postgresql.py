@@ -1,7 +1,9 @@
 """PostgreSQL through psycopg's asynchronous pool."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from typing import Any, Final, Self
 
 import psycopg
@@ -13,10 +15,12 @@ from bridge.errors import (
     ConstraintViolated,
     DatabaseError,
     DatabaseUnavailable,
+    ReadOnlyDatabase,
     SchemaMissing,
     WriteRefused,
 )
 from bridge.store.database import Dialect, Executor, Parameters, Row, pyformat
+from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["PostgresqlDatabase"]
 
@@ -24,11 +28,8 @@ _Connection = psycopg.AsyncConnection[DictRow]
 
 _WAIT_SECONDS: Final = 5.0
 _MAXIMUM_CONNECTIONS: Final = 10
-_REFUSALS: Final = (
-    psycopg.errors.InsufficientPrivilege,
-    psycopg.errors.ReadOnlySqlTransaction,
-    psycopg.errors.DiskFull,
-)
+_READ_ONLY_RUNS: Final = 2
+_REFUSALS: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull)
 
 
 class _PostgresqlExecutor:
@@ -53,6 +54,14 @@ class _PostgresqlExecutor:
         return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
 
 
+class _ReadingExecutor(_PostgresqlExecutor):
+    """Runs each statement in a savepoint: one that fails leaves the others be, as they are used to from autocommit."""
+
+    async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
+        async with self._connection.transaction():
+            return await super()._run(statement, parameters)
+
+
 class PostgresqlDatabase:
     """A pool of autocommitting connections; also through PgBouncer in transaction mode (nothing is prepared)."""
 
@@ -60,6 +69,8 @@ class PostgresqlDatabase:
 
     def __init__(self, pool: AsyncConnectionPool[_Connection]) -> None:
         self._pool = pool
+        self._pin = Pin()
+        self._read_only_runs = asyncio.Semaphore(_READ_ONLY_RUNS)
 
     @classmethod
     async def connect(cls, url: str) -> Self:
@@ -106,9 +117,27 @@ class PostgresqlDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Executor]:
         """Run the statements inside as one: all of them hold, or none."""
+        if self._pin.run is not None:
+            yield self._pin.run
+            return
         with _translated_errors():
             async with self._pool.connection() as connection, connection.transaction():
                 yield _PostgresqlExecutor(connection)
+
+    @asynccontextmanager
+    async def read_only(self, *, statement_timeout: timedelta) -> AsyncIterator[ReadOnlyRun]:
+        """Let the work inside only read: in one transaction, which is rolled back, for statements may notify."""
+        milliseconds = max(1, round(statement_timeout.total_seconds() * 1000))
+        limits = f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {milliseconds}"
+        with _translated_errors():
+            async with (
+                self._read_only_runs,
+                self._pool.connection() as connection,
+                connection.transaction(force_rollback=True),
+            ):
+                await connection.execute(limits.encode())
+                async with self._pin.held(_ReadingExecutor(connection)) as run:
+                    yield run
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -116,6 +145,9 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def _executor(self) -> AsyncIterator[Executor]:
+        if self._pin.run is not None:
+            yield self._pin.run
+            return
         with _translated_errors():
             async with self._pool.connection() as connection:
                 yield _PostgresqlExecutor(connection)
@@ -139,6 +171,8 @@ def _translated_errors() -> Iterator[None]:
     """Turn the driver's errors into ours. Their messages stay behind: they may quote a row's content."""
     try:
         yield
+    except psycopg.errors.ReadOnlySqlTransaction as exc:
+        raise ReadOnlyDatabase(type(exc).__name__) from exc
     except _REFUSALS as exc:
         raise WriteRefused(type(exc).__name__) from exc
     except psycopg.IntegrityError as exc:

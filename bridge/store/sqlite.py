@@ -2,25 +2,36 @@
 
 import asyncio
 import logging
+import math
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, Self
 from urllib.parse import quote, unquote
 from uuid import UUID
 
 import aiosqlite
 
-from bridge.errors import ConstraintViolated, DatabaseError, DatabaseUnavailable, SchemaMissing, WriteRefused
+from bridge.errors import (
+    ConstraintViolated,
+    DatabaseError,
+    DatabaseUnavailable,
+    ReadOnlyDatabase,
+    SchemaMissing,
+    WriteRefused,
+)
 from bridge.store.database import Dialect, Executor, Parameters, Row
+from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["SqliteDatabase"]
 
 _BUSY_MILLISECONDS: Final = 5000
 _PRIMARY_CODE: Final = 0xFF
-_REFUSALS: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+_INSTRUCTIONS_BETWEEN_LOOKS: Final = 10_000
+_REFUSALS: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
 
 
 class _SqliteExecutor:
@@ -45,15 +56,41 @@ class _SqliteExecutor:
                 return cursor.rowcount
 
 
+class _ReadingExecutor(_SqliteExecutor):
+    """Runs statements for as long as each of them may take; they only read, since the connection does no more."""
+
+    def __init__(self, connection: aiosqlite.Connection, *, statement_timeout: timedelta) -> None:
+        super().__init__(connection)
+        self._seconds = statement_timeout.total_seconds()
+        self._until = math.inf
+
+    async def prepare(self) -> None:
+        """Make the connection what it is for."""
+        await self.execute(f"PRAGMA busy_timeout = {math.ceil(self._seconds * 1000)}")
+        await self.execute("PRAGMA query_only = on")
+        await self._connection.set_progress_handler(lambda: monotonic() > self._until, _INSTRUCTIONS_BETWEEN_LOOKS)
+
+    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
+        self._until = monotonic() + self._seconds
+        return await super().fetch_all(statement, parameters)
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
+        self._until = monotonic() + self._seconds
+        return await super().execute(statement, parameters)
+
+
 class SqliteDatabase:
     """One connection, one statement or transaction at a time: SQLite has a single writer anyway."""
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: aiosqlite.Connection, *, uri: str) -> None:
         self._connection = connection
+        self._uri = uri
         self._executor = _SqliteExecutor(connection)
         self._lock = asyncio.Lock()
+        self._pin = Pin()
+        self._read_only_run = asyncio.Lock()
 
     @classmethod
     async def connect(cls, path: str) -> Self:
@@ -64,10 +101,8 @@ class SqliteDatabase:
         """
         # At DEBUG the driver logs every parameter, stored passwords among them.
         logging.getLogger("aiosqlite").setLevel(logging.INFO)
-        with _translated_errors():
-            connection = await aiosqlite.connect(_uri_of_existing(path), uri=True, isolation_level=None)
-        connection.row_factory = aiosqlite.Row
-        database = cls(connection)
+        uri = _uri_of_existing(path)
+        database = cls(await _connected(uri), uri=uri)
         try:
             await database.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
             await database.fetch_one("PRAGMA schema_version")  # tells a database from another file
@@ -78,22 +113,25 @@ class SqliteDatabase:
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
-        async with self._lock:
-            return await self._executor.fetch_one(statement, parameters)
+        async with self._free() as executor:
+            return await executor.fetch_one(statement, parameters)
 
     async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
         """Give every row."""
-        async with self._lock:
-            return await self._executor.fetch_all(statement, parameters)
+        async with self._free() as executor:
+            return await executor.fetch_all(statement, parameters)
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
         """Give the number of rows changed."""
-        async with self._lock:
-            return await self._executor.execute(statement, parameters)
+        async with self._free() as executor:
+            return await executor.execute(statement, parameters)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Executor]:
         """Run the statements inside as one: all of them hold, or none."""
+        if self._pin.run is not None:
+            yield self._pin.run
+            return
         async with self._lock:
             # IMMEDIATE: a transaction that reads first and writes later could otherwise fail half-way as busy.
             try:
@@ -110,9 +148,40 @@ class SqliteDatabase:
         if self._connection.in_transaction:
             await self._executor.execute("ROLLBACK")
 
+    @asynccontextmanager
+    async def read_only(self, *, statement_timeout: timedelta) -> AsyncIterator[ReadOnlyRun]:
+        """Let the work inside only read, on a connection of its own.
+
+        Not in a transaction: one that reads keeps others from writing for as long as it is open.
+        """
+        async with self._read_only_run:
+            connection = await _connected(self._uri)
+            try:
+                executor = _ReadingExecutor(connection, statement_timeout=statement_timeout)
+                await executor.prepare()
+                async with self._pin.held(executor) as run:
+                    yield run
+            finally:
+                await _to_its_end(connection.close())
+
     async def close(self) -> None:
         """Let go of the connection."""
         await self._connection.close()
+
+    @asynccontextmanager
+    async def _free(self) -> AsyncIterator[Executor]:
+        if self._pin.run is not None:
+            yield self._pin.run
+            return
+        async with self._lock:
+            yield self._executor
+
+
+async def _connected(uri: str) -> aiosqlite.Connection:
+    with _translated_errors():
+        connection = await aiosqlite.connect(uri, uri=True, isolation_level=None)
+    connection.row_factory = aiosqlite.Row
+    return connection
 
 
 async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
@@ -156,6 +225,8 @@ def _translated_errors() -> Iterator[None]:
     except sqlite3.OperationalError as exc:
         if "no such table" in str(exc) or "no such column" in str(exc):
             raise SchemaMissing(exc.sqlite_errorname) from exc
+        if exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_READONLY:
+            raise ReadOnlyDatabase(exc.sqlite_errorname) from exc
         if exc.sqlite_errorcode & _PRIMARY_CODE in _REFUSALS:
             raise WriteRefused(exc.sqlite_errorname) from exc
         if exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_ERROR:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, cast
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, OAuth2PasswordBearer, SecurityScopes
 from starlette.requests import HTTPConnection
+from starlette.types import Scope
 
 from bridge.errors import InvalidToken
 from bridge.services.identity import Authenticated, AuthenticatedByToken
@@ -33,6 +34,7 @@ __all__ = [
     "login_of",
     "possible_login",
     "refuse_limits",
+    "role_of",
     "token_bearer",
     "unlimited_bearer",
 ]
@@ -41,6 +43,7 @@ SESSION_SCHEME: Final = "DjangoSession"
 
 _UNAUTHENTICATED: Final = {"WWW-Authenticate": "Bearer"}
 _LOGIN: Final = "bridge.login"
+_CREDENTIALS: Final = (b"authorization", b"cookie")
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 
 
@@ -158,6 +161,19 @@ def login_of(request: Request) -> Authenticated | None:
     """Give who was found to be asking before in this request; None where nobody was, or nobody looked."""
     login: Authenticated | None = request.scope.get(_LOGIN)
     return login
+
+
+def role_of(scope: Scope) -> str:
+    """Name the kind of user that asked, in a request that an app is done with.
+
+    ``unknown`` where nobody looked who it was, or was refused, though the request carried something to tell by.
+    """
+    if _LOGIN in scope:
+        login: Authenticated | None = scope[_LOGIN]
+        if login is None:
+            return "anonymous"
+        return "superuser" if login.user.is_superuser else "staff" if login.user.is_staff else "user"
+    return "unknown" if any(name in _CREDENTIALS for name, _ in scope["headers"]) else "anonymous"
 
 
 async def _login(request: Request, bridge: Bridge, token: str | None, *, cookie: str | None) -> Authenticated | None:

@@ -17,7 +17,7 @@ from bridge.services.clock import system_clock
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
-from bridge.store.database import Database, Dialect, Executor, Parameters, Row, open_database
+from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row, open_database
 from bridge.store.users import Users
 from bridge.tokens import KeySet
 from bridge.tokens.issuer import TokenIssuer
@@ -552,6 +552,9 @@ class Counting:
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
         raise NotImplementedError  # nothing that these tests ask for writes
+
+    def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
+        raise NotImplementedError  # nor is any of it run a second time
 
     async def close(self) -> None:
         await self.database.close()
