@@ -1,0 +1,143 @@
+"""The client of one request: what it uploads, and whether it is still there."""
+
+import asyncio
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import Payload
+from aiohttp.abc import AbstractStreamWriter
+from starlette.types import Receive, Scope
+
+__all__ = ["Caller", "CallerLeft", "Upload", "UploadStalled", "announces_body"]
+
+_AT_ONCE: Final = 65_536
+
+
+def announces_body(scope: Scope) -> bool:
+    """Tell whether a request has a body, as far as its headers tell."""
+    if scope["http_version"] not in ("1.0", "1.1"):
+        return bool(scope["method"] not in ("GET", "HEAD", "OPTIONS"))  # later versions need no header for it
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
+        for name, value in scope["headers"]
+    )
+
+
+class CallerLeft(Exception):
+    """The client hung up."""
+
+
+class UploadStalled(Exception):
+    """The client sends nothing more of what it announced."""
+
+
+class Caller:
+    """Reads what the client sends, and stops everything when it hangs up.
+
+    Entered around all that is done for it; where the client leaves, the block ends there, and quietly.
+
+    Args:
+        receive: the server's.
+        patience: seconds without a byte, from the client or to the upstream, after which an upload is given up.
+    """
+
+    def __init__(self, receive: Receive, *, patience: float) -> None:
+        self._receive = receive
+        self.patience = patience
+        self.has_stalled = False
+        self._has_left = False
+        self._served: asyncio.Task[object] | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._served = asyncio.current_task()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        if self._watch is not None:
+            self._watch.cancel()
+        if not self._has_left:
+            return False
+        if self._served is not None:
+            self._served.uncancel()
+        return kind is not None and issubclass(kind, asyncio.CancelledError | CallerLeft)
+
+    async def upload(self, *, has_body: bool) -> "bytes | Upload | None":
+        """Give what is to be sent on: at once where it has come as a whole already."""
+        if not has_body:
+            self.watch()
+            return None
+        chunk, more = await self.next_chunk()
+        if more or len(chunk) > _AT_ONCE:
+            return Upload(self, first=chunk, more=more)
+        self.watch()
+        return chunk
+
+    async def next_chunk(self) -> tuple[bytes, bool]:
+        """Give the next part of the body, and whether there is more.
+
+        Raises:
+            CallerLeft: there will be no more.
+            UploadStalled: none came in time.
+        """
+        try:
+            async with asyncio.timeout(self.patience):
+                message = await self._receive()
+        except TimeoutError:
+            self.has_stalled = True
+            raise UploadStalled from None
+        if message["type"] == "http.disconnect":
+            self._leave()
+            raise CallerLeft
+        return message.get("body", b""), message.get("more_body", False)
+
+    def watch(self) -> None:
+        """Notice from here on that the client hangs up; nobody else reads what it sends any more."""
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._until_left())
+
+    async def _until_left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self._has_left = True
+        if self._served is not None and self._served is not asyncio.current_task():
+            self._served.cancel()
+
+
+class Upload(Payload):
+    """A body that is sent on as it comes, a part at a time, and only once."""
+
+    def __init__(self, caller: Caller, *, first: bytes, more: bool) -> None:
+        super().__init__(caller, content_type="application/octet-stream")
+        self._caller = caller
+        self._first = first
+        self._more = more
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Send all of it."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
+        """Send all of it; the server above sees to it that it is as long as it was announced."""
+        self._consumed = True
+        try:
+            await self._write(writer, self._first)
+            while self._more:
+                chunk, self._more = await self._caller.next_chunk()
+                await self._write(writer, chunk)
+        finally:
+            self._caller.watch()
+
+    async def _write(self, writer: AbstractStreamWriter, chunk: bytes) -> None:
+        if chunk:
+            async with asyncio.timeout(self._caller.patience):
+                await writer.write(chunk)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+        """Refuse: nothing of it is kept."""
+        raise TypeError("an upload passes through, and is not kept")

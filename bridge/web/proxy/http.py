@@ -1,0 +1,197 @@
+"""Requests to a site in another process: streamed both ways, and never sent twice but where that is safe."""
+
+import logging
+from datetime import timedelta
+from typing import Final
+from urllib.parse import quote
+
+import aiohttp
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from yarl import URL
+
+from bridge.web.errors import problem_answer
+from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body
+from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
+
+__all__ = ["HttpProxy", "Sessions", "as_text", "target_of"]
+
+_logger: Final = logging.getLogger(__name__)
+
+# RFC 9110 section 9.2.1. TRACE is none that a site has.
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class Disconnected(aiohttp.ClientError):
+    """The upstream closed the connection instead of answering."""
+
+
+class Sessions:
+    """The connections to the upstream.
+
+    Attributes:
+        kept: that are used again, while they cannot be stale; for what may be sent again if one was.
+        fresh: one for each request, so that none is lost on a connection that the upstream was about to close.
+    """
+
+    def __init__(self, *, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession) -> None:
+        self.kept = kept
+        self.fresh = fresh
+
+    async def close(self) -> None:
+        """Close them all."""
+        await self.kept.close()
+        await self.fresh.close()
+
+
+class HttpProxy:
+    """An ASGI app for HTTP that has the upstream answer.
+
+    Args:
+        base: scheme and authority of the upstream.
+        sessions: connections to it.
+        forwarding: makes the headers that go on.
+        timeout: without a byte from the upstream, or of an upload.
+    """
+
+    def __init__(self, base: URL, *, sessions: Sessions, forwarding: Forwarding, timeout: timedelta) -> None:
+        self._base = base
+        self._sessions = sessions
+        self._forwarding = forwarding
+        self._patience = timeout.total_seconds()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, and its answer back."""
+        async with Caller(receive, patience=self._patience) as caller:
+            try:
+                answer = await self._ask(scope, caller)
+            except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
+                await _refusal(exc, has_stalled=caller.has_stalled)(scope, receive, send)
+                return
+            try:
+                await _relay(answer, send)
+            finally:
+                answer.close()
+
+    async def _ask(self, scope: Scope, caller: Caller) -> ClientResponse:
+        method: str = scope["method"]
+        url = target_of(scope, self._base)
+        headers = as_text(self._forwarding.request_headers(scope))
+        names = {name for name, _ in scope["headers"]}
+        upload = await caller.upload(has_body=announces_body(scope))
+        passing = _Passing(method, url, headers, upload, is_chunked=b"transfer-encoding" in names)
+        if upload is not None or method not in _SAFE:
+            return await passing.through(self._sessions.fresh)
+        try:
+            return await passing.through(self._sessions.kept)
+        except Disconnected:
+            return await passing.through(self._sessions.fresh)
+
+
+class _Passing:
+    """One request, ready to be sent."""
+
+    def __init__(
+        self, method: str, url: URL, headers: list[tuple[str, str]], upload: bytes | Upload | None, *, is_chunked: bool
+    ) -> None:
+        self._method = method
+        self._url = url
+        self._headers = headers
+        self._upload = upload
+        self._is_chunked = is_chunked
+
+    async def through(self, session: aiohttp.ClientSession) -> ClientResponse:
+        """Send it, and give the answer as soon as its headers are there."""
+        says_no_length = self._upload is None and all(name != "content-length" for name, _ in self._headers)
+        return await session.request(
+            self._method,
+            self._url,
+            headers=self._headers,
+            data=self._upload,
+            chunked=True if self._upload is not None and self._is_chunked else None,
+            allow_redirects=False,
+            middlewares=(_once_without_length,) if says_no_length else (_once,),
+        )
+
+
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Send a request once: aiohttp itself would send what is idempotent again, PUT and DELETE too."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError) as exc:
+        raise Disconnected("closed without an answer") from exc
+
+
+async def _once_without_length(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Send a request that announces no length as it is: aiohttp would add ``Content-Length: 0``."""
+    request.headers.popall("Content-Length", None)
+    return await _once(request, handler)
+
+
+async def _relay(answer: ClientResponse, send: Send) -> None:
+    """Send an answer back as it comes.
+
+    Raises:
+        ConnectionAbortedError: it ended early; the server then cuts the client off, and nobody takes it for whole.
+    """
+    headers = answer_headers(answer.raw_headers, status=answer.status)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    more = True
+    while more:
+        try:
+            chunk = await answer.content.readany()
+        except (aiohttp.ClientError, TimeoutError) as exc:
+            _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
+            raise ConnectionAbortedError("the upstream's answer ended early") from exc
+        more = not answer.content.at_eof()
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+
+def target_of(scope: Scope, base: URL) -> URL:
+    """Give the URL at the upstream, with path and query as they were sent.
+
+    Raises:
+        ValueError: the request is for no path.
+    """
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    if not path.startswith(b"/") or scope.get("method") == "CONNECT":
+        raise ValueError("not a request for a path")
+    return URL.build(
+        scheme=base.scheme,
+        authority=base.raw_authority,
+        path=_ascii(path),
+        query_string=_ascii(scope["query_string"]),
+        encoded=True,
+    )
+
+
+def as_text(headers: RawHeaders) -> list[tuple[str, str]]:
+    """Give headers as aiohttp takes them, which writes text as UTF-8."""
+    return [(name.decode("ascii"), _text(value)) for name, value in headers]
+
+
+def _text(value: bytes) -> str:
+    """Give the text that becomes the same bytes again; a value that is not UTF-8 is Latin-1, and becomes UTF-8."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _ascii(part: bytes) -> str:
+    return part.decode("ascii") if part.isascii() else quote(part, safe=_PRINTABLE)
+
+
+def _refusal(error: Exception, *, has_stalled: bool) -> Response:
+    if has_stalled:
+        return problem_answer(408, code="request_timeout", detail="The request was not sent in time")
+    if isinstance(error, ValueError):
+        return problem_answer(400, code="malformed_request", detail="The request cannot be passed on")
+    _logger.warning("nothing came from the upstream: %s", type(error).__name__)
+    if isinstance(error, TimeoutError):
+        return problem_answer(504, code="upstream_timeout", detail="The site did not answer in time")
+    return problem_answer(502, code="upstream_unavailable", detail="The site cannot be reached")

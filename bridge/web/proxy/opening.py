@@ -1,0 +1,171 @@
+"""BRIDGE_UPSTREAM, understood and opened."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from starlette.types import ASGIApp, Receive, Scope, Send
+from yarl import URL
+
+from bridge.web.proxy.forwarding import Forwarding
+from bridge.web.proxy.http import HttpProxy, Sessions
+from bridge.web.proxy.inprocess import InProcess
+from bridge.web.proxy.websocket import WebSocketProxy, keep_answer
+
+__all__ = ["Upstream", "UpstreamAddress", "open_upstream"]
+
+_TIMEOUT: Final = timedelta(seconds=60)
+
+# gunicorn closes a connection that it kept for two seconds, unless told otherwise. No request may meet that moment.
+_KEEP_ALIVE_SECONDS: Final = 1.0
+# A server of the own network answers in milliseconds; this leaves room for a lost packet or two, which come again
+# after one and three seconds.
+_CONNECT_SECONDS: Final = 5.0
+# Of each kind: with the clients' own connections half of the thousand files that a process may open by default.
+_CONNECTIONS: Final = 256
+# Cookies and content security policies outgrow aiohttp's 8190 bytes. uvicorn takes 64 KiB of headers from a client.
+_LONGEST_LINE: Final = 65_536
+_AUTOMATIC_HEADERS: Final = ("Accept", "Accept-Encoding", "User-Agent", "Content-Type")
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """Where the Django site is.
+
+    Attributes:
+        kind: reached over the network, over a socket file, or in this process.
+        place: its URL, without a path; the file; ``module:application``.
+    """
+
+    kind: Literal["http", "unix", "wsgi"]
+    place: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``http(s)://host[:port]``, ``unix:/path`` or ``wsgi:module:application``.
+
+        Raises:
+            ValueError: it is none of these. The message repeats nothing: it may hold a password.
+        """
+        kind, _, rest = text.partition(":")
+        if kind in ("http", "https"):
+            return cls("http", _base_of(text))
+        if kind == "unix" and rest.startswith("/"):
+            return cls("unix", rest)
+        if kind == "wsgi" and _names_application(rest):
+            return cls("wsgi", rest)
+        raise ValueError("it is neither http://host:port, unix:/path nor wsgi:module:application")
+
+
+class Upstream:
+    """The Django site, as an ASGI app for HTTP and WebSockets; see ``open_upstream``."""
+
+    def __init__(self, *, http: ASGIApp, websocket: ASGIApp, close: Callable[[], Awaitable[None]]) -> None:
+        self._http = http
+        self._websocket = websocket
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have the site answer."""
+        answering = self._websocket if scope["type"] == "websocket" else self._http
+        await answering(scope, receive, send)
+
+    async def close(self) -> None:
+        """Close its connections, or end its threads."""
+        await self._close()
+
+
+async def open_upstream(
+    url: str,
+    *,
+    trusted_proxies: Sequence[str] = (),
+    scheme_header: tuple[str, str] | None = None,
+    timeout: timedelta = _TIMEOUT,  # noqa: ASYNC109  # not of this call
+) -> Upstream:
+    """Open the Django site that BRIDGE_UPSTREAM names. Nothing is asked of it yet.
+
+    Args:
+        url: ``http(s)://host[:port]``, ``unix:/path`` or ``wsgi:module:application``.
+        trusted_proxies: whose X-Forwarded-* is passed on; anybody else's is replaced.
+        scheme_header: the site's SECURE_PROXY_SSL_HEADER.
+        timeout: how long the site may say nothing, before an answer and within one.
+
+    Raises:
+        ValueError: the URL is none of these.
+        ConfigurationError: there is no such application.
+    """
+    address = UpstreamAddress.parse(url)
+    forwarding = Forwarding(trusted_proxies=trusted_proxies, scheme_header=scheme_header)
+    if address.kind == "wsgi":
+        mounted = InProcess.load(address.place, forwarding=forwarding, timeout=timeout)
+        return Upstream(http=mounted, websocket=mounted.refuse, close=mounted.close)
+    base = URL(address.place if address.kind == "http" else "http://localhost")
+    sessions = Sessions(
+        kept=_session(address, timeout, force_close=False), fresh=_session(address, timeout, force_close=True)
+    )
+    sockets = _session(address, timeout, force_close=True, middlewares=(keep_answer,))
+
+    async def close() -> None:
+        await sessions.close()
+        await sockets.close()
+
+    return Upstream(
+        http=HttpProxy(base, sessions=sessions, forwarding=forwarding, timeout=timeout),
+        websocket=WebSocketProxy(base, session=sockets, forwarding=forwarding, timeout=timeout),
+        close=close,
+    )
+
+
+def _session(
+    address: UpstreamAddress,
+    timeout: timedelta,
+    *,
+    force_close: bool,
+    middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+) -> aiohttp.ClientSession:
+    """Open a session that adds nothing, remembers nothing and follows nothing."""
+    patience = timeout.total_seconds()
+    keep_alive = None if force_close else _KEEP_ALIVE_SECONDS
+    connector: aiohttp.BaseConnector
+    if address.kind == "unix":
+        connector = aiohttp.UnixConnector(
+            address.place, limit=_CONNECTIONS, force_close=force_close, keepalive_timeout=keep_alive
+        )
+    else:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=force_close, keepalive_timeout=keep_alive)
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(
+            total=None, connect=patience, sock_connect=min(patience, _CONNECT_SECONDS), sock_read=patience
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=_AUTOMATIC_HEADERS,
+        auto_decompress=False,
+        max_line_size=_LONGEST_LINE,
+        max_field_size=_LONGEST_LINE,
+        middlewares=middlewares,
+    )
+
+
+def _base_of(text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("it has a port that is no number from 1 to 65535") from None
+    if not parts.hostname or port == 0:
+        raise ValueError("it names no host, or no port that there is")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("it has a user or a password, which Django would never see")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("it has a path or a query; requests go on with their own")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def _names_application(rest: str) -> bool:
+    module, colon, attribute = rest.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), *attribute.split(".")))
