@@ -1,39 +1,21 @@
 """Who answers a request: the bridge, or the Django site behind it. Pure ASGI, before FastAPI's routing."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.cutover import Side, Stage
+from bridge.cutover import Side, Stage, Standing
+from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
-from bridge.web.composition import Bridge, Cutover
-from bridge.web.operations import Handler
-from bridge.web.shadow import Sampled, role_of
+from bridge.web.composition import Bridge
+from bridge.web.composition.cutover import Cutover
 
 __all__ = ["Dispatch"]
 
-_SERVER_ERROR: Final = 500
-_SAFE: Final = ("GET", "HEAD")
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """One request and what is noted of its answer."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-    operation: str
-    started: float = field(default_factory=time.perf_counter)
-    status: int = _SERVER_ERROR
-
-    async def answer(self, message: Message) -> None:
-        """Pass a message on to the client, and note the status."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        await self.send(message)
+_UNANSWERED: Final = 500
+_NEVER_MOVED: Final = Standing()
 
 
 class Dispatch:
@@ -49,30 +31,83 @@ class Dispatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one of both sides answer."""
         cutover: Cutover | None = None if scope["type"] == "lifespan" else scope["app"].state.cutover
-        if cutover is None:
+        if cutover is None or (scope["type"] == "http" and cutover.is_own(scope["path"])):
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(cutover, scope, receive, send)
+            await self._dispatch(cutover, scope, receive, send)
         else:
             await cutover.upstream(scope, receive, send)
 
-    async def _http(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
-        method, path = _method(scope), scope["path"]
-        if cutover.own.find(method, path) is not None:
-            await self._app(scope, receive, send)
-            return
+    async def _dispatch(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = _Answer(send)
+        method, path = _asked_method(scope), scope["path"]
         handler = cutover.handlers.find(method, path)
         if handler is None:
-            exchange = _Exchange(scope, receive, send, cutover.legacy.find(method, path))
-            await self._let_answer(cutover, Side.LEGACY, exchange)
+            shape, side = cutover.legacy_shape(method, path), Side.LEGACY
+            standing = _NEVER_MOVED
         else:
-            await self._staged(cutover, handler, _Exchange(scope, receive, send, handler.operation.shape))
+            shape = handler.operation.shape
+            standing = cutover.stages.of(shape)
+            side = await _side(cutover, standing, scope, answer, shape=shape)
+        try:
+            if standing.share and standing.stage is not Stage.CANARY:
+                with cutover.shadow.watching(scope, answer, shape=shape, standing=standing) as watched:
+                    await self._answered(cutover, side, scope, receive, watched)
+            else:
+                await self._answered(cutover, side, scope, receive, answer)
+        finally:
+            # Django does not say whom it answered.
+            role = role_of(scope) if side is Side.BRIDGE else "unknown"
+            cutover.traffic.count(shape, side=side, role=role, status=answer.status, seconds=answer.seconds)
 
-    async def _staged(self, cutover: Cutover, handler: Handler, exchange: _Exchange) -> None:
-        standing = cutover.stages.of(exchange.operation)
-        side = standing.side(bucket=None)
-        if standing.stage is Stage.CANARY:
-            side = await self._choose(cutover, exchange)
-        if standing.stage in (Stage.SHADOW, Stage.MIGRATED) and exchange.scope["method"] in _SAFE:
-            ...
-        await self._let_answer(cutover, side, exchange)
+    async def _answered(self, cutover: Cutover, side: Side, scope: Scope, receive: Receive, send: Send) -> None:
+        answering = self._app if side is Side.BRIDGE else cutover.upstream
+        await answering(scope, receive, send)
+
+
+async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_Answer", *, shape: str) -> Side:
+    if standing.stage is not Stage.CANARY:
+        return standing.side(bucket=None)
+    bridge: Bridge = scope["app"].state.bridge
+    choice = await chosen(
+        scope,
+        standing,
+        group=cutover.plan.of(shape).group,
+        askers=bridge.askers,
+        session_cookie=bridge.session_cookie,
+        secret_keys=cutover.secret_keys,
+    )
+    answer.send = marking(answer.send, choice, is_secure=scope["scheme"] == "https")
+    return choice.side
+
+
+class _Answer:
+    """Passes an answer on to the client, and notes its status and how long it took."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.status = _UNANSWERED
+        self._began = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self.send(message)
+
+
+def _asked_method(scope: Scope) -> str:
+    """Give the method that decides: HEAD is a GET without a body, and a preflight asks on behalf of another method."""
+    method: str = scope["method"]
+    if method == "HEAD":
+        return "GET"
+    if method == "OPTIONS":
+        return _header(scope["headers"], b"access-control-request-method") or method
+    return method
+
+
+def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:
+    return next((value.decode("latin-1") for each, value in headers if each == name), "")
