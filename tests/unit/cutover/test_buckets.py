@@ -73,7 +73,7 @@ def test_another_salt_draws_other_users():
     ],
     ids=["nobody", "staff", "one of their groups", "another group", "by key", "another key"],
 )
-def test_a_user_is_on_an_allow_list_by_any_of_its_rules(allow: AllowList, is_listed: bool):
+def test_a_user_is_on_an_allow_list_by_any_of_its_rules(allow: AllowList, *, is_listed: bool):
     assert allow.includes("7", is_staff=True, groups=["beta"]) is is_listed
 
 

@@ -42,7 +42,7 @@ def test_a_quantile_is_as_near_as_the_bounds_are(latencies: list[float], q: floa
     exact = sorted(latencies)[max(0, -(-int(q * 1e9) * len(latencies) // 10**9) - 1)] * 1000
     assert estimate is not None
     assert estimate <= max(counted(latencies))
-    near = [bound for bound in BOUNDS if exact <= bound][0]
+    near = next(bound for bound in BOUNDS if exact <= bound)
     assert estimate <= near
 
 

@@ -144,7 +144,7 @@ OPERATION = '[operations."GET /a/{id}/"]\n'
         ("[defaults.comparison]\nignore = ['$.items[0]']", "ignore has '$.items[0]', which is no place. Write places"),
         ("[defaults.comparison]\nunordered = ['body']", "unordered has 'body', which is no place"),
         ("[defaults.comparison]\nheaders = ['a b']", "headers has 'a b', which is no header"),
-        ("[defaults.comparison]\nfloat_tolerance = 1", "float_tolerance is out of bounds. Write a number from 0 to 0.1"),
+        ("[defaults.comparison]\nfloat_tolerance = 1", "tolerance is out of bounds. Write a number from 0 to 0.1"),
         ("[defaults.comparison]\nkeep_days = 3650", "keep_days is out of bounds. Write a whole number from 1 to 365"),
     ],
     ids=[
