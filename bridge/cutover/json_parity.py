@@ -48,7 +48,9 @@ def add_json_differences(legacy: bytes, candidate: bytes, *, rules: Comparison, 
         "timestamps": frozenset(map(Place.parse, rules.timestamps)),
     }
     try:
-        _walk(Spot(places), _parsed(legacy), _parsed(candidate), tolerance=rules.float_tolerance, to=to)
+        ours, theirs = _parsed(legacy), _parsed(candidate)
+        if _form(ours) != _form(theirs):  # mostly they are the same, which is told ten times as fast without a walk
+            _walk(Spot(places), ours, theirs, tolerance=rules.float_tolerance, to=to)
     except RecursionError as exc:
         raise NotStructured("it is too deep") from exc
 
@@ -119,7 +121,7 @@ def _paired(spot: Spot, ours: list[Any], theirs: list[Any]) -> tuple[list[tuple[
     if "unordered" not in spot.holds and ours == theirs:
         return list(zip(ours, theirs, strict=True)), ""
     items = spot.into(ITEMS)
-    our_forms, their_forms = ([_form(item, items) for item in each] for each in (ours, theirs))
+    our_forms, their_forms = ([_form(_reduced(item, items)) for item in each] for each in (ours, theirs))
     in_both = Counter(our_forms) & Counter(their_forms)
     if "unordered" in spot.holds:
         rest = (_rest(ours, our_forms, in_both), _rest(theirs, their_forms, in_both))
@@ -141,12 +143,13 @@ def _rest(values: list[Any], forms: list[str], in_both: Counter[str]) -> list[An
     return [value for _, value in sorted(rest, key=lambda each: each[0])]
 
 
-def _form(value: Any, spot: Spot) -> str:
-    """Write a value so that two that are the same by the rules are mostly written the same, and others never."""
-    return json.dumps(_reduced(value, spot), sort_keys=True)
+def _form(value: Any) -> str:
+    """Write a value in a form that no other value has; a number may have two."""
+    return json.dumps(value, sort_keys=True)
 
 
 def _reduced(value: Any, spot: Spot) -> Any:
+    """Leave out what the rules ignore, and put in one order and form what they take for the same."""
     if spot.depth > DEEPEST:
         raise NotStructured("it is too deep")
     if isinstance(value, dict):
@@ -154,15 +157,15 @@ def _reduced(value: Any, spot: Spot) -> Any:
         return {key: _reduced(value[key], each) for key, each in spots.items() if "ignore" not in each.holds}
     if isinstance(value, list):
         items = [_reduced(item, spot.into(ITEMS)) for item in value]
-        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if "unordered" in spot.holds else items
+        return sorted(items, key=_form) if "unordered" in spot.holds else items
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_close(one: float, other: float, tolerance: float) -> bool:
-    if isnan(one) or isnan(other):
-        return isnan(one) and isnan(other)
     try:
-        return isclose(one, other, rel_tol=tolerance)
+        if isnan(one) or isnan(other):
+            return isnan(one) and isnan(other)
+        return tolerance > 0 and isclose(one, other, rel_tol=tolerance)
     except OverflowError:  # a whole number beyond all floats
         return False
 
