@@ -1,14 +1,9 @@
 """What is compared, and what comes of it."""
 
-import hashlib
-import hmac
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
-__all__ = ["Answer", "Difference", "Digests", "Verdict", "without_noise"]
-
-_DIGEST_LENGTH: Final = 16
+__all__ = ["Answer", "Difference", "Verdict", "without_noise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class Difference:
         kind: in one word how they differ.
         legacy: what Django has there: a JSON type, a status, or another word; never a value.
         candidate: what the new handler has there.
-        legacy_digest: by which equal values can be told without knowing them (``Digests``).
+        legacy_digest: by which equal values can be told without knowing them; empty without a key.
         candidate_digest: likewise.
         values: both, only where the plan keeps them.
     """
@@ -64,31 +59,20 @@ class Difference:
     values: tuple[str, str] | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
-    """Digests of values, keyed: of small values such as a price or a flag a plain hash could be looked up.
-
-    Attributes:
-        key: secret, and the same in all replicas; without one there are no digests.
-    """
-
-    key: bytes = field(default=b"", repr=False)
-
-    def of(self, value: bytes) -> str:
-        """Give the first 64 bits of HMAC-SHA256, in hexadecimal."""
-        return hmac.new(self.key, value, hashlib.sha256).hexdigest()[:_DIGEST_LENGTH] if self.key else ""
-
-
 def without_noise(found: tuple[Difference, ...], again: tuple[Difference, ...]) -> tuple[Difference, ...]:
-    """Leave out the differences at, or below, a place where Django disagrees with itself.
+    """Leave out the differences at, or in JSON below, a place where Django disagrees with itself.
+
+    Where its second answer has another status, nothing can be told.
 
     Args:
         found: between Django's answer and the candidate's.
         again: between Django's first answer and its second.
     """
     noisy = {each.place for each in again}
+    if "status" in noisy:
+        return ()
     return tuple(each for each in found if not any(_is_within(each.place, place) for place in noisy))
 
 
 def _is_within(place: str, outer: str) -> bool:
-    return place.startswith(outer) and (len(place) == len(outer) or place[len(outer)] in ".[/:")
+    return place.startswith(outer) and (len(place) == len(outer) or place[len(outer)] in ".[:")

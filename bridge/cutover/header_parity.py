@@ -1,22 +1,21 @@
 """Whether two answers' headers mean the same."""
 
 import re
-from collections.abc import Iterator
-from email.message import Message
 from typing import Final
 from urllib.parse import urlsplit
 
-from bridge.cutover.differences import Answer, Difference, Digests
-from bridge.cutover.redaction import kept
+from bridge.cutover.differences import Answer
+from bridge.cutover.gathering import Differences
 from bridge.cutover.rules import Comparison
 
-__all__ = ["header_differences", "header_values", "is_html", "is_json", "media_type"]
+__all__ = ["add_header_differences", "header_values", "is_html", "is_json", "media_type"]
 
 _SETS: Final = frozenset({"allow", "cache-control", "vary"})
 """Those whose value is a list without an order, in any case."""
 
-_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,40}/[a-z0-9.+-]{1,60}")
-_LONGEST_WORD: Final = 64
+_MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,20}/[a-z0-9.+-]{1,43}")
+_CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
+_NONCE: Final = re.compile(r"'nonce-[^']*'")
 
 
 def header_values(answer: Answer, name: str) -> tuple[str, ...]:
@@ -40,9 +39,7 @@ def is_html(media: str) -> bool:
     return media in ("text/html", "application/xhtml+xml")
 
 
-def header_differences(
-    legacy: Answer, candidate: Answer, *, rules: Comparison, host: str, digests: Digests
-) -> Iterator[Difference]:
+def add_header_differences(legacy: Answer, candidate: Answer, *, rules: Comparison, host: str, to: Differences) -> None:
     """Compare the headers of the allow-list.
 
     Args:
@@ -50,44 +47,39 @@ def header_differences(
         candidate: the new handler's.
         rules: name the headers.
         host: that the client asked for: a Location there is the same as one without a host.
-        digests: of values.
+        to: gathers what differs.
     """
     for name in rules.headers:
         ours, theirs = header_values(legacy, name), header_values(candidate, name)
         if _meaning(name, ours, host) == _meaning(name, theirs, host):
             continue
-        yield Difference(
-            place=f"header:{name}",
-            kind="missing" if not theirs else "value" if ours else "extra",
-            legacy=_word(name, ours),
-            candidate=_word(name, theirs),
-            legacy_digest=digests.of(", ".join(ours).encode()),
-            candidate_digest=digests.of(", ".join(theirs).encode()),
-            values=kept(", ".join(ours), ", ".join(theirs), names=(name,), rules=rules),
+        kind = "missing" if not theirs else "value" if ours else "extra"
+        values = (_shown(name, ours), _shown(name, theirs))
+        to.add(
+            f"header:{name}", kind, (_word(name, ours), _word(name, theirs)), values=values, as_text=str, names=(name,)
         )
 
 
 def _meaning(name: str, values: tuple[str, ...], host: str) -> object:
     joined = ", ".join(values)
     if name in _SETS:
-        return frozenset(part.strip().lower() for part in joined.split(",") if part.strip())
+        return bool(values), frozenset(part.strip().lower() for part in joined.split(","))
     if name == "content-type":
         return _content_type(joined)
     if name == "location":
         return _without_host(joined, host)
     if name == "set-cookie":  # values and expiry are new each time
         return frozenset(value.partition("=")[0].strip() for value in values)
-    return values
+    return tuple(_NONCE.sub("'nonce-*'", value) for value in values)
 
 
 def _content_type(value: str) -> tuple[str, str]:
     """Give the media type and the charset, which JSON has none of (RFC 8259)."""
-    message = Message()
-    message["content-type"] = value[: _LONGEST_WORD * 4]
-    media = message.get_content_type() if value else ""
-    charset = message.get_param("charset")
-    named = charset.lower() if isinstance(charset, str) and not is_json(media) else ""
-    return media, "utf-8" if named == "utf8" else named
+    media = value.partition(";")[0].strip().lower()
+    charset = _CHARSET.search(value)
+    if charset is None or is_json(media):
+        return media, ""
+    return media, "utf-8" if charset[1].lower() == "utf8" else charset[1].lower()
 
 
 def _without_host(location: str, host: str) -> str:
@@ -97,11 +89,18 @@ def _without_host(location: str, host: str) -> str:
         return location
     if not host or parts.netloc.lower() != host.lower():
         return location
-    return parts._replace(scheme="", netloc="").geturl() or "/"
+    return parts._replace(scheme="", netloc="", path=parts.path or "/").geturl()
 
 
 def _word(name: str, values: tuple[str, ...]) -> str:
+    """Say what a header is without its value; a media type is no secret."""
     if not values:
         return "absent"
     media = _content_type(values[0])[0] if name == "content-type" else ""
-    return media[:_LONGEST_WORD] if _MEDIA_TYPE.fullmatch(media) else "present"
+    return media if _MEDIA_TYPE.fullmatch(media) else "present"
+
+
+def _shown(name: str, values: tuple[str, ...]) -> str:
+    """Write what may be kept of a header; the query of a Location carries codes and tokens."""
+    joined = ", ".join(values)
+    return joined.partition("?")[0] if name == "location" else joined

@@ -6,12 +6,11 @@ All whitespace counts. This reads tags, not meaning, and takes no longer than a 
 """
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
-from bridge.cutover.differences import Difference, Digests
+from bridge.cutover.gathering import Differences
 
-__all__ = ["html_differences", "masked"]
+__all__ = ["add_html_differences", "masked"]
 
 _TOKEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([!A-Za-z][A-Za-z0-9-]{0,30})[^<>]*>|[^<]+|<", re.DOTALL)
 _VOID: Final = frozenset(
@@ -41,38 +40,30 @@ def masked(page: str) -> str:
     return page
 
 
-def html_differences(legacy: str, candidate: str, *, digests: Digests) -> Iterator[Difference]:
+def add_html_differences(legacy: str, candidate: str, *, to: Differences) -> None:
     """Compare two pages. Their texts are never kept: nothing says which of them would have to be redacted."""
     legacy, candidate = masked(legacy), masked(candidate)
     if legacy == candidate:
         return
     ours, theirs = _parts(legacy), _parts(candidate)
     if ours == theirs:
-        yield Difference(place="body", kind="order", legacy="html", candidate="html")
+        to.add("body", "order", ("html", "html"), values=(legacy, candidate), as_text=str)
     for path, what in {**ours, **theirs}:
-        found, expected = theirs.get((path, what), []), ours.get((path, what), [])
-        if found != expected:
-            yield _difference(expected, found, place=f"body:{path}", what=what, digests=digests)
+        expected, found = ours.get((path, what), []), theirs.get((path, what), [])
+        if expected != found:
+            kind, words = _told(expected, found, what=what)
+            to.add(f"body:{path}", kind, words, values=(expected, found), as_text="\0".join)
 
 
-def _difference(expected: list[str], found: list[str], *, place: str, what: str, digests: Digests) -> Difference:
-    if not expected or not found:
-        kind = "extra" if found else "missing"
-        words = (what if expected else "absent", what if found else "absent")
-    elif len(expected) != len(found):
-        kind = "length"
-        words = ("more", "fewer") if len(expected) > len(found) else ("fewer", "more")
-    else:
-        kind = "whitespace" if _without_space(expected) == _without_space(found) else "value"
-        words = (what, what)
-    return Difference(
-        place=place,
-        kind=kind,
-        legacy=words[0],
-        candidate=words[1],
-        legacy_digest=digests.of("\0".join(expected).encode()),
-        candidate_digest=digests.of("\0".join(found).encode()),
-    )
+def _told(expected: list[str], found: list[str], *, what: str) -> tuple[str, tuple[str, str]]:
+    """Give in words how the parts at one path differ."""
+    if not expected:
+        return "extra", ("absent", what)
+    if not found:
+        return "missing", (what, "absent")
+    if len(expected) != len(found):
+        return "length", ("more", "fewer") if len(expected) > len(found) else ("fewer", "more")
+    return "whitespace" if _without_space(expected) == _without_space(found) else "value", (what, what)
 
 
 def _without_space(texts: list[str]) -> list[list[str]]:

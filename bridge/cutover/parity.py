@@ -6,34 +6,36 @@ anything else by its bytes.
 """
 
 import zlib
-from collections.abc import Iterator
 from typing import Final
 
-from bridge.cutover.differences import Answer, Difference, Digests, Verdict, without_noise
-from bridge.cutover.header_parity import header_differences, header_values, is_html, is_json, media_type
-from bridge.cutover.html_parity import html_differences
-from bridge.cutover.json_parity import NotStructured, json_differences
+from bridge.cutover.differences import Answer, Difference, Verdict, without_noise
+from bridge.cutover.gathering import MOST_DIFFERENCES, Differences
+from bridge.cutover.header_parity import add_header_differences, header_values, is_html, is_json, media_type
+from bridge.cutover.html_parity import add_html_differences
+from bridge.cutover.json_parity import NotStructured, add_json_differences
 from bridge.cutover.rules import Comparison
 
-__all__ = ["MOST_DIFFERENCES", "Answer", "Difference", "Verdict", "compare", "is_comparable", "without_noise"]
+__all__ = [
+    "LARGEST_BODY",
+    "MOST_DIFFERENCES",
+    "Answer",
+    "Difference",
+    "Verdict",
+    "compare",
+    "is_comparable",
+    "without_noise",
+]
 
-MOST_DIFFERENCES: Final = 50
-LARGEST_BODY: Final = 4_194_304
+LARGEST_BODY: Final = 1_048_576
+"""A longer one, with its Content-Encoding undone, is not compared: it would take the time of requests."""
 
-_WINDOW_BITS: Final = {"": 0, "identity": 0, "gzip": 31, "x-gzip": 31, "deflate": 15}
-
-
-def is_comparable(answer: Answer) -> bool:
-    """Tell whether there is a body that can be read: it was kept whole, in an encoding that is known here."""
-    return answer.is_whole and _encoding(answer) in _WINDOW_BITS
+_WINDOW_BITS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 def compare(
     legacy: Answer, candidate: Answer, *, rules: Comparison, head: bool = False, host: str = "", key: bytes = b""
 ) -> tuple[Difference, ...]:
-    """Compare two answers.
-
-    Bodies are left out unless both are ``is_comparable``.
+    """Compare two answers. Bodies are left out unless both are ``is_comparable``.
 
     Args:
         legacy: Django's answer.
@@ -41,75 +43,66 @@ def compare(
         rules: of the operation.
         head: whether HEAD was asked, whose answers have no body.
         host: that the client asked for, as in its Host header.
-        key: of the digests (``Digests``).
+        key: of the digests (``bridge.cutover.gathering.Differences``).
 
     Returns:
         At most ``MOST_DIFFERENCES``, no two of a kind at a place; none if the answers are the same.
     """
     if legacy.status != candidate.status:
         return (Difference("status", kind="status", legacy=str(legacy.status), candidate=str(candidate.status)),)
-    digests = Digests(key)
-    found = list(header_differences(legacy, candidate, rules=rules, host=host, digests=digests))
-    if not head and is_comparable(legacy) and is_comparable(candidate):
-        found += _body_differences(legacy, candidate, rules=rules, digests=digests)
-    return tuple(found[:MOST_DIFFERENCES])
+    in_headers = Differences(rules, key=key)
+    add_header_differences(legacy, candidate, rules=rules, host=host, to=in_headers)
+    in_bodies = () if head else _body_differences(legacy, candidate, rules=rules, key=key)
+    return (*in_headers.all(), *in_bodies)[:MOST_DIFFERENCES]
 
 
-def _body_differences(legacy: Answer, candidate: Answer, *, rules: Comparison, digests: Digests) -> list[Difference]:
-    ours, theirs = _body(legacy), _body(candidate)
-    media = media_type(legacy)
-    if ours == theirs or "body" in rules.ignore:
-        return []
-    if media == media_type(candidate) and is_json(media):
+def is_comparable(answer: Answer) -> bool:
+    """Tell whether an answer's body can be read: it is whole, not too large, and not in an unknown encoding."""
+    return _readable(answer) is not None
+
+
+def _body_differences(legacy: Answer, candidate: Answer, *, rules: Comparison, key: bytes) -> tuple[Difference, ...]:
+    ours, theirs = _readable(legacy), _readable(candidate)
+    if ours is None or theirs is None or ours == theirs or "body" in rules.ignore:
+        return ()
+    media = media_type(legacy) if media_type(legacy) == media_type(candidate) else ""
+    found = Differences(rules, key=key)
+    if is_json(media):
         try:
-            return _distinct(json_differences(ours, theirs, rules=rules, digests=digests))
+            add_json_differences(ours, theirs, rules=rules, to=found)
         except NotStructured:
-            pass
-    elif media == media_type(candidate) and is_html(media):
-        # every ASCII-compatible charset keeps its tags, and no byte is lost
-        found = html_differences(ours.decode("latin-1"), theirs.decode("latin-1"), digests=digests)
-        return _distinct(each for each in found if each.place not in rules.ignore)
-    return [_of_bytes(ours, theirs, digests)]
+            return _of_bytes(ours, theirs, Differences(rules, key=key))
+    elif is_html(media):
+        # every charset that HTML may have keeps its tags so, and loses no byte
+        add_html_differences(ours.decode("latin-1"), theirs.decode("latin-1"), to=found)
+    else:
+        return _of_bytes(ours, theirs, found)
+    return found.all()
 
 
-def _distinct(found: Iterator[Difference]) -> list[Difference]:
-    """Keep the first of each kind at a place, up to the bound."""
-    seen: set[tuple[str, str, str, str]] = set()
-    kept = []
-    for each in found:
-        name = (each.place, each.kind, each.legacy, each.candidate)
-        if name not in seen:
-            seen.add(name)
-            kept.append(each)
-        if len(kept) == MOST_DIFFERENCES:
-            break
-    return kept
+def _of_bytes(ours: bytes, theirs: bytes, found: Differences) -> tuple[Difference, ...]:
+    kind, words = "value", ("bytes", "bytes")
+    if len(ours) != len(theirs):
+        kind, words = "length", ("longer", "shorter") if len(ours) > len(theirs) else ("shorter", "longer")
+    found.add("body", kind, words, values=(ours, theirs), as_text=lambda body: body.decode("latin-1"))
+    return found.all()
 
 
-def _of_bytes(ours: bytes, theirs: bytes, digests: Digests) -> Difference:
-    words = ("longer", "shorter") if len(ours) > len(theirs) else ("shorter", "longer")
-    if len(ours) == len(theirs):
-        words = ("bytes", "bytes")
-    return Difference(
-        place="body",
-        kind="value" if words[0] == words[1] else "length",
-        legacy=words[0],
-        candidate=words[1],
-        legacy_digest=digests.of(ours),
-        candidate_digest=digests.of(theirs),
-    )
+def _readable(answer: Answer) -> bytes | None:
+    """Give the body with its Content-Encoding undone; None for one that cannot be compared."""
+    encoding = ", ".join(header_values(answer, "content-encoding")).lower()
+    body: bytes | None = answer.body
+    if answer.body and encoding not in ("", "identity"):
+        body = _decompressed(answer.body, _WINDOW_BITS.get(encoding))
+    return body if answer.is_whole and body is not None and len(body) <= LARGEST_BODY else None
 
 
-def _encoding(answer: Answer) -> str:
-    return ", ".join(header_values(answer, "content-encoding")).lower()
-
-
-def _body(answer: Answer) -> bytes:
-    """Undo the Content-Encoding, and cut off what is beyond ``LARGEST_BODY``; a broken one stays as it is."""
-    bits = _WINDOW_BITS[_encoding(answer)]
-    if not bits:
-        return answer.body[:LARGEST_BODY]
+def _decompressed(body: bytes, bits: int | None) -> bytes | None:
+    if bits is None:
+        return None
+    decompressor = zlib.decompressobj(bits)
     try:
-        return zlib.decompressobj(bits).decompress(answer.body, LARGEST_BODY)
+        plain = decompressor.decompress(body, LARGEST_BODY + 1)
     except zlib.error:
-        return answer.body[:LARGEST_BODY]
+        return None
+    return plain if decompressor.eof else None

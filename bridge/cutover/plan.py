@@ -3,6 +3,7 @@
 The stages in force are in the database; this is what they may be. MIGRATION.md has the keys as a table.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,11 @@ _OF_COMPARISON: Final = (
 )
 _OF_TRIPPING: Final = ("minimum", "errors", "slowness", "mismatches", "window_seconds")
 _OF_GROUP: Final = ("salt", "staff", "groups", "users")
+
+_HEADER: Final = re.compile(r"[a-z0-9-]{1,64}")
+_IN_NO_JSON: Final = re.compile(r"body|body:\S+|header:[a-z0-9-]{1,64}")
+_OPERATIONS: Final = 'Write a method (HEAD follows GET) and a path, as in [operations."GET /orders/{id}/"].'
+_PLACES: Final = "Write places as in $.items[*].id, $.by_day.* or $..updated_at."
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def _operations(table: Table, *, base: OperationPlan, groups: Mapping[str, Canar
         try:
             shape = Operation.parse(key).shape
         except ValueError as exc:
-            raise table.refused(key, "names no operation", cure='Write [operations."GET /orders/{id}/"].') from exc
+            raise table.refused(key, "names no operation", cure=_OPERATIONS) from exc
         if shape in plans:
             raise table.refused(
                 key, "is there twice", cure="The names of parameters do not count; keep one of the two."
@@ -127,7 +133,7 @@ def _stages(table: Table, *, base: frozenset[Stage]) -> frozenset[Stage]:
 
 def _comparison(table: Table, *, base: Comparison) -> Comparison:
     return Comparison(
-        headers=tuple(name.lower() for name in table.texts("headers", default=base.headers)),
+        headers=_headers(table, default=base.headers),
         ignore=_places(table, "ignore", default=base.ignore),
         unordered=_places(table, "unordered", default=base.unordered),
         float_tolerance=table.number("float_tolerance", default=base.float_tolerance, least=0, most=0.1),
@@ -138,19 +144,26 @@ def _comparison(table: Table, *, base: Comparison) -> Comparison:
     )
 
 
+def _headers(table: Table, *, default: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name.lower() for name in table.texts("headers", default=default))
+    for name in names:
+        if not _HEADER.fullmatch(name):
+            raise table.refused(
+                "headers", f"has {name!r}, which is no header", cure='Write names as in "cache-control".'
+            )
+    return names
+
+
 def _places(table: Table, key: str, *, default: tuple[str, ...]) -> tuple[str, ...]:
     places = table.texts(key, default=default)
     for place in places:
-        if key == "ignore" and (place == "body" or place.startswith("body:")):
+        if key == "ignore" and _IN_NO_JSON.fullmatch(place):
             continue
         try:
             Place.parse(place)
         except ValueError as exc:
             raise table.refused(key, f"has {place!r}, which is no place", cure=_PLACES) from exc
     return places
-
-
-_PLACES: Final = "Write places as in $.items[*].id, $.by_day.* or $..updated_at."
 
 
 def _trip(table: Table, *, base: Trip) -> Trip:

@@ -1,6 +1,7 @@
 """Reads the tables of a TOML document strictly: each refusal names the key, and says what would be right."""
 
 import difflib
+import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
@@ -43,7 +44,7 @@ class Table:
 
     def name(self, key: str) -> str:
         """Write a key with the table that it is in, as TOML would."""
-        quoted = key if key.replace("-", "_").isidentifier() else f'"{key[:_SHOWN]}"'
+        quoted = key if key.replace("-", "_").isidentifier() else json.dumps(key[:_SHOWN], ensure_ascii=False)
         return f"{self._where}.{quoted}" if self._where else quoted
 
     def table(self, key: str, *, known: Collection[str] | None) -> "Table":
