@@ -34,18 +34,21 @@ class FragileDatabase(AwayDatabase):
 
     Attributes:
         statements: how many it was given.
+        asked: set once it was given one.
         loses_commits: whether it goes away before it has answered COMMIT.
         answers: cleared, it leaves statements without an answer.
     """
 
     def __init__(self) -> None:
         self.statements = 0
+        self.asked = asyncio.Event()
         self.loses_commits = False
         self.answers = asyncio.Event()
         self.answers.set()
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
         self.statements += 1
+        self.asked.set()
         await self.answers.wait()
         return 1
 

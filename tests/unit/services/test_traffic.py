@@ -165,8 +165,7 @@ async def test_a_flush_that_is_cancelled_before_its_commit_is_made_up_for(regist
     count(traffic, "GET /")
     database.answers.clear()
     flushing = asyncio.create_task(traffic.flush())
-    while not database.statements:
-        await asyncio.sleep(0)
+    await database.asked.wait()
     flushing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await flushing
