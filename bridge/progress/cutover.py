@@ -114,11 +114,7 @@ class CutoverReport:
                 "share": round(self.traffic_share, 6),
             },
             "never_seen": list(self.never_seen),
-            "thresholds": {
-                **asdict(THRESHOLDS),
-                "noticeable": THRESHOLDS.noticeable.total_seconds(),
-                "settled": THRESHOLDS.settled.total_seconds(),
-            },
+            "thresholds": asdict(THRESHOLDS),
             "operations": [each.to_document() for each in self.endpoints],
         }
 

@@ -27,8 +27,8 @@ class Thresholds:
         answers: of the new handler to a canary's users, before it answers everybody.
         errors: share of 5xx that it may have beyond Django's.
         slowness: how many times Django's p95 its own may be,
-        noticeable: and by how much it may be longer in any case.
-        settled: how long it has answered everybody before Django's view goes.
+        noticeable_ms: and by how much it may be longer in any case.
+        settled_days: how long it has answered everybody before Django's view goes.
     """
 
     compared: int = 200
@@ -36,8 +36,8 @@ class Thresholds:
     answers: int = 200
     errors: float = 0.01
     slowness: float = 1.5
-    noticeable: timedelta = timedelta(milliseconds=50)
-    settled: timedelta = timedelta(days=14)
+    noticeable_ms: float = 50.0
+    settled_days: int = 14
 
 
 THRESHOLDS: Final = Thresholds()
@@ -101,15 +101,14 @@ def _of_latency(figures: EndpointFigures, thresholds: Thresholds) -> Iterator[st
     bridge, legacy = figures.bridge.latency(0.95), figures.legacy.latency(0.95)
     if bridge is None or legacy is None:
         return
-    longer = timedelta(milliseconds=bridge - legacy)
-    if bridge > legacy * thresholds.slowness and longer > thresholds.noticeable:
+    if bridge > legacy * thresholds.slowness and bridge - legacy > thresholds.noticeable_ms:
         yield f"its p95 of {bridge:.0f} ms is {bridge / legacy:.1f} times Django's {legacy:.0f} ms"
 
 
 def _of_time(figures: EndpointFigures, now: datetime, thresholds: Thresholds) -> Iterator[str]:
     since = now - figures.changed_at if figures.changed_at else timedelta(0)
-    if since < thresholds.settled:
-        yield f"migrated for {since.days} days, needs {thresholds.settled.days}"
+    if since.days < thresholds.settled_days:
+        yield f"migrated for {since.days} days, needs {thresholds.settled_days}"
 
 
 def _unseen(wanted: Mapping[str, int], seen: Mapping[str, int], done: str) -> Iterator[str]:

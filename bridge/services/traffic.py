@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as Metric
@@ -31,10 +31,13 @@ OTHER: Final = "other"
 ROLES: Final = frozenset({"anonymous", "user", "staff", "superuser", "unknown"})
 FLUSH_EVERY: Final = timedelta(seconds=5)
 KEPT: Final = timedelta(days=90)
+_PATIENCE: Final = timedelta(seconds=5)
 
 _MOST_OPERATIONS: Final = 2_000
 MOST_KEPT: Final = 50_000
 """Some ten megabytes."""
+
+_Key = TypeVar("_Key", Answered, Compared)
 
 _LEAST_STATUS: Final = 100
 _GREATEST_STATUS: Final = 599
@@ -104,7 +107,9 @@ class Traffic:
             ["operation", "verdict"],
             registry=registry,
         )
-        self._lost = Metric("bridge_traffic_lost", "Counts that the database was away too long for.", registry=registry)
+        self._lost = Metric(
+            "bridge_traffic_lost", "Counts that may never have reached the database.", registry=registry
+        )
 
     def count(self, operation: str | None, *, side: Side, role: str, status: int, seconds: float) -> None:
         """Count an answer that a client got.
@@ -129,9 +134,8 @@ class Traffic:
         name, now = self._name(operation), self._clock()
         self._comparisons.labels(name, verdict.value).inc()
         self._window(name).compared(verdict, at=now)
-        if self._has_room():
-            status = status if _LEAST_STATUS <= status <= _GREATEST_STATUS else 0
-            self._pending.compared[Compared(now.date(), name, _role(role), status, verdict.value)] += 1
+        status = status if _class_of(status) else 0
+        self._keep(self._pending.compared, Compared(now.date(), name, _role(role), status, verdict.value))
 
     def window(self, operation: str) -> Observed:
         """Give what this process saw of an operation lately."""
@@ -149,7 +153,7 @@ class Traffic:
         taken, self._pending = self._pending, _Pending()
         is_undecided = False
         try:
-            async with self._database.transaction() as transaction:
+            async with asyncio.timeout(_PATIENCE.total_seconds()), self._database.transaction() as transaction:
                 await self._counts.add(taken.answered, taken.compared, executor=transaction)
                 # A COMMIT whose answer is lost may have held: nothing is counted twice.
                 is_undecided = True
@@ -158,7 +162,7 @@ class Traffic:
                 self._lost.inc(taken.answered.total() + taken.compared.total())
             else:
                 self._take_back(taken)
-            if not isinstance(exc, DatabaseError):
+            if not isinstance(exc, DatabaseError | TimeoutError):
                 raise
             self._fall_behind(exc)
         else:
@@ -180,10 +184,9 @@ class Traffic:
         # What only Django answers cannot trip: it has no window.
         if side is Side.BRIDGE or name in self._windows:
             self._window(name).answered(side, status=status, seconds=seconds, at=now)
-        if self._has_room():
-            hour = now.replace(minute=0, second=0, microsecond=0)
-            key = Answered(hour, name, kind, _role(role), _class_of(status), bound_of(seconds))
-            self._pending.answered[key] += 1
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        key = Answered(hour, name, kind, _role(role), _class_of(status), bound_of(seconds))
+        self._keep(self._pending.answered, key)
 
     def _window(self, name: str) -> Window:
         window = self._windows.get(name)
@@ -199,11 +202,11 @@ class Traffic:
         self._operations.add(operation)
         return operation
 
-    def _has_room(self) -> bool:
-        if len(self._pending) < self._most_kept:
-            return True
-        self._lost.inc()
-        return False
+    def _keep(self, counter: Counter[_Key], key: _Key) -> None:
+        if key in counter or len(self._pending) < self._most_kept:
+            counter[key] += 1
+        else:
+            self._lost.inc()
 
     def _take_back(self, taken: _Pending) -> None:
         # What was counted meanwhile comes on top: it is the less of the two.
@@ -211,7 +214,7 @@ class Traffic:
         taken.compared.update(self._pending.compared)
         self._pending = taken
 
-    def _fall_behind(self, exc: DatabaseError) -> None:
+    def _fall_behind(self, exc: DatabaseError | TimeoutError) -> None:
         if not self._is_behind:
             _logger.warning("endpoint traffic is kept until the database takes it: %s", type(exc).__name__)
         self._is_behind = True

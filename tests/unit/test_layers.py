@@ -40,6 +40,7 @@ def imported_with(module: str) -> set[str]:
         ("bridge.errors", EVERYTHING),
         ("bridge.profile", EVERYTHING),
         ("bridge.progress", EVERYTHING),
+        ("bridge.progress.cutover", EVERYTHING),
         ("bridge.passwords", EVERYTHING),
         ("bridge.passwords.encoded", EVERYTHING),
         ("bridge.passwords.parameters", EVERYTHING),

@@ -9,7 +9,7 @@ import pytest
 from bridge.cutover.parity import Verdict
 from bridge.cutover.stages import Stage, Standing
 from bridge.progress.endpoints import EndpointFigures, ParityFigures, SideFigures
-from bridge.progress.promotion import THRESHOLDS, lacks, next_stage
+from bridge.progress.promotion import lacks, next_stage
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ALL = frozenset(Stage)
@@ -25,7 +25,7 @@ def parity(matches: int = 1000, mismatches: int = 0, *, role: str = "user", stat
 
 SHADOWED = EndpointFigures("GET /orders/", Standing.of(Stage.SHADOW), legacy=side(), parity=parity())
 CANARY = replace(SHADOWED, standing=Standing.of(Stage.CANARY, 500), bridge=side())
-MIGRATED = replace(CANARY, standing=Standing.of(Stage.MIGRATED), changed_at=NOON - THRESHOLDS.settled)
+MIGRATED = replace(CANARY, standing=Standing.of(Stage.MIGRATED), changed_at=NOON - timedelta(days=14))
 
 
 def of(figures: EndpointFigures, **changes: Any) -> tuple[str, ...]:

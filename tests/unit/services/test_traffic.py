@@ -1,7 +1,6 @@
 """What a process counts in memory."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,32 +9,11 @@ from prometheus_client import CollectorRegistry
 from bridge.cutover.parity import Verdict
 from bridge.cutover.stages import Side
 from bridge.cutover.tripping import Observed
-from bridge.errors import DatabaseUnavailable
 from bridge.services.traffic import Traffic
-from bridge.store.database import Database, Dialect, Executor, Parameters, Row
+from bridge.store.database import Database
+from tests.unit.services.away import AwayDatabase, FragileDatabase
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-
-
-class AwayDatabase(Database):
-    """Nobody answers there."""
-
-    dialect: Dialect = "postgresql"
-
-    async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
-        raise DatabaseUnavailable("away")
-
-    async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
-        raise DatabaseUnavailable("away")
-
-    async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
-        raise DatabaseUnavailable("away")
-
-    def transaction(self) -> AbstractAsyncContextManager[Executor]:
-        raise DatabaseUnavailable("away")
-
-    async def close(self) -> None:
-        pass
 
 
 @pytest.fixture
@@ -48,9 +26,13 @@ def traffic(registry: CollectorRegistry) -> Traffic:
     return counting(registry)
 
 
-def counting(registry: CollectorRegistry, **more: int) -> Traffic:
+def counting(registry: CollectorRegistry, database: Database | None = None, **more: int) -> Traffic:
     return Traffic(
-        database=AwayDatabase(), registry=registry, clock=lambda: NOON, window_of=lambda _: timedelta(minutes=5), **more
+        database=database or AwayDatabase(),
+        registry=registry,
+        clock=lambda: NOON,
+        window_of=lambda _: timedelta(minutes=5),
+        **more,
     )
 
 
@@ -129,6 +111,8 @@ async def test_while_the_database_is_away_what_is_kept_is_bounded_and_what_is_lo
         count(traffic, f"GET /{number}/")
         await traffic.flush()
 
+    count(traffic, "GET /0/")
+
     assert registry.get_sample_value("bridge_traffic_lost_total") == 5
 
 
@@ -160,3 +144,35 @@ def test_what_was_seen_can_be_forgotten(traffic: Traffic):
     traffic.forget("GET /")
 
     assert traffic.window("GET /") == Observed()
+
+
+async def test_a_commit_whose_answer_is_lost_may_have_held_and_is_not_counted_again(registry: CollectorRegistry):
+    database = FragileDatabase()
+    database.loses_commits = True
+    traffic = counting(registry, database)
+    count(traffic, "GET /")
+
+    await traffic.flush()
+    await traffic.flush()
+
+    assert database.statements == 1
+    assert registry.get_sample_value("bridge_traffic_lost_total") == 1
+
+
+async def test_a_flush_that_is_cancelled_before_its_commit_is_made_up_for(registry: CollectorRegistry):
+    database = FragileDatabase()
+    traffic = counting(registry, database)
+    count(traffic, "GET /")
+    database.answers.clear()
+    flushing = asyncio.create_task(traffic.flush())
+    await database.asked.wait()
+    flushing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await flushing
+
+    database.answers.set()
+    await traffic.flush()
+    await traffic.flush()
+
+    assert database.statements == 2
+    assert registry.get_sample_value("bridge_traffic_lost_total") == 0

@@ -54,7 +54,8 @@ class EndpointChange(models.Model):
 class EndpointTraffic(models.Model):
     """How many requests one app answered within an hour, by kind of user, class of status and latency.
 
-    ``le_ms`` is the upper bound of the latency in milliseconds, one of ``bridge.cutover.latency.BOUNDS``.
+    ``side`` is one of ``bridge.cutover.Side``; followed by ``shadow`` where the answer was only compared, and no client
+    got it. ``le_ms`` is the upper bound of the latency in milliseconds, one of ``bridge.cutover.latency.BOUNDS``.
     """
 
     hour = models.DateTimeField()
