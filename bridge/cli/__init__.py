@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 import bridge
-from bridge.cli import demo, doctor, hashes, keys, migrate, privileges, report, serve
+from bridge.cli import demo, doctor, endpoints, hashes, keys, migrate, privileges, report, serve
 from bridge.errors import BridgeError
 
 __all__ = ["run"]
@@ -28,6 +28,7 @@ app.command("report")(report.report)
 app.command("privileges")(privileges.privileges)
 app.add_typer(hashes.app, name="hashes")
 app.add_typer(keys.app, name="keys")
+app.add_typer(endpoints.app, name="endpoints")
 app.command("demo")(demo.demo)
 
 

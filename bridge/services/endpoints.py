@@ -15,7 +15,19 @@ from bridge.errors import DatabaseError
 from bridge.services.clock import Clock
 from bridge.store.endpoints import LONGEST_ACTOR, LONGEST_REASON, Author, Endpoints, StoredStanding
 
-__all__ = ["Move", "MoveRefused", "Moved", "Moving", "Refusal", "RolledBack", "Rules", "Stages", "follow", "in_words"]
+__all__ = [
+    "Move",
+    "MoveRefused",
+    "Moved",
+    "Moving",
+    "Refusal",
+    "RolledBack",
+    "Rules",
+    "Served",
+    "Stages",
+    "follow",
+    "in_words",
+]
 
 _logger: Final = logging.getLogger(__name__)
 _NEVER_MOVED: Final = Standing()
@@ -110,18 +122,31 @@ async def follow(stages: Stages, *, every: timedelta) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """An operation that the bridge has a handler for.
+
+    Attributes:
+        operation: with the names that the handler gives its parameters.
+        handler: its name.
+    """
+
+    operation: Operation
+    handler: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What an operation may be moved to.
 
     Attributes:
         plan: the stages that are allowed.
         file: where the plan was read; None without one.
-        served: the operations that the bridge has a handler for, by their shape.
+        served: what the bridge has handlers for, by the shape.
     """
 
     plan: Plan = field(default_factory=Plan)
     file: str | None = None
-    served: Collection[str] = ()
+    served: Mapping[str, Served] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

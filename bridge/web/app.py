@@ -22,20 +22,22 @@ from bridge.errors import ConfigurationError, DatabaseError
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import Clock, system_clock
+from bridge.services.endpoints import Stages, follow
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import open_database
+from bridge.store.endpoints import Endpoints
 from bridge.store.grants import Grants
 from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
 from bridge.tokens import KeySet
-from bridge.web.composition import Bridge, Foundation, compose, longest_idle, site_profile
+from bridge.web.composition import Bridge, Foundation, compose, longest_idle, rules_of, site_profile
 from bridge.web.errors import register_handlers
 from bridge.web.openapi import DocumentedApp
-from bridge.web.routers import auth, grants, health, mfa, migration, users, wellknown
+from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
@@ -43,6 +45,7 @@ __all__ = ["app_from_environment", "create_app", "load_router"]
 
 _logger: Final = logging.getLogger(__name__)
 _FOLLOW_EVERY: Final = timedelta(seconds=10)
+_STAGES_EVERY: Final = timedelta(milliseconds=400)
 _PRUNE_SECONDS: Final = 3600.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 
@@ -67,7 +70,7 @@ def create_app(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
-        lifespan=_lifespan(settings, clock, follow_every),
+        lifespan=_lifespan(settings, routers, clock=clock, follow_every=follow_every),
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -79,7 +82,10 @@ def create_app(
     if settings.trusted_proxies:
         # The last one added is the first to see a request: all others know the client and its scheme.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
-    own = (auth.router, mfa.router, grants.router, users.router, migration.router, wellknown.router, health.router)
+    own = (
+        *(auth.router, mfa.router, grants.router, users.router),
+        *(migration.router, endpoints.router, wellknown.router, health.router),
+    )
     for router in (*own, *routers):
         app.include_router(router)
     return app
@@ -111,20 +117,34 @@ def load_router(name: str) -> APIRouter:
 
 
 def _lifespan(
-    settings: Settings, clock: Clock, follow_every: timedelta
+    settings: Settings, routers: Sequence[APIRouter], *, clock: Clock, follow_every: timedelta
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         key_source = settings.key_source()
+        rules = rules_of(settings, routers)
         database = await open_database(settings.database_url.get_secret_value())
         pool = HashingPool(workers=settings.hashing_workers)
         registry = CollectorRegistry()
         recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
-        foundation = Foundation(settings, database, pool, recorder, registry, Safety(clock), key_source, clock)
+        foundation = Foundation(
+            settings=settings,
+            database=database,
+            pool=pool,
+            recorder=recorder,
+            registry=registry,
+            safety=Safety(clock),
+            key_source=key_source,
+            clock=clock,
+            rules=rules,
+            stages=Stages(Endpoints(database), clock=clock),
+        )
         try:
             await _look_at_site(app, foundation)
+            await foundation.stages.look()
             background = [
                 asyncio.create_task(_follow_site(app, foundation, follow_every)),
+                asyncio.create_task(follow(foundation.stages, every=_STAGES_EVERY)),
                 asyncio.create_task(_prune(app, foundation)),
             ]
             try:

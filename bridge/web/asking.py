@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, routing
+from fastapi import APIRouter, FastAPI, Request, routing
 from fastapi.dependencies.models import Dependant
 
 from bridge.store.rights import NOTHING, Rights
@@ -45,8 +45,8 @@ def asked_by(request: Request) -> Rights:
     return asked
 
 
-def effective_routes(app: FastAPI) -> Iterator[Any]:
-    """Give the app's routes as they are in effect: with the path and the dependencies of the routers above them."""
+def effective_routes(app: FastAPI | APIRouter) -> Iterator[Any]:
+    """Give the routes of an app or router as they are in effect: with path and dependencies of the routers above."""
     return (route for route in _contexts(app.routes) if isinstance(getattr(route, "dependant", None), Dependant))
 
 

@@ -14,10 +14,12 @@ from prometheus_client import CollectorRegistry
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import system_clock
+from bridge.services.endpoints import Rules, Stages
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row, open_database
+from bridge.store.endpoints import Endpoints
 from bridge.store.users import Users
 from bridge.tokens import KeySet
 from bridge.tokens.issuer import TokenIssuer
@@ -578,7 +580,16 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
     recorder = Recorder(activity=Activity(database), registry=registry, clock=system_clock)
     source = settings_for(url).key_source()
     foundation = Foundation(
-        settings_for(url), database, pool, recorder, registry, Safety(system_clock), source, system_clock
+        settings_for(url),
+        database,
+        pool,
+        recorder,
+        registry,
+        Safety(system_clock),
+        source,
+        system_clock,
+        Rules(),
+        Stages(Endpoints(database), clock=system_clock),
     )
     app.state.bridge = compose(foundation, await site_profile(database), source.look())
     database.statements.clear()

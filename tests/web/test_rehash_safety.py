@@ -13,11 +13,13 @@ from prometheus_client import CollectorRegistry
 from bridge.errors import HashingUnavailable
 from bridge.passwords.pool import HashingPool
 from bridge.services.client import Client
+from bridge.services.endpoints import Rules, Stages
 from bridge.services.login import LoggedIn, LoginRefused
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
 from bridge.store.database import Database
+from bridge.store.endpoints import Endpoints
 from bridge.web.composition import Bridge, Foundation, compose, site_profile
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in, old_hash, settings_for
 from tests.web.conftest import PublishedProfile, RefusingDatabase, events, shared_events
@@ -78,6 +80,8 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
             safety=Safety(clock),
             key_source=settings.key_source(),
             clock=clock,
+            rules=Rules(),
+            stages=Stages(Endpoints(database), clock=clock),
         )
         bridge = compose(foundation, await site_profile(database), settings.keys())
         await foundation.safety.look(bridge.preconditions)

@@ -1,6 +1,7 @@
 """Puts the services together from settings, database and site profile."""
 
 from bridge.web.composition.bridge import Bridge, compose
+from bridge.web.composition.endpoints import rules_of, served_by
 from bridge.web.composition.parts import Foundation
 from bridge.web.composition.site import longest_idle, preconditions_of, site_profile, upgrading_of, users_of
 
@@ -10,6 +11,8 @@ __all__ = [
     "compose",
     "longest_idle",
     "preconditions_of",
+    "rules_of",
+    "served_by",
     "site_profile",
     "upgrading_of",
     "users_of",

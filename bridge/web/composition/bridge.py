@@ -15,10 +15,12 @@ from bridge.passwords.validation import PasswordRules
 from bridge.profile import CsrfProfile, SiteProfile, UserTable
 from bridge.services.accounts import Accounts
 from bridge.services.ending import Ending
+from bridge.services.endpoints import Moving, Stages
 from bridge.services.granting import Granting
 from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
 from bridge.services.keys import Discovery
+from bridge.services.listing import Listing
 from bridge.services.login import Login, Rehashing
 from bridge.services.permissions import Permissions
 from bridge.services.preconditions import Preconditions, Safety
@@ -29,6 +31,7 @@ from bridge.sessions.csrf import CsrfRules
 from bridge.store.activity import Activity
 from bridge.store.census import Census
 from bridge.store.database import Database
+from bridge.store.endpoints import Endpoints
 from bridge.tokens import KeySet
 from bridge.web.composition.parts import Foundation, Parts, parts_of
 from bridge.web.composition.site import sessions_in, site_sessions, upgrading_of
@@ -64,6 +67,9 @@ class Bridge:
     permissions: Permissions
     accounts: Accounts
     reporting: Reporting
+    listing: Listing
+    stages: Stages
+    moving: Moving
 
 
 def compose(
@@ -124,6 +130,9 @@ def compose(
             clock=clock,
         ),
         reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
+        listing=Listing(endpoints=Endpoints(database), served=foundation.rules.served),
+        stages=foundation.stages,
+        moving=Moving(endpoints=Endpoints(database), clock=clock, rules=foundation.rules),
     )
 
 

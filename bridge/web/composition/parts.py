@@ -13,6 +13,7 @@ from bridge.passwords.pool import HashingPool
 from bridge.profile import SimpleJwtProfile, SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.ending import Ending
+from bridge.services.endpoints import Rules, Stages
 from bridge.services.identity import Identity
 from bridge.services.keys import KeySource
 from bridge.services.lineage import Continuity
@@ -48,6 +49,8 @@ class Foundation:
     safety: Safety
     key_source: KeySource
     clock: Clock
+    rules: Rules
+    stages: Stages
 
 
 @dataclass(frozen=True, slots=True)
