@@ -104,7 +104,7 @@ class Shadowing:
         self._counts.ran(operation, side=side, role=role, status=status, seconds=seconds)
 
     async def judge(self, operation: str, pair: Pair, *, ask_again: AskAgain) -> Verdict:
-        """Compare, count, and keep the differences.
+        """Compare, keep the differences, and count.
 
         Args:
             operation: by its shape.
@@ -112,9 +112,9 @@ class Shadowing:
             ask_again: asks Django once more, which happens on a mismatch only; None if it gave no answer in time.
         """
         verdict, found = await self._judged(pair, self._plan.of(operation).comparison, ask_again)
-        self.count(operation, verdict, role=pair.role, status=pair.legacy.status if pair.legacy else 0)
         if found:
             await self._keep(operation, found)
+        self.count(operation, verdict, role=pair.role, status=pair.legacy.status if pair.legacy else 0)
         return verdict
 
     async def _judged(
