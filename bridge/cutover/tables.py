@@ -55,9 +55,10 @@ class LegacyTable:
         by_pattern: dict[tuple[str, str, str], dict[str, str]] = {}
         for endpoint in inventory:
             if endpoint.regex:
-                # The methods of a view that demand different things are endpoints apart.
+                # Methods that demand different things are endpoints apart, and so are templates of optional parts.
                 shapes = by_pattern.setdefault((endpoint.regex, endpoint.view, endpoint.name), {})
-                shapes.update({operation.method: operation.shape for operation in endpoint.operations()})
+                for operation in endpoint.operations():
+                    shapes.setdefault(operation.method, operation.shape)
         self._routes = [route for (regex, *_), shapes in by_pattern.items() for route in _routes(regex, shapes)]
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
 

@@ -15,7 +15,9 @@ def dotted(thing: Any) -> str:
     if owner is not None and hasattr(thing, "__name__"):
         return f"{dotted(owner if isinstance(owner, type) else type(owner))}.{thing.__name__}"[:LONGEST_NAME]
     named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"[:LONGEST_NAME]
+    # Django REST framework's @api_view gives the class that it makes the function's name, and that alone.
+    scope = named.__qualname__.rpartition(".")[0]
+    return ".".join(filter(None, (named.__module__, scope, named.__name__)))[:LONGEST_NAME]
 
 
 def code_name(function: FunctionType) -> tuple[str, str]:

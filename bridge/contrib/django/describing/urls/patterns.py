@@ -29,7 +29,6 @@ _TOKEN: Final = re.compile(
     r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?P<\w+>|\(\?P=|\(\?[aiLmsux]+\)|\(\?<[=!]|\(\?\(|\(\?|\{\d*,?\d*\}|.", re.DOTALL
 )
 _CAPTURE: Final = re.compile(r"\($|\(\?P<")
-_FLAGS: Final = re.compile(r"\(\?([is]+)\)")
 _NOT_TO_BE_JOINED: Final = re.compile(r"\^|\\A|\\[1-9]|\(\?P=|\(\?\(|\(\?<[=!]|\(\?[aiLmsux]+\)")
 _REPEAT: Final = re.compile(r"[*+]|\{\d*,\d*\}")
 _LITERAL: Final = re.compile(r"[\w/~-]|\\[^\w\s]")
@@ -81,7 +80,10 @@ def _templates(pattern: Any) -> Sequence[str]:
         return (_ROUTE_PARAMETER.sub(r"{\1}", str(pattern)),)
     if not isinstance(pattern, RegexPattern):
         return (_UNREADABLE,)
-    readings = [_PLACEHOLDER.sub(r"{\1}", text) for text, _ in normalize(str(pattern))]
+    try:
+        readings = [_PLACEHOLDER.sub(r"{\1}", text) for text, _ in normalize(str(pattern))]
+    except ValueError:  # Django cannot reverse it either
+        return (_UNREADABLE,)
     # An alternative is more than Django's own reading can say.
     return [_UNREADABLE] if readings == [""] and re.search(r"[\w|]", str(pattern)) else readings
 
@@ -122,8 +124,6 @@ def _language(*, is_optional: bool) -> str:
 def _step(source: str, *, is_endpoint: bool) -> str | None:
     """Rewrite one expression so that it goes on where the one before it ended (``RegexPattern.match``)."""
     tokens = _TOKEN.findall(source)
-    flags = _FLAGS.fullmatch(tokens[0]) if tokens else None
-    tokens = tokens[1:] if flags else tokens
     is_anchored = bool(tokens) and tokens[0] in ("^", r"\A")
     is_whole = is_endpoint and bool(tokens) and tokens[-1] == "$"
     tokens = tokens[is_anchored : len(tokens) - is_whole]
@@ -133,7 +133,7 @@ def _step(source: str, *, is_endpoint: bool) -> str | None:
     if has_choice and is_anchored and not is_whole and _has_choice_outside(tokens):
         return None  # the anchor is that of the first alternative only
     body = "".join("(?:" if _CAPTURE.match(each) else each for each in tokens).replace(r"\z", r"\Z")
-    body = f"(?{flags[1]}:{body})" if flags else (f"(?:{body})" if has_choice else body)
+    body = f"(?:{body})" if has_choice else body
     if is_whole:
         return body + r"\Z"
     if not is_anchored and body:

@@ -83,11 +83,12 @@ def _grouped(by_method: DemandsByMethod | None, around: Demands) -> Iterator[tup
 def _of_middleware(callback: Any) -> Demands:
     """Give what ``LoginRequiredMiddleware`` demands, which Django has since 5.1."""
     known: Any = getattr(middleware, "LoginRequiredMiddleware", None)
-    found = ANYBODY
-    classes: Iterator[Any] = map(import_string, settings.MIDDLEWARE if known else ())
-    for each in classes:
-        if isinstance(each, type) and issubclass(each, known):
-            is_stock = each.process_view is known.process_view
-            demands = LOGIN if getattr(callback, "login_required", True) else ANYBODY
-            found &= demands if is_stock else Demands.told_by_nobody(dotted(each.process_view))
-    return found
+    classes = map(import_string, settings.MIDDLEWARE if known else ())
+    ours = (each for each in classes if isinstance(each, type) and issubclass(each, known))
+    return reduce(and_, (_of_login_middleware(each, known, callback) for each in ours), ANYBODY)
+
+
+def _of_login_middleware(cls: Any, known: Any, callback: Any) -> Demands:
+    if cls.process_view is not known.process_view:
+        return Demands.told_by_nobody(dotted(cls.process_view))
+    return LOGIN if getattr(callback, "login_required", True) else ANYBODY
