@@ -172,6 +172,27 @@ SIMPLE_JWT_UNASKED: Final = Finding(
     blocking=False,
 )
 
+# What moves
+
+URLS_UNLISTED: Final = Finding(
+    "urls-unlisted",
+    "The site could not list all that it answers",
+    "Run `python manage.py bridge_profile` at the site, and see what its log says.",
+    blocking=False,
+)
+HANDLER_DEMANDS_LESS: Final = Finding(
+    "handler-demands-less",
+    "A migrated endpoint lets in whom Django keeps out",
+    "Give it the dependencies that Django's view has as decorators or permission classes; see `bridge endpoints list`.",
+    blocking=False,
+)
+SITE_PATHS_HIDDEN: Final = Finding(
+    "site-paths-hidden",
+    "The site answers under paths that the bridge keeps for itself, and would not be reached through it",
+    "Give them another path at the site, or let its clients ask it and not the bridge.",
+    blocking=False,
+)
+
 # What runs
 
 CLOCK_SKEW: Final = Finding(

@@ -13,7 +13,9 @@ from bridge.errors import DatabaseError
 from bridge.findings import Finding
 from bridge.services.clock import system_clock
 from bridge.services.preconditions import Preconditions
+from bridge.web.app import create_app, load_router
 from bridge.web.composition import preconditions_of, site_profile
+from bridge.web.operations import endpoint_findings
 from bridge.web.settings import Settings
 
 __all__ = ["doctor", "examine"]
@@ -42,6 +44,9 @@ _CHECKED: Final = (
     (findings.USERNAMES_UNCHECKED, "The usernames can be looked at"),
     (findings.USERNAMES_DIFFER_BY_CASE, "No two usernames differ by case only"),
     (findings.USERNAMES_NOT_NORMALISED, "Every username can be typed into a login form"),
+    (findings.URLS_UNLISTED, "The site has listed what it answers"),
+    (findings.HANDLER_DEMANDS_LESS, "Migrated endpoints keep out whom Django keeps out"),
+    (findings.SITE_PATHS_HIDDEN, "The bridge's own paths hide none of the site's"),
     (findings.CLOCK_SKEW, "This machine and the database agree on the time"),
     (findings.PING_PONG, "Nothing writes old hashes over upgraded ones"),
 )
@@ -65,7 +70,12 @@ _TOLD_BY_PROFILE: Final = (
     findings.SIMPLE_JWT_REJECTS,
     findings.SIMPLE_JWT_REJECTS_ITS_OWN,
     findings.SIMPLE_JWT_UNASKED,
+    findings.URLS_UNLISTED,
+    findings.HANDLER_DEMANDS_LESS,
+    findings.SITE_PATHS_HIDDEN,
 )
+
+_TOLD_BY_URLS: Final = (findings.HANDLER_DEMANDS_LESS, findings.SITE_PATHS_HIDDEN)
 
 _TOLD_BY_DATABASE: Final = (
     findings.PRIVILEGES_MISSING,
@@ -92,12 +102,18 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
     """Look at the site and the database once.
 
     Raises:
-        ConfigurationError: the database cannot be reached, or the bridge's tables are missing.
+        ConfigurationError: the database cannot be reached, or the bridge's tables or a migrated endpoint are missing.
     """
+    routers = [load_router(name) for name in settings.endpoints]
     async with opened(settings.database_url.get_secret_value()) as database:
         profile = await site_profile(database)
         preconditions = preconditions_of(settings, database, profile, system_clock, keys=settings.keys())
-        return (*await preconditions.findings(), *await _of_usernames(preconditions))
+        inventory = profile.urls.endpoints if profile else ()
+        return (
+            *await preconditions.findings(),
+            *await _of_usernames(preconditions),
+            *endpoint_findings(create_app(settings, routers=routers), routers, inventory),
+        )
 
 
 async def _of_usernames(preconditions: Preconditions) -> tuple[Finding, ...]:
@@ -128,6 +144,8 @@ def _verdict(candidate: Finding, by_code: dict[str, Finding]) -> bool | None:
     if candidate.code in by_code:
         return False
     if findings.PROFILE_MISSING.code in by_code and candidate in _TOLD_BY_PROFILE:
+        return None
+    if findings.URLS_UNLISTED.code in by_code and candidate in _TOLD_BY_URLS:
         return None
     is_closed = findings.USER_TABLE_DIFFERS.code in by_code or findings.PRIVILEGES_MISSING.code in by_code
     return None if is_closed and candidate in _TOLD_BY_DATABASE else True

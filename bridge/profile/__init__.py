@@ -15,6 +15,7 @@ from bridge.profile.second_factors import (
 from bridge.profile.sessions import CsrfProfile, SessionProfile
 from bridge.profile.site import SCHEMA_VERSION, SiteProfile, fingerprint
 from bridge.profile.tokens import SimpleJwtProfile
+from bridge.profile.urls import LegacyEndpoint, UrlInventory
 from bridge.profile.users import KeyType, Membership, UserTable
 
 __all__ = [
@@ -26,11 +27,13 @@ __all__ = [
     "ForeignDevices",
     "HasherProfile",
     "KeyType",
+    "LegacyEndpoint",
     "Membership",
     "SecondFactorProfile",
     "SessionProfile",
     "SimpleJwtProfile",
     "SiteProfile",
+    "UrlInventory",
     "UserTable",
     "fingerprint",
 ]

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -16,11 +16,12 @@ from bridge.profile.passwords import HasherProfile
 from bridge.profile.second_factors import SecondFactorProfile
 from bridge.profile.sessions import CsrfProfile, SessionProfile
 from bridge.profile.tokens import SimpleJwtProfile
+from bridge.profile.urls import UrlInventory
 from bridge.profile.users import UserTable
 
 __all__ = ["SCHEMA_VERSION", "SiteProfile", "fingerprint"]
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class SiteProfile:
         csrf: what decides over requests that come with their cookie.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
         simple_jwt: None where SimpleJWT is not in use.
+        urls: what it answers.
     """
 
     published_at: datetime
@@ -56,6 +58,7 @@ class SiteProfile:
     csrf: CsrfProfile = field(default_factory=CsrfProfile)
     time_zone: str | None = None
     simple_jwt: SimpleJwtProfile | None = None
+    urls: UrlInventory = field(default_factory=UrlInventory)
 
     @property
     def accepted_algorithms(self) -> frozenset[str]:
@@ -83,6 +86,7 @@ class SiteProfile:
             *self._session_findings(),
             *self._token_findings(),
             *self._second_factor_findings(),
+            *self._url_findings(),
         )
 
     def _argon2_findings(self) -> tuple[Finding, ...]:
@@ -125,11 +129,15 @@ class SiteProfile:
         shortcomings = [*self.second_factors.shortcomings(), *(self.axes.shortcomings() if self.axes else ())]
         return findings.holding((bool(shortcomings), findings.SECOND_FACTOR.about("; ".join(shortcomings))))
 
+    def _url_findings(self) -> tuple[Finding, ...]:
+        shortcoming = self.urls.shortcoming
+        return findings.holding((bool(shortcoming), findings.URLS_UNLISTED.about(shortcoming)))
+
     def to_document(self) -> dict[str, Any]:
         """Give the JSON form that is stored."""
-        document = asdict(self)
+        document = asdict(replace(self, urls=UrlInventory()))
         document["published_at"] = self.published_at.isoformat()
-        return {"schema_version": SCHEMA_VERSION, **document}
+        return {"schema_version": SCHEMA_VERSION, **document, "urls": self.urls.to_document()}
 
     @classmethod
     def from_document(cls, document: Any) -> Self:
@@ -166,6 +174,7 @@ class SiteProfile:
             csrf=CsrfProfile.from_document(document["csrf"]),
             time_zone=document["time_zone"],
             simple_jwt=None if simple_jwt is None else SimpleJwtProfile.from_document(simple_jwt),
+            urls=UrlInventory.from_document(document["urls"]),
         )
 
 

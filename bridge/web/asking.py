@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 
 from bridge.store.rights import NOTHING, Rights
 
-__all__ = ["Asking", "asked_by", "calls_of", "effective_routes"]
+__all__ = ["Asking", "asked_by", "calls_of", "effective_routes", "routes_of"]
 
 # Newer FastAPIs include routers by reference, so that a route by itself does not know the dependencies of the routers
 # above it. Before, including made copies that did.
@@ -47,7 +47,12 @@ def asked_by(request: Request) -> Rights:
 
 def effective_routes(app: FastAPI | APIRouter) -> Iterator[Any]:
     """Give the routes of an app or router as they are in effect: with path and dependencies of the routers above."""
-    return (route for route in _contexts(app.routes) if isinstance(getattr(route, "dependant", None), Dependant))
+    return (route for route in routes_of(app) if isinstance(getattr(route, "dependant", None), Dependant))
+
+
+def routes_of(app: FastAPI | APIRouter) -> Iterator[Any]:
+    """Give all of them, also those that are not FastAPI's and know no dependencies."""
+    return _contexts(app.routes)
 
 
 def calls_of(dependant: Dependant) -> Iterator[object]:

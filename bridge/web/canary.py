@@ -41,7 +41,13 @@ class Choice:
 
 
 async def chosen(
-    scope: Scope, standing: Standing, *, group: CanaryGroup, askers: Askers, session_cookie: str, secret_keys: tuple[str, ...]
+    scope: Scope,
+    standing: Standing,
+    *,
+    group: CanaryGroup,
+    askers: Askers,
+    session_cookie: str,
+    secret_keys: tuple[str, ...],
 ) -> Choice:
     """Choose by user, the same for their token and their session; by cookie for a client that is nobody.
 

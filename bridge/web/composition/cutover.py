@@ -1,15 +1,12 @@
 """What decides which app answers, and what is noted of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-
-from fastapi import APIRouter, FastAPI
 
 from bridge.cutover import Plan
 from bridge.services.endpoints import Stages
 from bridge.services.traffic import Traffic
-from bridge.web.operations import OperationTable, handlers_of, own_paths
+from bridge.web.operations import OperationTable
 from bridge.web.proxy import Upstream
 from bridge.web.shadow import Shadow
 

@@ -11,6 +11,7 @@ from bridge.contrib.django.describing.passwords import hasher
 from bridge.contrib.django.describing.second_factors import second_factors
 from bridge.contrib.django.describing.sessions import csrf, sessions
 from bridge.contrib.django.describing.tokens import simple_jwt
+from bridge.contrib.django.describing.urls import urls
 from bridge.contrib.django.describing.users import user_table
 from bridge.profile import SiteProfile, fingerprint
 
@@ -33,4 +34,5 @@ def describe_site() -> SiteProfile:
         csrf=csrf(),
         time_zone=None if settings.USE_TZ else settings.TIME_ZONE,
         simple_jwt=simple_jwt(),
+        urls=urls(),
     )

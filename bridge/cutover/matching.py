@@ -1,0 +1,91 @@
+"""Which operation a request is, found by its method and its path as the app that answers would find it.
+
+A few thousand answers are remembered, so that what is asked for often costs a look into a dictionary. What is not costs
+a pass over the routes, most of which their literal beginning rules out.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, TypeVar
+
+from bridge.cutover.inventory import Handler, LegacyEndpoint
+from bridge.cutover.operations import METHODS
+
+__all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable"]
+
+LONGEST_PATH: Final = 1024
+"""In characters; longer paths are not remembered, nor put to the site's own expressions."""
+
+_REMEMBERED: Final = 4096
+_LITERALS: Final = re.compile(r"(?:(?:[\w/~-]|\\[^\w\s])(?![?*+{]))*")
+_ESCAPE: Final = re.compile(r"\\(.)")
+
+_Found = TypeVar("_Found")
+_Route = tuple[str, Callable[[str], object], _Found]  # how its paths begin, whether one is its, and what it leads to
+
+
+class OperationTable:
+    """The bridge's handlers, matched as Starlette's router does: the first whose path and method fit."""
+
+    def __init__(self, handlers: Iterable[Handler]) -> None:
+        self._routes: dict[str, list[_Route[Handler]]] = {method: [] for method in METHODS}
+        for handler in handlers:
+            prefix = handler.operation.template.partition("{")[0]
+            self._routes[handler.operation.method].append((prefix, handler.regex.match, handler))
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
+
+    def find(self, method: str, path: str) -> Handler | None:
+        """Give the handler of a request, and for HEAD that of GET; None where there is none.
+
+        Args:
+            method: in capital letters.
+            path: without its percent-encoding, as in an ASGI scope.
+        """
+        return (self._remembered if len(path) <= LONGEST_PATH else self._look)(method, path)
+
+    def _look(self, method: str, path: str) -> Handler | None:
+        return _first(self._routes.get("GET" if method == "HEAD" else method, ()), path)
+
+
+class LegacyTable:
+    """The site's endpoints, matched as Django's resolver does: the path decides, and the method only after it."""
+
+    def __init__(self, inventory: Iterable[LegacyEndpoint]) -> None:
+        by_pattern: dict[tuple[str, str, str], dict[str, str]] = {}
+        for endpoint in inventory:
+            if endpoint.regex:
+                # Methods that demand different things are endpoints apart, and so are templates of optional parts.
+                shapes = by_pattern.setdefault((endpoint.regex, endpoint.view, endpoint.name), {})
+                for operation in endpoint.operations():
+                    shapes.setdefault(operation.method, operation.shape)
+        self._routes = [route for (regex, *_), shapes in by_pattern.items() for route in _routes(regex, shapes)]
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
+
+    def find(self, method: str, path: str) -> str | None:
+        """Give the shape of the operation that Django would answer; None where it would not, or that cannot be told.
+
+        Args:
+            method: in capital letters; HEAD is the operation of GET.
+            path: without its percent-encoding, as in an ASGI scope.
+        """
+        return self._remembered(method, path) if len(path) <= LONGEST_PATH else None
+
+    def _look(self, method: str, path: str) -> str | None:
+        shapes = _first(self._routes, path)
+        return None if shapes is None else shapes.get("GET" if method == "HEAD" else method)
+
+
+def _first(routes: Sequence[_Route[_Found]], path: str) -> _Found | None:
+    for prefix, matches, found in routes:
+        if path.startswith(prefix) and matches(path):
+            return found
+    return None
+
+
+def _routes(regex: str, shapes: dict[str, str]) -> Iterator[_Route[dict[str, str]]]:
+    literals = _LITERALS.match(regex)
+    try:
+        yield _ESCAPE.sub(r"\1", literals[0] if literals else ""), re.compile(regex).match, shapes
+    except (re.error, OverflowError, RecursionError):
+        return  # the site's Python knows expressions that this one does not

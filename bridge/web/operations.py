@@ -1,0 +1,143 @@
+"""The migrated endpoints as operations: what they answer, and what their dependencies demand."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from operator import and_
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+
+from bridge import findings
+from bridge.cutover.demands import Demands
+from bridge.cutover.inventory import Handler, LegacyEndpoint, side_by_side
+from bridge.cutover.matching import OperationTable
+from bridge.cutover.operations import LONGEST_OPERATION, METHODS, Operation
+from bridge.errors import ConfigurationError
+from bridge.findings import Finding, holding
+from bridge.web.asking import calls_of, effective_routes, routes_of
+from bridge.web.authentication import current_login, current_session, possible_login, token_bearer
+from bridge.web.dependencies import Requirement, staff_user, super_user
+
+__all__ = ["Handler", "OperationTable", "endpoint_findings", "handlers_of", "own_paths"]
+
+_LOGIN: Final = Demands(login=True)
+_DEMANDS: Final = (
+    (current_login, _LOGIN),
+    (current_session, _LOGIN),
+    (token_bearer, _LOGIN),
+    (staff_user, Demands(login=True, staff=True)),
+    (super_user, Demands(login=True, superuser=True)),
+)
+_MOST_NAMED: Final = 5
+_OURS: Final = ("bridge.web.", "fastapi.")
+
+
+def handlers_of(app: FastAPI, routers: Sequence[APIRouter]) -> tuple[Handler, ...]:
+    """Give the handlers of an app's migrated routers, in the order in which it looks through them.
+
+    One that the app's own routes hide is none: no request comes to it.
+
+    Args:
+        app: what they were included into.
+        routers: the migrated ones.
+
+    Raises:
+        ConfigurationError: the path of one is longer than an operation may be.
+    """
+    migrated, own = _endpoints(routers), own_paths(app, routers)
+    routes = [route for route in effective_routes(app) if id(getattr(route, "endpoint", None)) in migrated]
+    found = [handler for route in routes for handler in _handlers(route)]
+    return tuple(each for each in found if not _is_under(each.operation.template, own))
+
+
+def own_paths(app: FastAPI, routers: Sequence[APIRouter]) -> tuple[re.Pattern[str], ...]:
+    """Give the paths that the bridge answers itself whatever has moved, such as ``/auth/token``."""
+    migrated = _endpoints(routers)
+    own = (route for route in routes_of(app) if id(getattr(route, "endpoint", None)) not in migrated)
+    return tuple(dict.fromkeys(route.path_regex for route in own if getattr(route, "path_regex", None) is not None))
+
+
+def endpoint_findings(
+    app: FastAPI, routers: Sequence[APIRouter], inventory: Sequence[LegacyEndpoint]
+) -> tuple[Finding, ...]:
+    """Name the handlers that demand less than Django's views, and the site's paths that the bridge's own hide.
+
+    Raises:
+        ConfigurationError: a migrated endpoint cannot be an operation.
+    """
+    pairs = side_by_side(inventory, handlers_of(app, routers))
+    own = own_paths(app, routers)
+    lacking = [f"{pair.operation}: {', '.join(pair.lacking)}" for pair in pairs if pair.lacking]
+    hidden = list(dict.fromkeys(each.template for each in inventory if _is_under(each.template, own)))
+    return holding(
+        (bool(lacking), findings.HANDLER_DEMANDS_LESS.about(_listed(lacking))),
+        (bool(hidden), findings.SITE_PATHS_HIDDEN.about(_listed(hidden))),
+    )
+
+
+def _listed(found: Sequence[str]) -> str:
+    more = len(found) - _MOST_NAMED
+    return "; ".join((*found[:_MOST_NAMED], *([f"and {more} more"] if more > 0 else [])))
+
+
+def _is_under(template: str, paths: Sequence[re.Pattern[str]]) -> bool:
+    # A template is a path of its own: what is in its braces counts as any other text does.
+    return any(path.match(template) for path in paths)
+
+
+def _endpoints(routers: Sequence[APIRouter]) -> frozenset[int]:
+    alone = FastAPI(openapi_url=None)
+    for router in routers:
+        alone.include_router(router)
+    return frozenset(id(route.endpoint) for route in effective_routes(alone))
+
+
+def _handlers(route: Any) -> Iterator[Handler]:
+    endpoint, demands = route.endpoint, _demands(route.dependant)
+    for method in METHODS:
+        if method in (getattr(route, "methods", None) or ()):  # a WebSocket's has none
+            operation = Operation(method, route.path_format)
+            if len(str(operation)) > LONGEST_OPERATION:
+                raise ConfigurationError(
+                    f"The path of {endpoint.__qualname__} is too long to be an operation's",
+                    cure=f"Let a method and its path have at most {LONGEST_OPERATION} characters.",
+                )
+            yield Handler(operation, demands, route.path_regex, f"{endpoint.__module__}.{endpoint.__qualname__}")
+
+
+# Demands --------------------------------------------------------------------------------------------------------------
+
+
+def _demands(dependant: Dependant) -> Demands:
+    return reduce(and_, _each_demand(dependant, is_endpoint=True), Demands())
+
+
+def _each_demand(dependant: Dependant, *, is_endpoint: bool = False) -> Iterator[Demands]:
+    call: Any = dependant.call
+    if isinstance(call, Requirement):
+        yield Demands(login=True, permissions=call.asked.permissions, groups=call.asked.groups)
+    else:
+        yield from (demands for ours, demands in _DEMANDS if call is ours)
+        if not is_endpoint and _looks_at_user(dependant):
+            yield Demands(unknown=(_name(call),))
+    yield Demands(scopes=frozenset(_scopes(dependant)))
+    for each in dependant.dependencies:
+        yield from _each_demand(each)
+
+
+def _looks_at_user(dependant: Dependant) -> bool:
+    """Tell whether a dependency of somebody else's takes the user: it may let only some of them pass."""
+    is_theirs = not str(getattr(dependant.call, "__module__", "")).startswith(_OURS)
+    return is_theirs and possible_login in calls_of(dependant)
+
+
+def _name(call: Any) -> str:
+    named = call if hasattr(call, "__qualname__") else type(call)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _scopes(dependant: Dependant) -> Iterable[str]:
+    # The name of what ``Security(…, scopes=…)`` gives has changed with FastAPI's versions.
+    return getattr(dependant, "own_oauth_scopes", None) or getattr(dependant, "security_scopes", None) or ()
