@@ -28,6 +28,7 @@ _WARNINGS: Final = {
     "active-flag": "bridge.W010",
     "second-factor": "bridge.W011",
     "sessions-unreadable": "bridge.W012",
+    "sessions-outlive-logout": "bridge.W014",
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"
