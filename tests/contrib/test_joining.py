@@ -1,6 +1,5 @@
 """A session ends with its grants whatever engine keeps it: bridge.contrib.django.joining and the middleware's look."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any, Final
@@ -10,7 +9,7 @@ from django.conf import settings as site_settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, connection
 from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -18,7 +17,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from bridge.contrib.django.ending import EndedBy, end_grant
-from bridge.contrib.django.joining import has_ended, session_name
+from bridge.contrib.django.joining import session_name
 from bridge.contrib.django.models import Grant
 from bridge.sessions.naming import NAME_KEY, is_name
 from tests.conftest import PASSWORD
@@ -336,36 +335,11 @@ def test_a_page_that_does_not_ask_for_the_user_costs_none(browser: Client):
     assert len(queries) == 0
 
 
-# Before the site's migrate --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def without_our_table() -> Iterator[None]:
-    """The app is installed, and its migrations are yet to run."""
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE bridge_grant RENAME TO bridge_grant_to_come")
-    yield
-    with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE bridge_grant_to_come RENAME TO bridge_grant")
+# When it cannot be told -----------------------------------------------------------------------------------------------
 
 
 @every_engine_that_asks
-@pytest.mark.usefixtures("without_our_table")
-def test_sessions_go_on_where_nothing_can_have_ended(open_shop: Shop, caplog: pytest.LogCaptureFixture):
-    assert page(open_shop.get()) == "ada"
-    assert "ended grants not looked for: the table is missing" in caplog.messages
-
-
-@every_engine_that_asks
-@pytest.mark.usefixtures("without_our_table")
-def test_and_the_requests_own_transaction_does(browser: Client, ada: User):
-    with transaction.atomic():
-        assert not has_ended(session_of(browser))
-        assert User.objects.get() == ada
-
-
-@every_engine_that_asks
-def test_whatever_else_keeps_the_answer_back_keeps_everybody_out(browser: Client):
+def test_a_question_that_is_not_answered_keeps_everybody_out(browser: Client):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE bridge_grant RENAME COLUMN ended_by TO ended_otherwise")
     try:
