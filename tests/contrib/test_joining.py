@@ -7,10 +7,11 @@ from typing import Any, Final
 import pytest
 from django.conf import settings as site_settings
 from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -290,6 +291,23 @@ def test_one_of_before_the_app_is_given_one_by_the_next_login(browser: Client, a
     log_in(browser, "ada")
 
     assert session_name(session_of(browser))
+
+
+@in_cookies
+def test_a_login_that_opens_no_session_gives_none(engine: str, ada: User):
+    """Token views of other packages tell of their logins by the same signal."""
+    request: Any = HttpRequest()
+    request.session = import_module(site_settings.SESSION_ENGINE).SessionStore()
+
+    user_logged_in.send(sender=User, request=request, user=ada)
+
+    assert request.session.is_empty()
+
+
+@pytest.mark.parametrize("request_", [None, HttpRequest()], ids=["no_request", "no_session"])
+def test_nor_is_one_needed(ada: User, request_: HttpRequest | None):
+    user_logged_in.send(sender=User, request=request_, user=ada)
+    user_logged_out.send(sender=User, request=request_, user=ada)
 
 
 @in_cookies

@@ -1,6 +1,7 @@
 """Which grants a session is joined to: by its name, whatever engine keeps it."""
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db, signed_cookies
 from django.contrib.sessions.backends.base import SessionBase
 
@@ -26,7 +27,10 @@ def begin_name(session: SessionBase) -> None:
     """See that a session which somebody logs in with has a name, and none that has ended.
 
     Django lets a login of the same user go on with the session that is open, without a look at whom it still lets in.
+    Others than Django tell of logins that open no session (token views do); theirs is left alone.
     """
+    if type(session) is db.SessionStore or SESSION_KEY not in session:
+        return
     is_cookie = isinstance(session, signed_cookies.SessionStore)
     if is_cookie and (session_name(session) == "" or has_ended(session)):
         session[NAME_KEY] = new_name()

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -25,7 +26,7 @@ def connect() -> None:
 
 def _on_login(*, request: HttpRequest | None = None, **_: Any) -> None:
     session = getattr(request, "session", None)
-    if session is not None:
+    if isinstance(session, SessionBase):
         begin_name(session)
     count("login_succeeded")
     try:
@@ -38,5 +39,5 @@ def _on_login(*, request: HttpRequest | None = None, **_: Any) -> None:
 def _on_logout(*, request: HttpRequest, **_: Any) -> None:
     """End the grants that belong to the session; Django deletes it right after."""
     session = getattr(request, "session", None)
-    if session is not None:
+    if isinstance(session, SessionBase):
         follow_session(session_name(session))
