@@ -129,6 +129,12 @@ SESSION_MIDDLEWARE: Final = Finding(
     "Put bridge.contrib.django.middleware.AuthenticationMiddleware in its place in MIDDLEWARE.",
     blocking=False,
 )
+SESSIONS_OUTLIVE_LOGOUT: Final = Finding(
+    "sessions-outlive-logout",
+    "A logout at the bridge does not end the site's session: nothing tells those in a cache or a cookie",
+    "Put bridge.contrib.django.middleware.AuthenticationMiddleware in the place of Django's in MIDDLEWARE.",
+    blocking=False,
+)
 SESSIONS_UNREADABLE: Final = Finding(
     "sessions-unreadable",
     "The site keeps its sessions where the bridge cannot read them: migrated endpoints take tokens alone",

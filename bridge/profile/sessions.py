@@ -6,7 +6,8 @@ from typing import Any, Final, Literal, Self
 
 __all__ = ["TABLE_ENGINES", "CsrfProfile", "SessionProfile"]
 
-TABLE_ENGINES: Final = ("django.contrib.sessions.backends.db", "django.contrib.sessions.backends.cached_db")
+_ROW_ENGINE: Final = "django.contrib.sessions.backends.db"
+TABLE_ENGINES: Final = (_ROW_ENGINE, "django.contrib.sessions.backends.cached_db")
 _COOKIE_ENGINE: Final = "django.contrib.sessions.backends.signed_cookies"
 _JSON_SERIALIZERS: Final = ("django.contrib.sessions.serializers.JSONSerializer", "django.core.signing.JSONSerializer")
 _MODEL_BACKEND: Final = "django.contrib.auth.backends.ModelBackend"
@@ -26,7 +27,8 @@ class SessionProfile:
         login_url: LOGIN_URL as a path or address.
         auth_hash_is_stock: whether the user model derives it as ``AbstractBaseUser`` does; lineage knows no other.
         password_check_is_stock: whether Django's own upgrade on login writes lineage.
-        middleware_keeps_keys: whether the app's AuthenticationMiddleware is in place.
+        middleware_keeps_keys: whether no AuthenticationMiddleware of Django's own is in place.
+        middleware_ends_sessions: whether the app's is, by which a session ends with the grants that it is joined to.
     """
 
     in_use: bool = True
@@ -43,6 +45,7 @@ class SessionProfile:
     auth_hash_is_stock: bool = True
     password_check_is_stock: bool = True
     middleware_keeps_keys: bool = True
+    middleware_ends_sessions: bool = True
 
     @property
     def storage(self) -> Literal["table", "cookie"] | None:
@@ -52,6 +55,16 @@ class SessionProfile:
         if self.engine in TABLE_ENGINES:
             return "table"
         return "cookie" if self.engine == _COOKIE_ENGINE else None
+
+    @property
+    def in_table(self) -> bool:
+        """Whether they have rows, which the bridge can delete even where it cannot read them."""
+        return self.in_use and self.engine in TABLE_ENGINES
+
+    @property
+    def outlive_logout(self) -> bool:
+        """Whether the site goes on with a session that the bridge has ended, from a copy of the row or without any."""
+        return self.in_use and self.engine != _ROW_ENGINE and not self.middleware_ends_sessions
 
     @property
     def obstacle(self) -> str | None:

@@ -112,6 +112,7 @@ class SiteProfile:
             (not self.sessions.auth_hash_is_stock, findings.SESSION_HASH_CUSTOM),
             (not self.sessions.password_check_is_stock, findings.PASSWORD_CHECK_CUSTOM),
             (not self.sessions.middleware_keeps_keys, findings.SESSION_MIDDLEWARE),
+            (self.sessions.outlive_logout, findings.SESSIONS_OUTLIVE_LOGOUT),
             (obstacle is not None, findings.SESSIONS_UNREADABLE.about(str(obstacle))),
         )
 

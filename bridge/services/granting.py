@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Final
 
 from bridge.errors import DatabaseError
+from bridge.services.ending import EndedBy, Ending
 from bridge.services.lineage import Continuity
-from bridge.services.sessions import SiteSession
+from bridge.services.sessions import SiteSession, SiteSessions
 from bridge.services.token_pairs import Granted, TokenPairs
 from bridge.store.database import Database
 from bridge.store.grants import Grants, StoredGrant
-from bridge.store.sessions import Sessions
 from bridge.store.users import StoredUser
 
 __all__ = ["Granting"]
@@ -23,13 +23,21 @@ class Granting:
     """Keeps logins going."""
 
     def __init__(
-        self, *, database: Database, grants: Grants, sessions: Sessions, continuity: Continuity, pairs: TokenPairs
+        self,
+        *,
+        database: Database,
+        grants: Grants,
+        sessions: SiteSessions,
+        continuity: Continuity,
+        pairs: TokenPairs,
+        ending: Ending,
     ) -> None:
         self._database = database
         self._grants = grants
         self._sessions = sessions
         self._continuity = continuity
         self._pairs = pairs
+        self._ending = ending
 
     async def open(self, user: StoredUser, *, scope: Collection[str] = (), device: str = "") -> Granted:
         """Open a grant for a user who has just proven who they are.
@@ -56,27 +64,25 @@ class Granting:
     async def open_for(self, session: SiteSession, *, device: str = "") -> Granted | None:
         """Open a grant for whoever is logged in by a session of the site; the two end together.
 
-        None if the session has ended meanwhile.
+        None if the session has ended meanwhile, or has no name.
 
         Raises:
             ConfigurationError: as in ``open``.
             DatabaseError: the grant cannot be kept.
         """
         self._pairs.refuse_if_hindered()
-        grant = self._pairs.new_grant(session.user.id, auth_hash=session.auth_hash, device=device)
-        try:
-            return await self._keep(replace(grant, session_key=session.key or ""))
-        except _SessionEnded:
+        if session.name is None:
             return None
+        grant = self._pairs.new_grant(session.user.id, auth_hash=session.auth_hash, device=device)
+        granted = await self._keep(replace(grant, session_key=session.name))
+        # Looked at once everybody can see the grant: a logout before has ended the session, one after ends the grant.
+        if await self._sessions.goes_on(session):
+            return granted
+        async with self._database.transaction() as transaction:
+            await self._ending.end(grant.id, user_id=grant.user_id, by=EndedBy.LOGOUT, executor=transaction)
+        return None
 
     async def _keep(self, grant: StoredGrant) -> Granted:
         async with self._database.transaction() as transaction:
             await self._grants.open(grant, executor=transaction)
-            # Looked at once the grant is there: a logout before has taken the row, one after finds the grant.
-            if grant.session_key and not await self._sessions.exists(grant.session_key, executor=transaction):
-                raise _SessionEnded
             return await self._pairs.of(grant, executor=transaction)
-
-
-class _SessionEnded(Exception):
-    """Takes the grant back with its transaction."""

@@ -27,7 +27,8 @@ class SiteSession:
 
     Attributes:
         user: who; without their stored password.
-        key: of its row; None where the cookie is the session.
+        name: by which grants are joined to it: its row's key, or what the app wrote into one that is its own cookie;
+            None where somebody logged in before the app was there to do that.
         csrf_secret: what it holds where the site has CSRF_USE_SESSIONS.
         auth_hash: of the stored password that it hangs on by now.
         otp_device: of django-otp, by which a second factor was given in it; None where none was.
@@ -35,7 +36,7 @@ class SiteSession:
     """
 
     user: StoredUser
-    key: str | None = field(repr=False)
+    name: str | None = field(repr=False)
     csrf_secret: str | None = field(repr=False)
     auth_hash: str = field(repr=False)
     otp_device: str | None
@@ -78,17 +79,30 @@ class SiteSessions:
             return None
         if data.auth_hash is None or _AUTH_HASH.fullmatch(data.auth_hash) is None:
             return None
-        found = await self._users.with_rights(data.user_id, asked=asked)
-        if found is None or not found.user.is_active or not await self._continuity.holds(found.user, data.auth_hash):
+        # No row goes with a grant that ends: a cookie that is the session stays what it is.
+        cookie_name = data.name if self._profile.storage == "cookie" else None
+        found = await self._users.with_rights(data.user_id, asked=asked, session_name=cookie_name)
+        if found is None or found.revoked or not found.user.is_active:
+            return None
+        if not await self._continuity.holds(found.user, data.auth_hash):
             return None
         return SiteSession(
             user=replace(found.user, encoded=""),
-            key=cookie if self._profile.storage == "table" else None,
+            name=cookie if self._profile.storage == "table" else cookie_name,
             csrf_secret=data.csrf_secret,
             auth_hash=self._continuity.auth_hash(found.user.encoded),
             otp_device=data.otp_device,
             held=found.held,
         )
+
+    async def goes_on(self, session: SiteSession) -> bool:
+        """Tell whether a session with a name, which was found before, has not ended since."""
+        if session.name is None:
+            return False
+        if self._profile.storage == "table":
+            return await self._sessions.exists(session.name)
+        found = await self._users.with_rights(session.user.id, asked=NOTHING, session_name=session.name)
+        return found is not None and not found.revoked
 
     async def _read(self, cookie: str) -> SessionData | None:
         now = self._clock()

@@ -18,6 +18,8 @@ from typing import Any, Final
 from django.core.signing import BASE62_ALPHABET
 from django.utils.crypto import salted_hmac
 
+from bridge.sessions.naming import NAME_KEY, is_name
+
 __all__ = ["MAX_COOKIE_LENGTH", "MAX_ROW_LENGTH", "SessionData", "decode_cookie", "decode_row"]
 
 MAX_COOKIE_LENGTH: Final = 8 * 1024
@@ -42,6 +44,7 @@ class SessionData:
         auth_hash: of the password at that time, see ``bridge.sessions.auth_hash``.
         csrf_secret: where the site has CSRF_USE_SESSIONS.
         otp_device: ``persistent_id`` of django-otp's device by which the second factor was given.
+        name: what the app calls a session that is its own cookie.
     """
 
     user_id: str | None
@@ -49,6 +52,7 @@ class SessionData:
     auth_hash: str | None = field(default=None, repr=False)
     csrf_secret: str | None = field(default=None, repr=False)
     otp_device: str | None = None
+    name: str | None = None
 
 
 def decode_row(stored: str, *, secrets: Sequence[str]) -> SessionData | None:
@@ -139,12 +143,14 @@ def _session_data(serialized: bytes) -> SessionData | None:
         return None
     if not isinstance(content, dict):
         return None
+    name = content.get(NAME_KEY)
     return SessionData(
         user_id=_text(content.get("_auth_user_id")),
         backend=_text(content.get("_auth_user_backend")),
         auth_hash=_text(content.get("_auth_user_hash")),
         csrf_secret=_text(content.get("_csrftoken")),
         otp_device=_text(content.get("otp_device_id")),
+        name=name if is_name(name) else None,
     )
 
 

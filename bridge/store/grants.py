@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bridge.store.database import Database, Executor, Row
 from bridge.store.moments import stored_moment
@@ -20,7 +20,8 @@ class StoredGrant:
         current_token_id: ``jti`` of its newest refresh token.
         previous_token_id: of the one before.
         opened_by: ``jti`` of the site's refresh token that it began with; None where it began with a login.
-        session_key: of the Django session that it belongs to; empty without one.
+        session_key: the name of the Django session that it belongs to: its key, or what the app wrote into one that is
+            its own cookie (``bridge.sessions.naming``); empty without one.
         device: what the client called itself.
         rotated_at: when the newest refresh token was issued.
         expires_at: when it ends however often it is refreshed.
@@ -47,10 +48,16 @@ class StoredGrant:
 
 
 class Grants:
-    """Opens, rotates and ends grants."""
+    """Opens, rotates and ends grants.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where.
+        longest_wait: for a row that somebody else holds, at the site perhaps.
+    """
+
+    def __init__(self, database: Database, *, longest_wait: timedelta = timedelta(seconds=5)) -> None:
         self._database = database
+        self._longest_wait = longest_wait
 
     async def open(self, grant: StoredGrant, *, executor: Executor | None = None) -> bool:
         """Insert a grant; False if the site's token that it begins with has begun one before."""
@@ -143,10 +150,12 @@ class Grants:
     async def prune(self, *, rotated_before: datetime) -> int:
         """Drop the grants whose last tokens have expired, ended or not; give their number.
 
-        One that began with a token of the site stays for as long as that token could come back.
+        One that began with a token of the site stays for as long as that token could come back, and one that has ended
+        for as long as the session could that ended with it.
         """
         return await self._database.execute(
-            "DELETE FROM bridge_grant WHERE rotated_at < :before AND (opened_by IS NULL OR expires_at < :before)",
+            "DELETE FROM bridge_grant WHERE rotated_at < :before AND (opened_by IS NULL OR expires_at < :before)"
+            " AND (ended_at IS NULL OR session_key = '' OR ended_at < :before)",
             {"before": rotated_before},
         )
 
@@ -154,8 +163,9 @@ class Grants:
         # SQLite's transactions hold the whole file from their beginning.
         lock = ""
         if self._database.dialect == "postgresql":
-            # Whoever holds the row, at the site perhaps, must not hold up all of the bridge's connections.
-            await executor.execute("SET LOCAL lock_timeout = '5s'")
+            # Whoever holds the row must not hold up all of the bridge's connections.
+            milliseconds = self._longest_wait // timedelta(milliseconds=1)
+            await executor.execute(f"SET LOCAL lock_timeout = {milliseconds}")
             lock = " FOR UPDATE"
         row = await executor.fetch_one(f"SELECT * FROM bridge_grant WHERE {column} = :value{lock}", {"value": value})
         return None if row is None else _grant(row)

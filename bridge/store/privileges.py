@@ -54,7 +54,7 @@ def needed_privileges(table: UserTable, sessions: SessionProfile = _STOCK_SESSIO
     read = dict.fromkeys((table.key, table.username, *table.columns))
     yield Privilege(table.name, "SELECT", tuple(read))
     yield from _update(table, ("password", "last_login"))
-    if sessions.storage == "table":
+    if sessions.in_table:
         yield from (Privilege(SESSION_TABLE, right) for right in ("SELECT", "DELETE"))
     yield from (Privilege(name, "SELECT") for name in auth_tables(table))
     for name, rights in _OWN_TABLES.items():

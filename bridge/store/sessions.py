@@ -33,13 +33,15 @@ class Sessions:
         )
         return None if row is None else row["session_data"]
 
-    async def exists(self, key: str, *, executor: Executor) -> bool:
+    async def exists(self, key: str) -> bool:
         """Tell whether a session is still there."""
-        row = await executor.fetch_one(f"SELECT 1 AS one FROM {SESSION_TABLE} WHERE session_key = :key", {"key": key})
+        row = await self._database.fetch_one(
+            f"SELECT 1 AS one FROM {SESSION_TABLE} WHERE session_key = :key", {"key": key}
+        )
         return row is not None
 
     async def delete(self, key: str, *, executor: Executor | None = None) -> None:
-        """End a session, as ``django.contrib.sessions.backends.db`` does; with ``cached_db`` a copy may live on."""
+        """End a session, as ``django.contrib.sessions.backends.db`` does; copies in a cache are the app's business."""
         await (executor or self._database).execute(
             f"DELETE FROM {SESSION_TABLE} WHERE session_key = :key", {"key": key}
         )

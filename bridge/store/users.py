@@ -19,6 +19,11 @@ _FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 _TEXTS: Final = EDITABLE
 _MOMENTS: Final = ("date_joined", "last_login")
 _LARGEST_KEY: Final = 2**63 - 1
+# Of a changed password the session's own hash tells; the one that changed it goes on, at Django by design.
+_SESSION_ENDED: Final = (
+    ", EXISTS (SELECT 1 FROM bridge_grant g WHERE g.session_key = :session_name"
+    " AND g.ended_at IS NOT NULL AND g.ended_by <> 'password') AS revoked"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Identified:
     """The user that a token, or a session, names.
 
     Attributes:
-        revoked: whether the token was, or its grant has ended.
+        revoked: whether the token was, or a grant of the token or the session has ended.
         grant_hash: what its grant hangs on; None where there is no such grant of this user.
         held: what the user holds of what was asked.
     """
@@ -100,20 +105,24 @@ class Users:
         )
         return None if row is None else self._user(row)
 
-    async def with_rights(self, user_id: str, *, asked: Rights) -> Identified | None:
-        """Read a user, their stored password, and what they hold of what is asked, in one statement."""
+    async def with_rights(self, user_id: str, *, asked: Rights, session_name: str | None = None) -> Identified | None:
+        """Read a user, their stored password, and what they hold of what is asked, in one statement.
+
+        ``session_name`` is of a session that has no row to end by: whether a grant of it has ended is read as well.
+        """
         key = self.native_key(user_id)
         if key is None:
             return None
+        named = {} if session_name is None else {"session_name": session_name}
         row = await self._database.fetch_one(
-            f"SELECT {self._columns}, password AS encoded{self._rights.of(asked)} FROM {self._name}"
-            f" WHERE {self._key} = :key",
-            {"key": key, **self._rights.parameters(asked)},
+            f"SELECT {self._columns}, password AS encoded{'' if session_name is None else _SESSION_ENDED}"
+            f"{self._rights.of(asked)} FROM {self._name} WHERE {self._key} = :key",
+            {"key": key, **named, **self._rights.parameters(asked)},
         )
         if row is None:
             return None
         user = self._user(row)
-        return Identified(user=user, revoked=False, held=self._held(row, user, asked))
+        return Identified(user=user, revoked=bool(row.get("revoked")), held=self._held(row, user, asked))
 
     async def of_token(
         self, *, user_id: str, token_id: str, grant_id: str | None = None, asked: Rights = NOTHING

@@ -34,7 +34,7 @@ from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
 from bridge.tokens import KeySet
-from bridge.web.composition import Bridge, Foundation, compose, longest_idle, rules_of, site_profile
+from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
 from bridge.web.errors import register_handlers
 from bridge.web.openapi import DocumentedApp
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
@@ -220,8 +220,9 @@ async def _prune(app: FastAPI, foundation: Foundation) -> None:
     database = foundation.database
     while True:
         now = foundation.clock()
-        # Every token of a grant that was last refreshed so long ago has expired; a day more for clocks that differ.
-        grants_kept = longest_idle(foundation.settings, app.state.bridge.profile) + timedelta(days=1)
+        # Every token of a grant that was last refreshed so long ago has expired, and so has every session that ended so
+        # long ago; a day more for clocks that differ.
+        grants_kept = longest_unused(foundation.settings, app.state.bridge.profile) + timedelta(days=1)
         prunings = {
             "revocations": partial(Revocations(database).prune, now=now),
             "lineage": partial(Lineage(database).prune, now=now),

@@ -150,9 +150,10 @@ async def test_the_sites_own_table_is_named(run: Run, database: Database, databa
         ({"engine": "django.contrib.sessions.backends.cached_db"}, True),
         ({"engine": "django.contrib.sessions.backends.signed_cookies"}, False),
         ({"engine": "django.contrib.sessions.backends.cache"}, False),
+        ({"serializer": "shop.PickleSerializer"}, True),
         ({"in_use": False}, False),
     ],
-    ids=["cached_db", "signed_cookies", "cache", "no_sessions"],
+    ids=["cached_db", "signed_cookies", "cache", "pickled", "no_sessions"],
 )
 async def test_the_sessions_are_named_where_they_are_in_the_database(
     run: Run, database: Database, database_url: str, told: dict[str, Any], *, is_named: bool

@@ -65,6 +65,29 @@ def test_the_check_finds_middleware_that_loses_sessions(settings: Settings, path
 
 
 ENGINES: Final = "django.contrib.sessions.backends"
+
+
+@pytest.mark.parametrize(
+    ("engine", "expected"),
+    [
+        pytest.param(f"{ENGINES}.db", ["bridge.W008"], id="db"),
+        pytest.param(f"{ENGINES}.cached_db", ["bridge.W008", "bridge.W015"], id="cached_db"),
+        pytest.param(f"{ENGINES}.signed_cookies", ["bridge.W008", "bridge.W015"], id="signed_cookies"),
+        pytest.param(f"{ENGINES}.cache", ["bridge.W008", "bridge.W015", "bridge.W012"], id="cache"),
+    ],
+)
+def test_the_check_finds_sessions_that_outlive_a_logout_at_the_bridge(
+    settings: Settings, engine: str, expected: list[str]
+):
+    ours, djangos = (
+        f"{each}.middleware.AuthenticationMiddleware" for each in ("bridge.contrib.django", "django.contrib.auth")
+    )
+    settings.SESSION_ENGINE = engine
+    settings.MIDDLEWARE = [djangos if path == ours else path for path in settings.MIDDLEWARE]
+
+    assert ids() == expected
+
+
 JSON: Final = "django.contrib.sessions.serializers.JSONSerializer"
 
 

@@ -193,6 +193,18 @@ def test_sessions_are_read_where_they_can_be(sessions: SessionProfile, storage: 
 
 
 @pytest.mark.parametrize(
+    ("engine", "found"),
+    [("db", []), ("cached_db", ["sessions-outlive-logout"]), ("signed_cookies", ["sessions-outlive-logout"])],
+    ids=["db", "cached_db", "signed_cookies"],
+)
+def test_without_the_apps_middleware_sessions_outlive_a_logout_unless_their_row_is_all(engine: str, found: list[str]):
+    sessions = SessionProfile(engine=f"{ENGINES}.{engine}", middleware_ends_sessions=False)
+
+    assert codes(replace(GOOD, sessions=sessions)) == found
+    assert codes(replace(GOOD, sessions=replace(sessions, in_use=False))) == []
+
+
+@pytest.mark.parametrize(
     ("sessions", "named"),
     [
         (SessionProfile(engine="redis_sessions.session"), "SESSION_ENGINE is redis_sessions.session"),
@@ -211,11 +223,17 @@ def test_every_finding_has_a_cure():
     worst = replace(
         site(PBKDF2, replace(ARGON2, available=False, reproducible=False)),
         user_table=UserTable(columns={}),
-        sessions=SessionProfile(auth_hash_is_stock=False, password_check_is_stock=False, middleware_keeps_keys=False),
+        sessions=SessionProfile(
+            engine=f"{ENGINES}.cached_db",
+            auth_hash_is_stock=False,
+            password_check_is_stock=False,
+            middleware_keeps_keys=False,
+            middleware_ends_sessions=False,
+        ),
         simple_jwt=SimpleJwtProfile(check_revoke_token=True),
     )
 
-    assert len(worst.findings()) == 9
+    assert len(worst.findings()) == 10
     assert all(found.message and found.cure for found in worst.findings())
 
 

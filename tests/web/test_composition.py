@@ -7,7 +7,7 @@ import pytest
 
 from bridge.contrib.django.describing import describe_site
 from bridge.profile import SimpleJwtProfile
-from bridge.web.composition import longest_idle
+from bridge.web.composition import longest_unused
 from tests.conftest import settings_for
 
 
@@ -20,9 +20,16 @@ def test_a_login_may_rest_as_long_as_either_apps_refresh_tokens_live(site_days: 
     simple_jwt = SimpleJwtProfile(refresh_token_lifetime=site_days * 86_400)
     profile = replace(describe_site(), simple_jwt=simple_jwt)
 
-    assert longest_idle(settings_for("sqlite:///unused"), profile) == timedelta(days=expected)
+    assert longest_unused(settings_for("sqlite:///unused"), profile) == timedelta(days=expected)
+
+
+def test_and_as_long_as_its_sessions_may():
+    profile = describe_site()
+    profile = replace(profile, sessions=replace(profile.sessions, cookie_age=40 * 86_400))
+
+    assert longest_unused(settings_for("sqlite:///unused"), profile) == timedelta(days=40)
 
 
 @pytest.mark.parametrize("profile", [None, replace(describe_site(), simple_jwt=None)], ids=["no_site", "no_simple_jwt"])
 def test_without_simple_jwt_only_the_bridges_count(profile: object):
-    assert longest_idle(settings_for("sqlite:///unused"), profile) == timedelta(days=14)  # type: ignore[arg-type]
+    assert longest_unused(settings_for("sqlite:///unused"), profile) == timedelta(days=14)  # type: ignore[arg-type]

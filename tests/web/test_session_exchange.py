@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any, Final
 
 import httpx
+import pytest
 from django.contrib.auth.hashers import make_password
 from django.core import signing
 
 from bridge.sessions.auth_hash import session_auth_hash
 from bridge.web.app import create_app
 from tests.conftest import DJANGO_SECRET_KEY, Cast, FrozenClock, Serve, bearer, running, settings_for
-from tests.web.conftest import PublishedProfile
+from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
 from tests.web.test_sessions import Browsers, browsers, with_cookie
 
 __all__ = ["browsers"]
@@ -130,24 +131,111 @@ async def test_a_session_that_ends_meanwhile_opens_nothing(
         await cast.database.execute("DELETE FROM django_session")
 
         assert await app.state.bridge.granting.open_for(found.session) is None
-    assert await cast.database.fetch_all("SELECT * FROM bridge_grant") == []
+    assert await cast.database.fetch_all("SELECT * FROM bridge_grant WHERE ended_at IS NULL") == []
 
 
-async def test_a_signed_cookie_is_exchanged_and_nothing_is_left_to_end(
-    serve: Serve, cast: Cast, profile: PublishedProfile, clock: FrozenClock
+async def test_sessions_that_the_bridge_cannot_read_end_by_their_rows_as_well(
+    serve: Serve, cast: Cast, browsers: Browsers, profile: PublishedProfile
 ):
-    key = await cast.add("ada")
-    engine = "django.contrib.sessions.backends.signed_cookies"
-    await profile.edit(lambda document: document["sessions"].update(engine=engine))
-    content = {
-        "_auth_user_id": str(key),
-        "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
-        "_auth_user_hash": session_auth_hash(await cast.stored_password("ada"), secret=DJANGO_SECRET_KEY),
-    }
-    cookie = signing.dumps(content, key=DJANGO_SECRET_KEY, salt=engine)
+    """As those that the site's view opened for a token, and pickled."""
+    await cast.add("ada")
+    key = await browsers.log_in()
+    await profile.edit(lambda document: document["sessions"].update(serializer="shop.PickleSerializer"))
+    async with serve() as client:
+        headers = await bearer(client, "ada")
+        await cast.database.execute("UPDATE bridge_grant SET session_key = :key", {"key": key})
+
+        await client.post("/auth/logout", headers=headers)
+
+    assert await cast.database.fetch_all("SELECT * FROM django_session") == []
+
+
+# Sessions that are their own cookies ----------------------------------------------------------------------------------
+
+
+class SignedCookies:
+    """A site that keeps sessions in their cookies."""
+
+    engine: Final = "django.contrib.sessions.backends.signed_cookies"
+
+    def __init__(self, cast: Cast, profile: PublishedProfile) -> None:
+        self._cast = cast
+        self._profile = profile
+
+    async def log_in(self, **content: Any) -> str:
+        """Log ada in; give the cookie's value."""
+        key = await self._cast.add("ada")
+        await self._profile.edit(lambda document: document["sessions"].update(engine=self.engine))
+        logged_in = {
+            "_auth_user_id": str(key),
+            "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+            "_auth_user_hash": session_auth_hash(await self._cast.stored_password("ada"), secret=DJANGO_SECRET_KEY),
+        }
+        return signing.dumps(logged_in | content, key=DJANGO_SECRET_KEY, salt=self.engine)
+
+
+@pytest.fixture
+def signed(cast: Cast, profile: PublishedProfile) -> SignedCookies:
+    return SignedCookies(cast, profile)
+
+
+NAME: Final = "0123456789abcdef" * 2
+
+
+async def test_a_signed_cookie_ends_with_its_tokens(serve: Serve, cast: Cast, signed: SignedCookies):
+    cookie = await signed.log_in(_bridge_session=NAME)
     async with serve() as client:
         tokens = await exchanged(client, cookie)
+        assert (await client.get(ME, headers=with_cookie(cookie))).status_code == 200
+        (grant,) = await cast.database.fetch_all("SELECT session_key FROM bridge_grant")
+        assert grant["session_key"] == NAME
 
-        assert (await client.post("/auth/logout", headers=header(tokens))).status_code == 204
-    (grant,) = await cast.database.fetch_all("SELECT session_key FROM bridge_grant")
-    assert grant["session_key"] == ""
+        await client.post("/auth/logout", headers=header(tokens))
+
+        assert (await client.get(ME, headers=with_cookie(cookie))).status_code == 401
+        again = await client.post("/auth/session", headers=from_the_site(cookie))
+        assert (again.status_code, again.json()["code"]) == (401, "not_authenticated")
+
+
+async def test_one_whose_grant_the_new_password_ended_goes_on_with_that(
+    serve: Serve, cast: Cast, signed: SignedCookies
+):
+    cookie = await signed.log_in(_bridge_session=NAME)
+    async with serve() as client:
+        await exchanged(client, cookie)
+        await cast.database.execute("UPDATE bridge_grant SET ended_at = created_at, ended_by = 'password'")
+
+        assert (await client.get(ME, headers=with_cookie(cookie))).status_code == 200
+
+
+async def test_one_that_ends_meanwhile_opens_nothing(
+    service_url: str, cast: Cast, signed: SignedCookies, clock: FrozenClock
+):
+    cookie = await signed.log_in(_bridge_session=NAME)
+    app = create_app(settings_for(service_url), clock=clock)
+    async with running(app) as client:
+        await exchanged(client, cookie)
+        found = await app.state.bridge.identity.of_session(cookie)
+        await cast.database.execute("UPDATE bridge_grant SET ended_at = created_at, ended_by = 'logout'")
+
+        assert await app.state.bridge.granting.open_for(found.session) is None
+    assert await cast.database.fetch_all("SELECT * FROM bridge_grant WHERE ended_at IS NULL") == []
+
+
+@before_any_database
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"_bridge_session": ""}, {"_bridge_session": "x" * 32}, {"_bridge_session": NAME * 2}, {"_bridge_session": 7}],
+    ids=["without_a_name", "an_empty_one", "no_hex", "too_long", "no_text"],
+)
+async def test_one_that_could_not_end_with_its_tokens_is_given_none(
+    serve: Serve, cast: Cast, signed: SignedCookies, content: dict[str, Any]
+):
+    cookie = await signed.log_in(**content)
+    async with serve() as client:
+        answer = await client.post("/auth/session", headers=from_the_site(cookie))
+
+        assert_problem(answer, status=401, code="login_required")
+        assert "log in at the site again" in answer.json()["detail"]
+        assert (await client.get(ME, headers=with_cookie(cookie))).status_code == 200
+    assert await cast.database.fetch_all("SELECT * FROM bridge_grant") == []

@@ -29,6 +29,7 @@ _WARNINGS: Final = {
     "second-factor": "bridge.W011",
     "sessions-unreadable": "bridge.W012",
     "simple-jwt-second-factor": "bridge.W014",
+    "sessions-outlive-logout": "bridge.W015",
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"

@@ -3,7 +3,6 @@
 import logging
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -17,7 +16,6 @@ from bridge.contrib.django.moments import column_time
 from bridge.tokens import RefreshClaims
 
 __all__ = [
-    "LONGEST_SESSION_KEY",
     "EndedBy",
     "delete_session",
     "end_all",
@@ -28,9 +26,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger(__name__)
-
-LONGEST_SESSION_KEY: Final = 40
-"""Of signed cookies the key is the cookie itself, and nothing could be ended by it."""
 
 
 class EndedBy(StrEnum):
@@ -77,29 +72,29 @@ def end_of_token(user: AbstractBaseUser, claims: RefreshClaims, *, by: EndedBy =
     return grant is not None and end_grant(grant.pk, user_id=grant.user_id, by=by)
 
 
-def end_of_session(session_key: str, *, by: EndedBy = EndedBy.LOGOUT) -> None:
-    """End the grants that belong to a session."""
-    if not 0 < len(session_key) <= LONGEST_SESSION_KEY:
+def end_of_session(name: str, *, by: EndedBy = EndedBy.LOGOUT) -> None:
+    """End the grants that are joined to a session, by its ``session_name``."""
+    if name == "":
         return
-    joined = Grant.objects.using(database()).filter(session_key=session_key, ended_at=None)
+    joined = Grant.objects.using(database()).filter(session_key=name, ended_at=None)
     for grant_id, user_id in list(joined.values_list("pk", "user_id")):
         end_grant(grant_id, user_id=user_id, by=by)
 
 
-def follow_session(session_key: str | None) -> None:
+def follow_session(name: str) -> None:
     """End the grants of a session that is over, whose request goes on even where that fails."""
     try:
         with transaction.atomic(using=database()):
-            end_of_session(session_key or "")
+            end_of_session(name)
     except DatabaseError:
         # Not migrated yet, perhaps. The session ends all the same, and nobody is kept from logging in or out.
         _logger.warning("grants of a session not ended", exc_info=True)
 
 
-def delete_session(session_key: str) -> None:
-    """Delete a session from this site's store; one that is gone stays so."""
-    if session_key:
-        import_string(f"{settings.SESSION_ENGINE}.SessionStore")(session_key).delete()
+def delete_session(name: str) -> None:
+    """Delete a session from this site's store; one that is gone stays so, and one that is its own cookie is in none."""
+    if name:
+        import_string(f"{settings.SESSION_ENGINE}.SessionStore")(name).delete()
 
 
 def _ended(by: EndedBy, using: str) -> dict[str, object]:

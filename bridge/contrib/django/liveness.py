@@ -1,13 +1,14 @@
 """Whether a token still opens anything: the twin of the bridge's ``services.identity`` and ``services.lineage``."""
 
 import hmac
+import logging
 import re
 from datetime import UTC, datetime
 from typing import Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router
+from django.db import connections, router
 from django.db.models import Exists, QuerySet
 
 from bridge.contrib.django.conf import secret_keys
@@ -22,11 +23,14 @@ __all__ = [
     "hangs_on_present_password",
     "is_alive",
     "is_live",
+    "is_migrated",
     "is_storable",
     "is_taken_back",
 ]
 
 _LONGEST_ID: Final = 255
+_migrated: Final[set[str]] = set()
+_logger = logging.getLogger(__name__)
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -38,8 +42,24 @@ def database() -> str:
     return router.db_for_write(get_user_model())
 
 
+def is_migrated(using: str) -> bool:
+    """Tell whether the app's tables are there; asked of the database until they are.
+
+    Between the app's deployment and the site's ``migrate``, sessions and the site's tokens go on: without the tables
+    nothing can have been taken back. Whatever else keeps an answer back is raised, and keeps everybody out.
+    """
+    if using not in _migrated:
+        if Grant._meta.db_table not in connections[using].introspection.table_names():  # noqa: SLF001  # documented
+            _logger.warning("the bridge's tables are missing: run migrate")
+            return False
+        _migrated.add(using)
+    return True
+
+
 def is_taken_back(user: AbstractBaseUser, *, token_id: str, session_id: str | None, is_own: bool) -> bool:
     """Tell whether an access token opens nothing any more: revoked, logged out, or of a changed password.
+
+    Before the site's ``migrate`` that is the bridge's tokens, whose logins would be there.
 
     One query for the site's tokens without ``sid`` and for those of a grant; one more only for a ``sid`` that is no
     grant's, and after a re-hash.
@@ -52,6 +72,8 @@ def is_taken_back(user: AbstractBaseUser, *, token_id: str, session_id: str | No
     """
     if not is_storable(token_id) or not is_storable(session_id or "none"):
         return True
+    if not is_migrated(database()):
+        return is_own
     revoked = RevokedToken.objects.using(database()).filter(token_id=token_id)
     if session_id is None:
         return revoked.exists()

@@ -9,6 +9,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.contrib import auth
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.functional import SimpleLazyObject
@@ -16,6 +17,7 @@ from django.utils.functional import SimpleLazyObject
 from bridge.contrib.django.bearer import holder_of, token_of
 from bridge.contrib.django.conf import token_verifier
 from bridge.contrib.django.ending import follow_session
+from bridge.contrib.django.joining import ahas_ended, has_ended, session_name
 from bridge.contrib.django.sessions import ASKED_LINEAGE
 
 __all__ = ["AuthenticationMiddleware", "BearerTokenMiddleware"]
@@ -24,7 +26,7 @@ _Answer: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
 
 
 class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
-    """Django's own, but a session that lineage carries over keeps its key, and one left behind takes its grants along.
+    """Django's own, but sessions end with the grants that they are joined to, and none ends over a re-hash.
 
     Django cycles the key on any fallback match. Of several requests that a browser sends at once, the first to finish
     then deletes the session under the others, whose answers clear the cookie. Django means it for rotated SECRET_KEYs,
@@ -32,6 +34,9 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
 
     A login over an open session, of somebody else or after a password change, leaves that session behind without a
     logout of which Django would tell. The grants that were joined to it end with it all the same.
+
+    A logout at the bridge deletes the session's row. Where that is not all there is to a session (any engine but
+    ``db``), the user of a request costs one more query: whether a grant that was joined to the session has ended.
     """
 
     def process_request(self, request: HttpRequest) -> None:
@@ -49,7 +54,9 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
         # The key is there without loading the session. One that was not found has lost it as well, unmodified: that it
         # expired is no logout. A key that was only cycled, as for a rotated SECRET_KEY, ends the joined grant too.
         if former and session is not None and session.modified and former != session.session_key:
-            follow_session(former)
+            name = session_name(type(session)(former))
+            if name != session_name(session):
+                follow_session(name)
         return response
 
 
@@ -57,7 +64,9 @@ def _user(request: HttpRequest) -> Any:
     if not hasattr(request, "_cached_user"):
         with _cycling_deferred(request.session) as wanted:
             user = auth.get_user(request)
-        if wanted and not hasattr(user, ASKED_LINEAGE):
+        if user.is_authenticated and has_ended(request.session):
+            user = _left(request)
+        elif wanted and not hasattr(user, ASKED_LINEAGE):
             request.session.cycle_key()
         request._cached_user = user  # type: ignore[attr-defined]  # noqa: SLF001  # the name that Django's own code reads
     return request._cached_user  # type: ignore[attr-defined]  # noqa: SLF001  # likewise
@@ -67,10 +76,19 @@ async def _auser(request: HttpRequest) -> Any:
     if not hasattr(request, "_acached_user"):
         with _cycling_deferred(request.session) as wanted:
             user = await auth.aget_user(request)
-        if wanted and not hasattr(user, ASKED_LINEAGE):
+        if user.is_authenticated and await ahas_ended(request.session):
+            user = await sync_to_async(_left)(request)
+        elif wanted and not hasattr(user, ASKED_LINEAGE):
             await sync_to_async(request.session.cycle_key)()
         request._acached_user = user  # type: ignore[attr-defined]  # noqa: SLF001  # the name that Django's own code reads
     return request._acached_user  # type: ignore[attr-defined]  # noqa: SLF001  # likewise
+
+
+def _left(request: HttpRequest) -> AnonymousUser:
+    """Let nobody be logged in by a session that has ended elsewhere; what else it was joined to goes on."""
+    request.session.flush()
+    request._bridge_session_key = None  # type: ignore[attr-defined]  # noqa: SLF001  # ours
+    return AnonymousUser()
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from django.views.decorators.http import require_POST
 
 from bridge.contrib.django.bearer import Holder, holder_of, token_of
 from bridge.contrib.django.conf import token_verifier
-from bridge.contrib.django.ending import LONGEST_SESSION_KEY, delete_session
+from bridge.contrib.django.ending import delete_session
 from bridge.contrib.django.grants import locked_live_grant
+from bridge.contrib.django.joining import session_name, take_name
 from bridge.contrib.django.liveness import database
 
 __all__ = ["session"]
@@ -44,14 +45,16 @@ def _open_session(request: HttpRequest, holder: Holder) -> bool:
     # A session is limited to nothing, whoever has limited the token.
     if holder.claims.session_id is None or holder.claims.is_scoped or backend is None:
         return False
-    # Under the lock: a logout at the same moment comes before, and there is no session, or after, and finds its key.
+    # Under the lock: a logout at the same moment comes before, and there is no session, or after, and finds its name.
     with transaction.atomic(using=database()):
         grant = locked_live_grant(user, holder.claims.session_id)
         if grant is None:
             return False
         login(request, user, backend=backend)
+        former = grant.session_key
+        take_name(request.session, former)
         request.session.save()
-        former, grant.session_key = grant.session_key, _bounded(request.session.session_key)
+        grant.session_key = session_name(request.session)
         grant.save(using=database(), update_fields=["session_key"])
     if former != grant.session_key:
         delete_session(former)
@@ -64,10 +67,6 @@ def _backend_of(user: Any) -> str | None:
         if load_backend(path).get_user(user.pk) is not None:
             return path
     return None
-
-
-def _bounded(session_key: str | None) -> str:
-    return session_key if session_key is not None and len(session_key) <= LONGEST_SESSION_KEY else ""
 
 
 def _refused(challenge: str, *, detail: str) -> HttpResponse:

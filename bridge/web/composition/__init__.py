@@ -3,13 +3,13 @@
 from bridge.web.composition.bridge import Bridge, compose
 from bridge.web.composition.endpoints import rules_of, served_by
 from bridge.web.composition.parts import Foundation
-from bridge.web.composition.site import longest_idle, preconditions_of, site_profile, upgrading_of, users_of
+from bridge.web.composition.site import longest_unused, preconditions_of, site_profile, upgrading_of, users_of
 
 __all__ = [
     "Bridge",
     "Foundation",
     "compose",
-    "longest_idle",
+    "longest_unused",
     "preconditions_of",
     "rules_of",
     "served_by",

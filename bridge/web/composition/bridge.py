@@ -34,7 +34,7 @@ from bridge.store.database import Database
 from bridge.store.endpoints import Endpoints
 from bridge.tokens import KeySet
 from bridge.web.composition.parts import Foundation, Parts, parts_of
-from bridge.web.composition.site import sessions_in, site_sessions, upgrading_of
+from bridge.web.composition.site import site_sessions, upgrading_of
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "compose"]
@@ -101,9 +101,10 @@ def compose(
         granting=Granting(
             database=database,
             grants=parts.grants,
-            sessions=sessions_in(database, profile),
+            sessions=parts.sessions,
             continuity=parts.continuity,
             pairs=parts.pairs,
+            ending=parts.ending,
         ),
         refreshing=_refreshing(foundation, parts, knows_site=profile is not None),
         ending=parts.ending,

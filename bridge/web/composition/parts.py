@@ -68,6 +68,7 @@ class Parts:
     pairs: TokenPairs
     verifier: TokenVerifier
     ending: Ending
+    sessions: SiteSessions
     identity: Identity
 
 
@@ -80,6 +81,7 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
     blacklist = Blacklist(users) if keeps_blacklist else None
     continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
     target = profile.argon2_parameters if profile else Argon2Parameters()
+    sessions = _sessions(foundation, profile, users=users, continuity=continuity)
     lockout = lockout_of(database, users, profile, clock)
     return Parts(
         users=users,
@@ -116,16 +118,12 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
             grants=grants,
             revocations=Revocations(database),
             blacklist=blacklist,
-            sessions=sessions_in(database, profile) if site_sessions(profile).storage == "table" else None,
+            sessions=sessions_in(database, profile) if site_sessions(profile).in_table else None,
             verifier=verifier,
             clock=clock,
         ),
-        identity=Identity(
-            verifier=verifier,
-            users=users,
-            continuity=continuity,
-            sessions=_sessions(foundation, profile, users=users, continuity=continuity),
-        ),
+        sessions=sessions,
+        identity=Identity(verifier=verifier, users=users, continuity=continuity, sessions=sessions),
     )
 
 

@@ -21,7 +21,7 @@ from bridge.tokens import KeySet
 from bridge.web.settings import Settings
 
 __all__ = [
-    "longest_idle",
+    "longest_unused",
     "preconditions_of",
     "sessions_in",
     "site_profile",
@@ -64,24 +64,23 @@ def users_of(database: Database, profile: SiteProfile | None) -> Users:
 
 def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock) -> Upgrading:
     """Build what writes re-hashes, and takes them back."""
-    sessions = site_sessions(profile)
     return Upgrading(
         users=users_of(database, profile),
         lineage=Lineage(database),
         upgrades=Upgrades(),
         journal=Journal(database),
         secrets=settings.django_secrets,
-        # What hangs on an old value: the site's sessions, and grants that are not refreshed.
-        lineage_age=max(timedelta(seconds=sessions.cookie_age), longest_idle(settings, profile)),
+        lineage_age=longest_unused(settings, profile),
         clock=clock,
         keeping=settings.journal_keeping(),
     )
 
 
-def longest_idle(settings: Settings, profile: SiteProfile | None) -> timedelta:
-    """Give how long a login may go without a refresh: as long as either app's refresh tokens live."""
+def longest_unused(settings: Settings, profile: SiteProfile | None) -> timedelta:
+    """Give how long a login may go without a sign of life: as sessions, and either app's refresh tokens, may."""
     simple_jwt = (profile.simple_jwt if profile else None) or SimpleJwtProfile()
-    return max(settings.grant_times.idle, timedelta(seconds=simple_jwt.refresh_token_lifetime))
+    seconds = max(site_sessions(profile).cookie_age, simple_jwt.refresh_token_lifetime)
+    return max(settings.grant_times.idle, timedelta(seconds=seconds))
 
 
 def preconditions_of(

@@ -85,7 +85,10 @@ async def introspect(request: Request, response: Response, bridge: BridgeService
 @_own.post(
     "/session",
     responses={
-        401: {"description": "No session of the site, or one that lacks the user's second factor (`mfa_required`)"},
+        401: {
+            "description": "No session of the site, one that lacks the user's second factor (`mfa_required`), or one"
+            " in a signed cookie of a login before the app was there (`login_required`)"
+        },
         403: {"description": "`csrf_failed`: not from a page of the site"},
     },
 )
@@ -96,6 +99,9 @@ async def exchange_session(
     if await bridge.second_factors.is_outstanding(session):
         detail = "The session lacks the second factor of its user; give it at the site"
         raise Problem(401, code="mfa_required", detail=detail)
+    if session.name is None:
+        detail = "The session began before the site could end it together with tokens; log in at the site again"
+        raise Problem(401, code="login_required", detail=detail)
     granted = await bridge.granting.open_for(session, device=device_of(request))
     if granted is None:
         raise Problem(401, code="not_authenticated", detail="The session has ended")

@@ -12,6 +12,7 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch
 from django.utils.module_loading import import_string
 
+from bridge.contrib.django.middleware import AuthenticationMiddleware
 from bridge.contrib.django.upgrades import has_stock_password_check
 from bridge.profile import CsrfProfile, SessionProfile
 from bridge.profile.sessions import TABLE_ENGINES
@@ -36,6 +37,7 @@ def sessions(model: type[Any]) -> SessionProfile:
         auth_hash_is_stock=_has_stock_auth_hash(model),
         password_check_is_stock=has_stock_password_check(model),
         middleware_keeps_keys=not any(_is_stock_authentication(path) for path in settings.MIDDLEWARE),
+        middleware_ends_sessions=_has_middleware(AuthenticationMiddleware),
     )
 
 
