@@ -6,7 +6,7 @@ __all__ = ["lower_bound"]
 
 
 def lower_bound(matches: int, total: int, *, z: float = 1.96) -> float:
-    """Give the lower end of Wilson's score interval for ``matches / total``: 0.0 for none seen.
+    """Give the lower end of Wilson's score interval for ``matches / total``: 0.0 for none.
 
     1.96 is 95 % confidence, two-sided (E. B. Wilson, 1927). It stays below 1 however many match, and rises with each.
 
@@ -15,7 +15,7 @@ def lower_bound(matches: int, total: int, *, z: float = 1.96) -> float:
     """
     if not 0 <= matches <= total:
         raise ValueError(f"{matches} of {total} is no share")
-    if not total:
+    if not matches:
         return 0.0
     share, weight = matches / total, z * z / total
     margin = z * sqrt((share * (1 - share) + weight / 4) / total)

@@ -1,7 +1,7 @@
 """The way of an operation from one app to the other, and which app answers on it."""
 
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from enum import StrEnum
 from typing import Final, Self
 
@@ -87,7 +87,7 @@ def basis_points(text: str) -> int:
     """
     try:
         share = Decimal(text[:20].strip().removesuffix("%")) * 100
-    except InvalidOperation as exc:
+    except DecimalException as exc:
         raise ValueError(f"{text[:20]!r} is no share; write it as in 5%") from exc
     if not share.is_finite() or not 0 <= share <= WHOLE or share != int(share):
         raise ValueError("a share is between 0% and 100%, in steps of 0.01%")

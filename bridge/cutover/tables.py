@@ -36,9 +36,6 @@ class Table:
             if known is not None and key not in known:
                 raise ConfigurationError(f"{self.name(key)} is no key of the plan", cure=nearest(key, known))
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._content
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._content)
 

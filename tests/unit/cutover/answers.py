@@ -8,7 +8,7 @@ from bridge.cutover import Answer, Comparison, Difference, compare
 KEY = b"k" * 32
 
 
-def answer(body: bytes = b"", *, status: int = 200, **headers: str) -> Answer:
+def answer(body: bytes = b"", status: int = 200, **headers: str) -> Answer:
     raw = tuple((name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items())
     return Answer(status=status, headers=raw, body=body)
 

@@ -84,13 +84,16 @@ def test_the_whole_document_can_be_ignored(document: Any):
         ({"ada@example.com": 1}, {"ada@example.com": 2}, ("$.*", "value", "number", "number")),
         ("2026-11-21T12:00:00Z", "2026-11-21T12:00:00+00:00", ("$", "timestamp", "string", "string")),
         (b"NaN", None, ("$", "type", "number", "null")),
+        (b"[NaN, 1]", b"[NaN, 2]", ("$[*]", "value", "number", "number")),
+        (b"[NaN]", b"[1]", ("$[*]", "value", "number", "number")),
     ],
     ids=[
         "another number", "a number as a text", "a fraction as a text", "a flag for a number", "a flag among numbers",
         "a flag for null", "null for nothing", "a list for an object", "a space", "a key less", "a key more",
         "an item less", "an item more", "another order", "another order of objects", "one difference of all items",
         "the document itself", "beyond what a float can tell", "beyond all floats", "a key that is data",
-        "another form of a moment", "no number",
+        "another form of a moment", "no number", "beside what is no number",
+        "a number for what is none",
     ],
 )  # fmt: skip
 def test_a_difference_names_its_place_and_what_is_there(legacy: Any, candidate: Any, difference: tuple[str, ...]):
@@ -162,6 +165,7 @@ def test_a_rule_of_the_plan_lets_a_difference_pass(legacy: Any, candidate: Any, 
         ),
         ({"p": 1.0}, {"p": 1.1}, {"float_tolerance": 1e-6}, ("$.p", "value", "number", "number")),
         ({"p": 0}, {"p": 1e-12}, {"float_tolerance": 1e-6}, ("$.p", "value", "number", "number")),
+        (b"1" + b"0" * 400, 1.5, {"float_tolerance": 1e-6}, ("$", "value", "number", "number")),
         (
             "2026-11-21T12:00:00Z",
             "2026-11-21T12:00:00",
@@ -179,7 +183,8 @@ def test_a_rule_of_the_plan_lets_a_difference_pass(legacy: Any, candidate: Any, 
     ],
     ids=[
         "another item", "another item that is there too", "an item like another", "too far",
-        "any distance from nothing", "without an offset", "another microsecond", "no day", "a number of seconds",
+        "any distance from nothing", "beyond all floats", "without an offset", "another microsecond", "no day",
+        "a number of seconds",
     ],
 )  # fmt: skip
 def test_a_rule_lets_nothing_else_pass(legacy: Any, candidate: Any, rules: dict[str, Any], difference: tuple[str, ...]):
@@ -193,11 +198,21 @@ def test_a_rule_lets_nothing_else_pass(legacy: Any, candidate: Any, rules: dict[
         (b"[1", b"[2", ("body", "value", "bytes", "bytes")),
         (b"\xff", b"\xfe", ("body", "value", "bytes", "bytes")),
         (b"[" * 100 + b"1" + b"]" * 100, b"[" * 100 + b"2" + b"]" * 100, ("body", "value", "bytes", "bytes")),
+        (b'{"a":' * 70 + b"1" + b"}" * 70, b'{"a":' * 70 + b"2" + b"}" * 70, ("body", "value", "bytes", "bytes")),
         (b"[" * 50_000, b"[" * 50_001, ("body", "length", "shorter", "longer")),
         (b"1" * 5_000, b"2" * 5_000, ("body", "value", "bytes", "bytes")),
         (b"", b"{}", ("body", "length", "shorter", "longer")),
     ],
-    ids=["a key twice", "no end", "no UTF-8", "too deep to tell", "too deep to read", "too long a number", "nothing"],
+    ids=[
+        "a key twice",
+        "no end",
+        "no UTF-8",
+        "too deep to tell",
+        "too many objects deep",
+        "too deep to read",
+        "too long a number",
+        "nothing",
+    ],
 )
 def test_what_has_no_structure_is_compared_by_its_bytes(legacy: bytes, candidate: bytes, difference: tuple[str, ...]):
     assert told(json_compared(legacy, candidate)) == [difference]

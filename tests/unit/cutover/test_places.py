@@ -100,6 +100,11 @@ def test_every_place_that_is_written_fits_its_column_and_can_be_ignored(walked: 
         assert spot(text, *walked).holds == {"ignore"}
 
 
+def test_a_place_that_is_too_long_is_cut_at_a_step():
+    text = spot("$.none", *["name" * 10] * 20).text
+    assert text == "$" + 6 * ("." + "name" * 10) + "…"
+
+
 def test_the_items_of_a_list_share_one_spot():
     root = spot("$.none")
     assert root.into(ITEMS) is root.into(ITEMS)
