@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 from bridge.cutover.inventory import Handler, LegacyEndpoint
 from bridge.cutover.operations import METHODS
 
-__all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable"]
+__all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable", "OwnPaths"]
 
 LONGEST_PATH: Final = 1024
 """In characters; longer paths are not remembered, nor put to the site's own expressions."""
@@ -46,6 +46,20 @@ class OperationTable:
 
     def _look(self, method: str, path: str) -> Handler | None:
         return _first(self._routes.get("GET" if method == "HEAD" else method, ()), path)
+
+
+class OwnPaths:
+    """The paths that the bridge answers itself, whatever has moved and by whatever method."""
+
+    def __init__(self, patterns: Iterable[re.Pattern[str]]) -> None:
+        self._patterns = tuple(patterns)
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
+
+    def __contains__(self, path: str) -> bool:
+        return (self._remembered if len(path) <= LONGEST_PATH else self._look)(path)
+
+    def _look(self, path: str) -> bool:
+        return any(pattern.match(path) for pattern in self._patterns)
 
 
 class LegacyTable:

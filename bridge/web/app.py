@@ -70,7 +70,7 @@ def create_app(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
-        lifespan=_lifespan(settings, routers, clock=clock, follow_every=follow_every),
+        lifespan=running(settings, routers, clock=clock, follow_every=follow_every),
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -114,127 +114,6 @@ def load_router(name: str) -> APIRouter:
     if not isinstance(router, APIRouter):
         raise ConfigurationError(f"--endpoints {name} is not a fastapi.APIRouter", cure="Name the router itself.")
     return router
-
-
-def _lifespan(
-    settings: Settings, routers: Sequence[APIRouter], *, clock: Clock, follow_every: timedelta
-) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        key_source = settings.key_source()
-        rules = rules_of(settings, routers)
-        database = await open_database(settings.database_url.get_secret_value())
-        pool = HashingPool(workers=settings.hashing_workers)
-        registry = CollectorRegistry()
-        recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
-        foundation = Foundation(
-            settings=settings,
-            database=database,
-            pool=pool,
-            recorder=recorder,
-            registry=registry,
-            safety=Safety(clock),
-            key_source=key_source,
-            clock=clock,
-            rules=rules,
-            stages=Stages(Endpoints(database), clock=clock),
-        )
-        try:
-            await _look_at_site(app, foundation)
-            await foundation.stages.look()
-            background = [
-                asyncio.create_task(_follow_site(app, foundation, follow_every)),
-                asyncio.create_task(follow(foundation.stages, every=_STAGES_EVERY)),
-                asyncio.create_task(_prune(app, foundation)),
-            ]
-            try:
-                yield
-            finally:
-                await _end(background)
-        finally:
-            await pool.close()
-            await database.close()
-
-    return lifespan
-
-
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: a driver may turn a cancelled statement into an error, which they survive."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
-
-
-async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
-    """Take up the site's profile and the signing keys as they are now, and see whether hashes may be upgraded."""
-    profile = await site_profile(foundation.database)
-    running: Bridge | None = getattr(app.state, "bridge", None)
-    keys = await _present_keys(foundation, running)
-    is_new = running is None or profile != running.profile or keys != running.keys
-    if running is None or is_new:
-        guards = frozenset() if profile else await Inspection(foundation.database, UserTable()).guards()
-        candidate = compose(foundation, profile, keys, guards=guards)
-    else:
-        candidate = running
-    was_safe = foundation.safety.is_safe
-    # The verdict first: nothing runs by a new profile under the old one's.
-    await foundation.safety.look(candidate.preconditions)
-    if is_new:
-        app.state.bridge = candidate
-        published = profile.published_at if profile else "nobody"
-        _logger.info("took up the site profile of %s, and %d signing keys", published, len(keys.keys))
-    if foundation.safety.is_safe != was_safe:
-        codes = ", ".join(found.code for found in foundation.safety.findings)
-        _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
-
-
-async def _present_keys(foundation: Foundation, running: Bridge | None) -> KeySet:
-    """Read the signing keys; where they cannot be read any more, those that were read last go on."""
-    try:
-        return await asyncio.to_thread(foundation.key_source.look)
-    except ConfigurationError as exc:
-        if running is None:
-            raise
-        _logger.error("the signing keys were not read anew, the last ones stay: %s", exc)  # noqa: TRY400  # no traceback
-        return running.keys
-
-
-async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -> None:
-    """Notice what changes at the site without a restart; a database that is away changes nothing."""
-    while True:
-        await asyncio.sleep(every.total_seconds())
-        try:
-            await _look_at_site(app, foundation)
-        except DatabaseError as exc:
-            _logger.warning("the site was not looked at, what was found last stays: %s", type(exc).__name__)
-        except Exception:
-            # The profile is the site's to write; whatever it says, this goes on, and upgrades stop.
-            _logger.exception("the site was not understood")
-            foundation.safety.distrust(findings.PROFILE_MISSING)
-
-
-async def _prune(app: FastAPI, foundation: Foundation) -> None:
-    """Drop what has expired."""
-    database = foundation.database
-    while True:
-        now = foundation.clock()
-        # Every token of a grant that was last refreshed so long ago has expired, and so has every session that ended so
-        # long ago; a day more for clocks that differ.
-        grants_kept = longest_unused(foundation.settings, app.state.bridge.profile) + timedelta(days=1)
-        prunings = {
-            "revocations": partial(Revocations(database).prune, now=now),
-            "lineage": partial(Lineage(database).prune, now=now),
-            "journal": partial(Journal(database).prune, now=now),
-            "grants": partial(Grants(database).prune, rotated_before=now - grants_kept),
-        }
-        for name, prune in prunings.items():
-            try:
-                await prune()
-            except DatabaseError as exc:
-                _logger.warning("%s not pruned: %s", name, type(exc).__name__)
-        await asyncio.sleep(_PRUNE_SECONDS)
 
 
 def _run_django_parts_without_a_site() -> None:

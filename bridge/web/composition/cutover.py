@@ -1,16 +1,28 @@
 """What decides which app answers, and what is noted of it."""
 
-from collections.abc import Callable
+import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
 
 from bridge.cutover import Plan
-from bridge.services.endpoints import Stages
+from bridge.cutover.matching import OperationTable, OwnPaths
+from bridge.services.endpoints import Moving, Stages
+from bridge.services.shadowing import Shadowing
 from bridge.services.traffic import Traffic
-from bridge.web.operations import OperationTable
-from bridge.web.proxy import Upstream
+from bridge.services.tripping import Tripping
+from bridge.store.differences import Differences
+from bridge.store.endpoints import Endpoints
+from bridge.web.composition.parts import Foundation
+from bridge.web.operations import handlers_of, own_paths
+from bridge.web.proxy import Upstream, open_upstream
 from bridge.web.shadow import Shadow
 
-__all__ = ["Cutover"]
+__all__ = ["Cutover", "open_cutover"]
+
+_DIGESTS: Final = b"bridge.cutover.digests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +31,81 @@ class Cutover:
 
     Attributes:
         upstream: the site.
-        is_own: whether a path is the bridge's, whatever has moved.
+        own_paths: what the bridge answers, whatever has moved.
         handlers: the migrated endpoints.
-        legacy_shape: names the site's operation by method and path; None where it is in no table.
+        stages: which of both answers on them.
+        plan: what these may be.
+        traffic: what was answered.
+        tripping: takes an endpoint back by itself.
+        shadow: compares answers.
         secret_keys: of the canary's cookie.
     """
 
     upstream: Upstream
-    is_own: Callable[[str], bool]
+    own_paths: OwnPaths
     handlers: OperationTable
-    legacy_shape: Callable[[str, str], str | None]
     stages: Stages
     plan: Plan
     traffic: Traffic
+    tripping: Tripping
     shadow: Shadow
     secret_keys: tuple[str, ...]
+
+    async def close(self) -> None:
+        """End what is under way, write down what was counted, and let go of the site."""
+        await self.shadow.close()
+        await self.traffic.flush()
+        await self.upstream.close()
+
+
+async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[APIRouter]) -> Cutover | None:
+    """Open what stands in front of the site that BRIDGE_UPSTREAM names; None without one.
+
+    Raises:
+        ConfigurationError: there is no such application, or the path of a migrated endpoint is too long.
+    """
+    settings, database, plan = foundation.settings, foundation.database, foundation.rules.plan
+    profile = app.state.bridge.profile
+    if settings.upstream is None:
+        return None
+    upstream = await open_upstream(
+        settings.upstream,
+        trusted_proxies=settings.trusted_proxies,
+        scheme_header=profile.csrf.secure_proxy_ssl_header if profile else None,
+        timeout=settings.upstream_patience,
+    )
+    traffic = Traffic(
+        database=database,
+        registry=foundation.registry,
+        clock=foundation.clock,
+        window_of=lambda shape: plan.of(shape).trip.window,
+    )
+    return Cutover(
+        upstream=upstream,
+        own_paths=OwnPaths(own_paths(app, routers)),
+        handlers=OperationTable(handlers_of(app, routers)),
+        stages=foundation.stages,
+        plan=plan,
+        traffic=traffic,
+        tripping=Tripping(
+            traffic=traffic,
+            stages=foundation.stages,
+            moving=Moving(endpoints=Endpoints(database), clock=foundation.clock, rules=foundation.rules),
+            plan=plan,
+            recorder=foundation.recorder,
+        ),
+        shadow=_shadow(app, foundation, upstream, traffic),
+        secret_keys=settings.django_secrets,
+    )
+
+
+def _shadow(app: FastAPI, foundation: Foundation, upstream: Upstream, traffic: Traffic) -> Shadow:
+    shadowing = Shadowing(
+        counts=traffic,
+        differences=Differences(foundation.database),
+        plan=foundation.rules.plan,
+        digest_key=hmac.digest(foundation.settings.django_secrets[0].encode(), _DIGESTS, "sha256"),
+        registry=foundation.registry,
+        clock=foundation.clock,
+    )
+    return Shadow(app=app, upstream=upstream, database=foundation.database, shadowing=shadowing)

@@ -1,0 +1,174 @@
+"""The running service: what it opens, what it does in the background, and how it ends."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+
+from bridge import findings
+from bridge.errors import ConfigurationError, DatabaseError
+from bridge.passwords.pool import HashingPool
+from bridge.profile import UserTable
+from bridge.services.clock import Clock
+from bridge.services.endpoints import Stages, follow
+from bridge.services.preconditions import Safety
+from bridge.services.recording import Recorder
+from bridge.services.traffic import KEPT as TRAFFIC_KEPT
+from bridge.store.activity import Activity
+from bridge.store.database import open_database
+from bridge.store.differences import Differences
+from bridge.store.endpoints import Endpoints
+from bridge.store.grants import Grants
+from bridge.store.inspection import Inspection
+from bridge.store.journal import Journal
+from bridge.store.lineage import Lineage
+from bridge.store.revocations import Revocations
+from bridge.store.traffic import EndpointCounts
+from bridge.tokens import KeySet
+from bridge.web.composition import Bridge, Foundation, compose, longest_unused, open_cutover, rules_of, site_profile
+from bridge.web.settings import Settings
+
+__all__ = ["running"]
+
+_logger: Final = logging.getLogger(__name__)
+_STAGES_EVERY: Final = timedelta(milliseconds=400)
+_PRUNE_SECONDS: Final = 3600.0
+_CANCEL_AGAIN_SECONDS: Final = 0.1
+
+
+def running(
+    settings: Settings, routers: Sequence[APIRouter], *, clock: Clock, follow_every: timedelta
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Give the app's lifespan; see ``create_app``."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            foundation = await _found(settings, routers, clock, stack)
+            await _look_at_site(app, foundation)
+            await foundation.stages.look()
+            background = [
+                _follow_site(app, foundation, follow_every),
+                follow(foundation.stages, every=_STAGES_EVERY),
+                _prune(app, foundation),
+            ]
+            cutover = await open_cutover(app, foundation, routers)
+            app.state.cutover = cutover
+            if cutover is not None:
+                stack.push_async_callback(cutover.close)
+                background += [cutover.traffic.keep_flushing(), cutover.tripping.watch()]
+            tasks = [asyncio.create_task(each) for each in background]
+            stack.push_async_callback(_end, tasks)
+            yield
+
+    return lifespan
+
+
+async def _found(
+    settings: Settings, routers: Sequence[APIRouter], clock: Clock, stack: AsyncExitStack
+) -> Foundation:
+    key_source, rules = settings.key_source(), rules_of(settings, routers)
+    database = await open_database(settings.database_url.get_secret_value())
+    stack.push_async_callback(database.close)
+    pool = HashingPool(workers=settings.hashing_workers)
+    stack.push_async_callback(pool.close)
+    registry = CollectorRegistry()
+    return Foundation(
+        settings=settings,
+        database=database,
+        pool=pool,
+        recorder=Recorder(activity=Activity(database), registry=registry, clock=clock),
+        registry=registry,
+        safety=Safety(clock),
+        key_source=key_source,
+        clock=clock,
+        rules=rules,
+        stages=Stages(Endpoints(database), clock=clock),
+    )
+
+
+async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: a driver may turn a cancelled statement into an error, which they survive."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN_SECONDS)
+
+
+async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
+    """Take up the site's profile and the signing keys as they are now, and see whether hashes may be upgraded."""
+    profile = await site_profile(foundation.database)
+    running: Bridge | None = getattr(app.state, "bridge", None)
+    keys = await _present_keys(foundation, running)
+    is_new = running is None or profile != running.profile or keys != running.keys
+    if running is None or is_new:
+        guards = frozenset() if profile else await Inspection(foundation.database, UserTable()).guards()
+        candidate = compose(foundation, profile, keys, guards=guards)
+    else:
+        candidate = running
+    was_safe = foundation.safety.is_safe
+    # The verdict first: nothing runs by a new profile under the old one's.
+    await foundation.safety.look(candidate.preconditions)
+    if is_new:
+        app.state.bridge = candidate
+        published = profile.published_at if profile else "nobody"
+        _logger.info("took up the site profile of %s, and %d signing keys", published, len(keys.keys))
+    if foundation.safety.is_safe != was_safe:
+        codes = ", ".join(found.code for found in foundation.safety.findings)
+        _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
+
+
+async def _present_keys(foundation: Foundation, running: Bridge | None) -> KeySet:
+    """Read the signing keys; where they cannot be read any more, those that were read last go on."""
+    try:
+        return await asyncio.to_thread(foundation.key_source.look)
+    except ConfigurationError as exc:
+        if running is None:
+            raise
+        _logger.error("the signing keys were not read anew, the last ones stay: %s", exc)  # noqa: TRY400  # no traceback
+        return running.keys
+
+
+async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -> None:
+    """Notice what changes at the site without a restart; a database that is away changes nothing."""
+    while True:
+        await asyncio.sleep(every.total_seconds())
+        try:
+            await _look_at_site(app, foundation)
+        except DatabaseError as exc:
+            _logger.warning("the site was not looked at, what was found last stays: %s", type(exc).__name__)
+        except Exception:
+            # The profile is the site's to write; whatever it says, this goes on, and upgrades stop.
+            _logger.exception("the site was not understood")
+            foundation.safety.distrust(findings.PROFILE_MISSING)
+
+
+async def _prune(app: FastAPI, foundation: Foundation) -> None:
+    """Drop what has expired."""
+    database = foundation.database
+    while True:
+        now = foundation.clock()
+        # Every token of a grant that was last refreshed so long ago has expired, and so has every session that ended so
+        # long ago; a day more for clocks that differ.
+        grants_kept = longest_unused(foundation.settings, app.state.bridge.profile) + timedelta(days=1)
+        prunings = {
+            "revocations": partial(Revocations(database).prune, now=now),
+            "lineage": partial(Lineage(database).prune, now=now),
+            "journal": partial(Journal(database).prune, now=now),
+            "differences": partial(Differences(database).prune, now=now),
+            "traffic": partial(EndpointCounts(database).prune, before=now - TRAFFIC_KEPT),
+            "grants": partial(Grants(database).prune, rotated_before=now - grants_kept),
+        }
+        for name, prune in prunings.items():
+            try:
+                await prune()
+            except DatabaseError as exc:
+                _logger.warning("%s not pruned: %s", name, type(exc).__name__)
+        await asyncio.sleep(_PRUNE_SECONDS)
