@@ -20,6 +20,7 @@ from bridge.services.token_pairs import GrantTimes
 from bridge.services.upgrading import JournalKeeping
 from bridge.tokens import KeySet
 from bridge.tokens.keyset import PUBLICATION, KeyTimes
+from bridge.web.proxy import UpstreamAddress
 
 __all__ = ["CutoverSettings", "DatabaseSettings", "KeyDirectorySettings", "Settings"]
 
@@ -34,6 +35,7 @@ _CURES: Final = {
     "django_secret_key": "Set it to the Django site's SECRET_KEY.",
     "signing_key": "Set it to SIMPLE_JWT['SIGNING_KEY'] (SECRET_KEY where that is not set), to a PEM private key, "
     "or to a directory that `bridge keys new` made.",
+    "upstream": "Set it to http://host:port, unix:/path/to/the.sock or wsgi:package.module:application.",
 }
 
 
@@ -146,6 +148,8 @@ class Settings(KeySettings, CutoverSettings):
     rehash_journal_days: Annotated[int, Field(ge=1, le=3650)] = 30
     registration: Literal["on", "off"] = "off"
     trusted_proxies: tuple[str, ...] = ()
+    upstream: str | None = None
+    upstream_timeout: Annotated[int, Field(ge=1, le=86_400)] = 60
     password_validators: tuple[str, ...] = ()
 
     @field_validator("django_secret_key")
@@ -164,6 +168,13 @@ class Settings(KeySettings, CutoverSettings):
             except ValueError as exc:
                 raise ValueError(f"{each!r} is neither an address nor a network") from exc
         return proxies
+
+    @field_validator("upstream")
+    @classmethod
+    def _is_an_address(cls, upstream: str | None) -> str | None:
+        if upstream is not None:
+            UpstreamAddress.parse(upstream)
+        return upstream
 
     @field_validator("introspection_clients")
     @classmethod

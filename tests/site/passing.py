@@ -3,22 +3,28 @@
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.web.proxy import Upstream, open_upstream
+from bridge.web.proxy.inprocess import load_application
 
-__all__ = ["app"]
+__all__ = ["PID_FILE", "TIMEOUT", "TRUSTED", "UPSTREAM", "Passing", "app"]
 
 UPSTREAM: Final = "PASSING_UPSTREAM"
 TRUSTED: Final = "PASSING_TRUSTED"
 TIMEOUT: Final = "PASSING_TIMEOUT"
+PID_FILE: Final = "PASSING_PID_FILE"
 
 
 def app() -> ASGIApp:
     """Build it from the environment, in uvicorn's own process."""
+    if PID_FILE in os.environ:
+        Path(os.environ[PID_FILE]).write_text(str(os.getpid()))
     return Passing(
         os.environ[UPSTREAM],
         trusted_proxies=json.loads(os.environ.get(TRUSTED, "[]")),
@@ -29,9 +35,13 @@ def app() -> ASGIApp:
 class Passing:
     """An ASGI app that opens its upstream when the server starts, and closes it when it stops."""
 
-    def __init__(self, url: str, *, trusted_proxies: list[str], timeout: timedelta) -> None:
+    def __init__(
+        self, url: str, *, trusted_proxies: Sequence[str] = (), timeout: timedelta = timedelta(seconds=60)
+    ) -> None:
         self._url = url
         self._trusted = trusted_proxies
+        if url.startswith("wsgi:"):
+            load_application(url.removeprefix("wsgi:"))  # it starts Django, which no event loop may
         self._timeout = timeout
         self._upstream: Upstream | None = None
 

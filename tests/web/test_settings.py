@@ -68,6 +68,15 @@ MISTAKES: Final[dict[str, tuple[dict[str, str | None], str, str]]] = {
     "lifetime_of_text": ({"BRIDGE_ACCESS_TOKEN_LIFETIME": "long"}, "BRIDGE_ACCESS_TOKEN_LIFETIME", "README"),
     "lifetime_of_nothing": ({"BRIDGE_ACCESS_TOKEN_LIFETIME": "0"}, "BRIDGE_ACCESS_TOKEN_LIFETIME", "README"),
     "no_workers": ({"BRIDGE_HASHING_WORKERS": "0"}, "BRIDGE_HASHING_WORKERS", "README"),
+    "upstream_of_no_kind": ({"BRIDGE_UPSTREAM": f"ftp://{WEAK}@django"}, "BRIDGE_UPSTREAM", "http://host:port"),
+    "upstream_with_a_path": ({"BRIDGE_UPSTREAM": "http://django:8000/shop"}, "BRIDGE_UPSTREAM", "http://host:port"),
+    "upstream_with_a_query": ({"BRIDGE_UPSTREAM": f"http://django?{WEAK}"}, "BRIDGE_UPSTREAM", "http://host:port"),
+    "upstream_with_a_user": ({"BRIDGE_UPSTREAM": f"http://u:{WEAK}@django"}, "BRIDGE_UPSTREAM", "http://host:port"),
+    "upstream_without_a_host": ({"BRIDGE_UPSTREAM": "http://:8000"}, "BRIDGE_UPSTREAM", "http://host:port"),
+    "upstream_with_no_port": ({"BRIDGE_UPSTREAM": f"http://django:{WEAK}"}, "BRIDGE_UPSTREAM", "http://host:port"),
+    "upstream_file_without_a_path": ({"BRIDGE_UPSTREAM": "unix:django.sock"}, "BRIDGE_UPSTREAM", "unix:/path"),
+    "upstream_without_an_application": ({"BRIDGE_UPSTREAM": "wsgi:shop.wsgi"}, "BRIDGE_UPSTREAM", "wsgi:package"),
+    "upstream_timeout_of_nothing": ({"BRIDGE_UPSTREAM_TIMEOUT": "0"}, "BRIDGE_UPSTREAM_TIMEOUT", "README"),
     "unknown_registration": ({"BRIDGE_REGISTRATION": "perhaps"}, "BRIDGE_REGISTRATION", "README"),
     "fallbacks_that_are_no_list": (
         {"BRIDGE_DJANGO_SECRET_KEY_FALLBACKS": WEAK},
@@ -124,6 +133,24 @@ def test_what_is_left_out_has_the_documented_default(environment: Environment):
 
     assert (settings.signing_algorithm, settings.issuer, settings.audience) == ("HS256", "bridge", "django")
     assert (settings.access_token_lifetime, settings.registration, settings.rehash.mode) == (900, "off", "auto")
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        "http://django:8000",
+        "https://django/",
+        "http://[::1]:8000",
+        "unix:/run/django.sock",
+        "wsgi:shop.wsgi:application",
+    ],
+)
+def test_an_upstream_is_reached_over_the_network_or_a_file_or_runs_in_this_process(
+    environment: Environment, upstream: str
+):
+    environment.set(BRIDGE_UPSTREAM=upstream)
+
+    assert Settings.load().upstream == upstream
 
 
 def test_settings_may_stand_in_a_file(environment: Environment, tmp_path: Path):

@@ -27,7 +27,6 @@ _ELEMENTS: Final = b"forwarded"
 _FORWARDED: Final = frozenset({_ELEMENTS, b"x-real-ip"})
 _HTTP_OF: Final[dict[str, str]] = {"ws": "http", "wss": "https"}
 _DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
-_WITHOUT_BODY: Final = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 _PEERS_REMEMBERED: Final = 4096
 
 
@@ -93,11 +92,12 @@ class Forwarding:
 def answer_headers(raw: RawHeaders, *, status: int) -> list[tuple[bytes, bytes]]:
     """Give the headers of an answer that go back: as they came, but for those of the connection, and Date.
 
-    The server above says Date itself, and a length that no body follows would have it wait for one.
+    The server above says Date itself, and would wait for a body where a length is announced and none can follow.
     """
     headers = [(name.lower(), value) for name, value in raw]
     left_out = _OF_THE_CONNECTION | _named_by_connection(headers) | {b"date"}
-    if status in _WITHOUT_BODY:
+    is_unchanged = status == HTTPStatus.NOT_MODIFIED
+    if status == HTTPStatus.NO_CONTENT or (is_unchanged and (b"content-length", b"0") not in headers):
         left_out |= {b"content-length"}
     return [(name, value) for name, value in headers if name not in left_out]
 
