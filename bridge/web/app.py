@@ -1,43 +1,28 @@
 """The composition root: one FastAPI application from settings and routers."""
 
-import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from functools import partial
 from importlib import import_module
 from typing import Final
 
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
-from prometheus_client import CollectorRegistry
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import bridge
-from bridge import findings
-from bridge.errors import ConfigurationError, DatabaseError
-from bridge.passwords.pool import HashingPool
-from bridge.profile import UserTable
+from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
-from bridge.services.endpoints import Stages, follow
-from bridge.services.preconditions import Safety
-from bridge.services.recording import Recorder
-from bridge.store.activity import Activity
-from bridge.store.database import open_database
-from bridge.store.endpoints import Endpoints
-from bridge.store.grants import Grants
-from bridge.store.inspection import Inspection
-from bridge.store.journal import Journal
-from bridge.store.lineage import Lineage
-from bridge.store.revocations import Revocations
-from bridge.tokens import KeySet
-from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
+from bridge.web.dispatch import Dispatch
 from bridge.web.errors import register_handlers
+from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
+from bridge.web.proxy import UpstreamAddress, load_application
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
+from bridge.web.running import running
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
@@ -65,7 +50,7 @@ def create_app(
         clock: where the time comes from.
         follow_every: how often to look for a new site profile, and at what else decides over re-hashing.
     """
-    _run_django_parts_without_a_site()
+    _run_django_parts(settings)
     app = DocumentedApp(
         title="Django migration bridge",
         version=bridge.__version__,
@@ -82,6 +67,10 @@ def create_app(
     if settings.trusted_proxies:
         # The last one added is the first to see a request: all others know the client and its scheme.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
+    app.add_middleware(HeadMiddleware)
+    # In front of all others: what goes to Django goes as it came.
+    app.add_middleware(Dispatch)
+    app.state.cutover = None
     own = (
         *(auth.router, mfa.router, grants.router, users.router),
         *(migration.router, endpoints.router, wellknown.router, health.router),
@@ -116,7 +105,12 @@ def load_router(name: str) -> APIRouter:
     return router
 
 
-def _run_django_parts_without_a_site() -> None:
+def _run_django_parts(settings: Settings) -> None:
+    address = None if settings.upstream is None else UpstreamAddress.parse(settings.upstream)
+    if address is not None and address.kind == "wsgi":
+        # It starts a site, which may ask its database, and Django lets nobody do that in a thread with an event loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(load_application, address.place).result()
     # Django's password validators ask whether to translate their messages. In a process that has no site, the answer
     # is no; with a site's settings at hand it is the site's.
     if not django_settings.configured and "DJANGO_SETTINGS_MODULE" not in os.environ:

@@ -117,4 +117,5 @@ def _signed(number: str, secret: str) -> str:
 def _verified(cookie: str, secret_keys: tuple[str, ...]) -> str | None:
     number = cookie.partition(".")[0]
     signed = (_signed(number, secret) for secret in secret_keys)
-    return number if number and any([hmac.compare_digest(each.encode(), cookie.encode()) for each in signed]) else None
+    is_ours = any(hmac.compare_digest(each.encode(), cookie.encode("utf-8", "replace")) for each in signed)
+    return number if number and is_ours else None

@@ -9,13 +9,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge.cutover import Side, Stage, Standing
 from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
-from bridge.web.composition import Bridge
-from bridge.web.composition.cutover import Cutover
+from bridge.web.composition import Bridge, Cutover
+from bridge.web.replaying import SHADOW
 
 __all__ = ["Dispatch"]
 
 _UNANSWERED: Final = 500
-_NEVER_MOVED: Final = Standing()
 
 
 class Dispatch:
@@ -31,38 +30,36 @@ class Dispatch:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one of both sides answer."""
         cutover: Cutover | None = None if scope["type"] == "lifespan" else scope["app"].state.cutover
-        if cutover is None or (scope["type"] == "http" and cutover.is_own(scope["path"])):
+        if cutover is None or SHADOW in scope:
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._dispatch(cutover, scope, receive, send)
-        else:
+        elif scope["type"] == "websocket":
             await cutover.upstream(scope, receive, send)
+        elif scope["path"] in cutover.own_paths:
+            await self._app(scope, receive, send)
+        else:
+            await self._dispatch(cutover, scope, receive, send)
 
     async def _dispatch(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
         answer = _Answer(send)
         method, path = _asked_method(scope), scope["path"]
         handler = cutover.handlers.find(method, path)
-        if handler is None:
-            shape, side = cutover.legacy_shape(method, path), Side.LEGACY
-            standing = _NEVER_MOVED
-        else:
-            shape = handler.operation.shape
-            standing = cutover.stages.of(shape)
-            side = await _side(cutover, standing, scope, answer, shape=shape)
+        side, shape = Side.LEGACY, None
         try:
-            if standing.share and standing.stage is not Stage.CANARY:
-                with cutover.shadow.watching(scope, answer, shape=shape, standing=standing) as watched:
-                    await self._answered(cutover, side, scope, receive, watched)
+            if handler is None:
+                bridge: Bridge = scope["app"].state.bridge
+                shape = bridge.legacy_operations.find(method, path)
+                await cutover.upstream(scope, receive, answer)
             else:
-                await self._answered(cutover, side, scope, receive, answer)
+                shape = handler.operation.shape
+                standing = cutover.stages.of(shape)
+                side = await _side(cutover, standing, scope, answer, shape=shape)
+                answering = self._app if side is Side.BRIDGE else cutover.upstream
+                with cutover.shadow.watching(scope, answer, shape=shape, standing=standing) as watched:
+                    await answering(scope, receive, watched)
         finally:
             # Django does not say whom it answered.
             role = role_of(scope) if side is Side.BRIDGE else "unknown"
             cutover.traffic.count(shape, side=side, role=role, status=answer.status, seconds=answer.seconds)
-
-    async def _answered(self, cutover: Cutover, side: Side, scope: Scope, receive: Receive, send: Send) -> None:
-        answering = self._app if side is Side.BRIDGE else cutover.upstream
-        await answering(scope, receive, send)
 
 
 async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_Answer", *, shape: str) -> Side:

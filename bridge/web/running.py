@@ -70,9 +70,7 @@ def running(
     return lifespan
 
 
-async def _found(
-    settings: Settings, routers: Sequence[APIRouter], clock: Clock, stack: AsyncExitStack
-) -> Foundation:
+async def _found(settings: Settings, routers: Sequence[APIRouter], clock: Clock, stack: AsyncExitStack) -> Foundation:
     key_source, rules = settings.key_source(), rules_of(settings, routers)
     database = await open_database(settings.database_url.get_secret_value())
     stack.push_async_callback(database.close)

@@ -8,12 +8,14 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from bridge.cutover.matching import LegacyTable
 from bridge.errors import ConfigurationError
 from bridge.passwords.decoy import decoy_value
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.validation import PasswordRules
 from bridge.profile import CsrfProfile, SiteProfile, UserTable
 from bridge.services.accounts import Accounts
+from bridge.services.canary import Askers
 from bridge.services.ending import Ending
 from bridge.services.endpoints import Moving, Stages
 from bridge.services.granting import Granting
@@ -67,6 +69,8 @@ class Bridge:
     permissions: Permissions
     accounts: Accounts
     reporting: Reporting
+    askers: Askers
+    legacy_operations: LegacyTable
     listing: Listing
     stages: Stages
     moving: Moving
@@ -131,6 +135,8 @@ def compose(
             clock=clock,
         ),
         reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
+        askers=Askers(parts.identity),
+        legacy_operations=LegacyTable(profile.urls.endpoints if profile else ()),
         listing=Listing(endpoints=Endpoints(database), served=foundation.rules.served),
         stages=foundation.stages,
         moving=Moving(endpoints=Endpoints(database), clock=clock, rules=foundation.rules),

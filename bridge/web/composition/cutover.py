@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
@@ -72,7 +73,7 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         settings.upstream,
         trusted_proxies=settings.trusted_proxies,
         scheme_header=profile.csrf.secure_proxy_ssl_header if profile else None,
-        timeout=settings.upstream_patience,
+        timeout=timedelta(seconds=settings.upstream_timeout),
     )
     traffic = Traffic(
         database=database,
