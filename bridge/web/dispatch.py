@@ -9,7 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bridge.cutover import Side, Stage, Standing
 from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
-from bridge.web.composition import Bridge, Cutover
+from bridge.web.composition import Bridge
+from bridge.web.cutover import Cutover
 from bridge.web.replaying import SHADOW
 
 __all__ = ["Dispatch"]

@@ -31,7 +31,8 @@ from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
 from bridge.store.traffic import EndpointCounts
 from bridge.tokens import KeySet
-from bridge.web.composition import Bridge, Foundation, compose, longest_unused, open_cutover, rules_of, site_profile
+from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
+from bridge.web.cutover import open_cutover
 from bridge.web.settings import Settings
 
 __all__ = ["running"]

@@ -387,7 +387,8 @@ class _Strange:
 def test_what_cannot_be_described_is_counted_and_hides_nothing_else(settings: Settings):
     from tests.site.inventory_views import plain  # noqa: PLC0415  # it needs the site's settings
 
-    settings.ROOT_URLCONF = urlconf(path("strange/", _Strange()), path("x" * 300, plain), path("plain/", plain))
+    strange: Any = _Strange()
+    settings.ROOT_URLCONF = urlconf(path("strange/", strange), path("x" * 300, plain), path("plain/", plain))
 
     found = urls()
 

@@ -1,18 +1,15 @@
 """Puts the services together from settings, database and site profile."""
 
 from bridge.web.composition.bridge import Bridge, compose
-from bridge.web.composition.cutover import Cutover, open_cutover
 from bridge.web.composition.endpoints import rules_of, served_by
 from bridge.web.composition.parts import Foundation
 from bridge.web.composition.site import longest_unused, preconditions_of, site_profile, upgrading_of, users_of
 
 __all__ = [
     "Bridge",
-    "Cutover",
     "Foundation",
     "compose",
     "longest_unused",
-    "open_cutover",
     "preconditions_of",
     "rules_of",
     "served_by",

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 
 from bridge.errors import DatabaseUnavailable
-from bridge.store.database import Database, Dialect, Executor, Parameters, Row
+from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row
 
 
 class AwayDatabase(Database):
@@ -23,6 +24,9 @@ class AwayDatabase(Database):
         raise DatabaseUnavailable("away")
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
+        raise DatabaseUnavailable("away")
+
+    def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
         raise DatabaseUnavailable("away")
 
     async def close(self) -> None:

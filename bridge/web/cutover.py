@@ -16,7 +16,7 @@ from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.differences import Differences
 from bridge.store.endpoints import Endpoints
-from bridge.web.composition.parts import Foundation
+from bridge.web.composition import Foundation
 from bridge.web.operations import handlers_of, own_paths
 from bridge.web.proxy import Upstream, open_upstream
 from bridge.web.shadow import Shadow
