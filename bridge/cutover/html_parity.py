@@ -12,7 +12,9 @@ from bridge.cutover.gathering import Differences
 
 __all__ = ["add_html_differences", "masked"]
 
-_TOKEN: Final = re.compile(r"<!--.*?(?:-->|\Z)|<(/?)([!A-Za-z][A-Za-z0-9-]{0,30})[^<>]*>|[^<]+|<", re.DOTALL)
+_TOKEN: Final = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(/?)([!A-Za-z][A-Za-z0-9-]{0,30})[^<>]*>|(?:[^<]+|<(?![!/A-Za-z]))+|<", re.DOTALL
+)
 _VOID: Final = frozenset(
     {
         *("!doctype", "area", "base", "br", "col", "embed", "hr", "img", "input"),

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.cutover import WHOLE, AllowList, Side, Stage, Standing, bucket_of
@@ -17,11 +17,13 @@ def side(subject: str, *, salt: str, share: int) -> Side:
     return Standing.of(Stage.CANARY, share).side(bucket=bucket_of(subject, salt=salt))
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(subjects, salts)
 def test_a_bucket_is_one_of_the_whole_and_the_same_each_time(subject: str, salt: str):
     assert 0 <= bucket_of(subject, salt=salt) == bucket_of(subject, salt=salt) < WHOLE
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(subjects, salts, shares, shares)
 def test_a_greater_share_only_adds_users(subject: str, salt: str, one: int, other: int):
     less, more = sorted((one, other))
@@ -29,6 +31,7 @@ def test_a_greater_share_only_adds_users(subject: str, salt: str, one: int, othe
         assert side(subject, salt=salt, share=more) is Side.BRIDGE
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(subjects, salts)
 def test_no_share_has_nobody_and_the_whole_has_everybody(subject: str, salt: str):
     assert side(subject, salt=salt, share=0) is Side.LEGACY

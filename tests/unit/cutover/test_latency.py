@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.cutover import BOUNDS, bound_of, lower_bound, quantile
@@ -20,6 +20,7 @@ def test_bounds_rise_by_no_more_than_double():
     assert all(lower < upper <= 2 * lower for lower, upper in pairwise(BOUNDS))
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(seconds)
 def test_a_latency_is_counted_under_the_least_bound_that_holds_it(latency: float):
     bound = bound_of(latency)
@@ -36,6 +37,7 @@ def test_latencies_at_the_edges(latency: float, bound: int):
     assert bound_of(latency) == bound
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.lists(seconds, min_size=1, max_size=60), st.floats(0, 1))
 def test_a_quantile_is_as_near_as_the_bounds_are(latencies: list[float], q: float):
     estimate = quantile(counted(latencies), q)
@@ -46,6 +48,7 @@ def test_a_quantile_is_as_near_as_the_bounds_are(latencies: list[float], q: floa
     assert estimate <= near
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.lists(seconds, min_size=1, max_size=60), st.floats(0, 1), st.floats(0, 1))
 def test_quantiles_rise(latencies: list[float], one: float, other: float):
     low, high = (quantile(counted(latencies), q) for q in sorted((one, other)))
@@ -54,6 +57,7 @@ def test_quantiles_rise(latencies: list[float], one: float, other: float):
     assert low <= high
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.lists(seconds, min_size=1, max_size=60), st.floats(0, 1))
 def test_a_quantile_is_that_of_counts_added_up_in_any_order(latencies: list[float], q: float):
     counts = counted(latencies)
@@ -92,12 +96,14 @@ def test_the_lower_bound_is_wilsons(matches: int, total: int, expected: float):
     assert lower_bound(matches, total) == pytest.approx(expected, abs=1e-4)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.integers(0, 10_000), st.integers(0, 10_000))
 def test_the_lower_bound_is_below_the_share_itself(one: int, other: int):
     matches, total = sorted((one, other))
     assert 0.0 <= lower_bound(matches, total) <= (matches / total if total else 0.0)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.integers(1, 10_000))
 def test_more_matches_make_it_surer_and_never_certain(total: int):
     assert lower_bound(total, total) < lower_bound(total + 1, total + 1) < 1.0

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.cutover import AllowList, CanaryGroup, Comparison, OperationPlan, Plan, Stage, Trip
@@ -163,6 +163,7 @@ def test_what_is_wrong_is_named_with_its_cure(text: str, refusal: str):
     assert "\n" not in str(refused.value)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.text(max_size=300))
 def test_no_text_gets_another_answer_than_a_plan_or_a_refusal(text: str):
     try:

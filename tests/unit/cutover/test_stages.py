@@ -1,7 +1,7 @@
 """What moves, how far it has moved, and which app answers on the way."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.cutover import METHODS, WHOLE, Operation, Side, Stage, Standing, basis_points, share_text
@@ -31,6 +31,7 @@ def test_what_is_no_operation_is_refused(text: str):
         Operation.parse(text)
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.sampled_from(METHODS), st.text(max_size=40))
 def test_the_shape_of_a_shape_is_itself(method: str, path: str):
     shape = Operation.parse(f"{method} /{path}").shape
@@ -84,6 +85,7 @@ def test_every_stage_but_the_last_can_be_gone_back_from():
     assert [stage for stage in Stage if not stage.is_reversible] == [Stage.RETIRED]
 
 
+@settings(deadline=None, derandomize=True, database=None)
 @given(st.integers(0, WHOLE))
 def test_a_share_is_read_as_it_is_written(share: int):
     assert basis_points(share_text(share)) == share
