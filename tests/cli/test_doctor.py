@@ -97,6 +97,70 @@ async def test_advice_is_given_and_stands_in_nobodys_way(examine: Examine, site:
     assert CURES[code] in for_people.stdout
 
 
+# What moves -----------------------------------------------------------------------------------------------------------
+
+ENDPOINTS: Final = """
+from fastapi import APIRouter
+from bridge.web.dependencies import StaffUser
+
+router = APIRouter()
+
+@router.get("/orders/")
+def orders() -> None: ...
+
+@router.get("/api/me/")
+def me(user: StaffUser) -> None: ...
+"""
+
+
+@pytest.fixture
+def endpoints(tmp_path: Path) -> dict[str, str]:
+    """Settings that name migrated endpoints: one that demands less than the shop's own view, and one that does not."""
+    (tmp_path / "their_endpoints.py").write_text(ENDPOINTS)
+    return {"endpoints": json.dumps(["their_endpoints:router"])}
+
+
+@on_sqlite
+async def test_an_endpoint_that_demands_less_than_django_is_named_and_stands_in_nobodys_way(
+    examine: Examine, site: Site, endpoints: dict[str, str]
+):
+    done = examine("--json", settings=endpoints)
+
+    assert done.returncode == 0, done.stderr
+    [(code, found)] = not_ok(done).items()
+    assert (code, found["blocking"]) == ("handler-demands-less", False)
+    assert found["message"].endswith(": GET /orders/: Django demands a login, the handler does not")
+
+
+@on_sqlite
+async def test_a_path_of_the_sites_that_the_bridge_would_hide_is_named(examine: Examine, site: Site):
+    await site.profile.edit(lambda document: document["urls"]["endpoints"][0].update(template="/users/me/"))
+
+    done = examine("--json")
+
+    assert (done.returncode, list(not_ok(done))) == (0, ["site-paths-hidden"])
+
+
+@on_sqlite
+async def test_where_the_site_has_not_listed_its_urls_nothing_is_said_of_them(
+    examine: Examine, site: Site, endpoints: dict[str, str]
+):
+    await site.profile.edit(lambda document: document["urls"].update(endpoints=[], shortcoming="ImportError"))
+
+    done = examine("--json", settings=endpoints)
+
+    checks = {each["code"]: each["ok"] for each in json.loads(done.stdout)["checks"]}
+    codes = ("urls-unlisted", "handler-demands-less", "site-paths-hidden")
+    assert [checks[code] for code in codes] == [False, None, None]
+
+
+@on_sqlite
+async def test_endpoints_that_cannot_be_imported_are_refused(run: Run, site: Site, service_url: str):
+    done = run("doctor", url=service_url, BRIDGE_ENDPOINTS=json.dumps(["no_such_module:router"]))
+
+    assert_one_line(done, naming="no_such_module", cure="Name an importable module")
+
+
 # Unsafe configurations ------------------------------------------------------------------------------------------------
 
 

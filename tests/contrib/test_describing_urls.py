@@ -317,9 +317,10 @@ def test_other_languages_paths_are_a_views_as_well(every_kind: Settings):
 
 
 def test_of_two_patterns_for_a_path_the_first_counts_whatever_the_method(settings: Settings):
-    from tests.site.inventory_views import FUNCTIONS  # noqa: PLC0415  # it needs the site's settings
+    from tests.site import inventory_views  # noqa: PLC0415  # it needs the site's settings
 
-    settings.ROOT_URLCONF = urlconf(path("x/", FUNCTIONS["get"]), path("<str:any>/", FUNCTIONS["post"]))
+    views = inventory_views.FUNCTIONS
+    settings.ROOT_URLCONF = urlconf(path("x/", views["get"]), path("<str:any>/", views["post"]))
     table = LegacyTable(urls().endpoints)
 
     assert (table.find("POST", "/x/"), table.find("POST", "/y/")) == (None, "POST /{}/")

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.contrib.syndication.views import Feed
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.decorators import decorator_from_middleware, method_decorator
 from django.views import View
 from django.views.decorators.cache import cache_page, never_cache
@@ -30,7 +31,7 @@ from rest_framework.permissions import (
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet, ViewSet
 
-type_of_view = Callable[..., HttpResponse]
+SomeView = Callable[..., HttpResponseBase]
 
 
 def plain(request: HttpRequest, **_: Any) -> HttpResponse:
@@ -40,23 +41,23 @@ def plain(request: HttpRequest, **_: Any) -> HttpResponse:
 # Functions ------------------------------------------------------------------------------------------------------------
 
 
-def ours(view: type_of_view) -> type_of_view:
+def ours(view: SomeView) -> SomeView:
     @wraps(view)
-    def checked(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+    def checked(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         return view(request, **kwargs)
 
     return checked
 
 
-def ours_without_wraps(view: type_of_view) -> type_of_view:
-    def checked(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+def ours_without_wraps(view: SomeView) -> SomeView:
+    def checked(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
         return view(request, **kwargs)
 
     return checked
 
 
 class OurMiddleware:
-    def __init__(self, get_response: type_of_view) -> None:
+    def __init__(self, get_response: SomeView) -> None:
         self.get_response = get_response
 
 
@@ -98,7 +99,7 @@ class Both(View):
 
 
 class OnlyGet(Both):
-    http_method_names = ["get", "options"]
+    http_method_names = ["get", "options"]  # as Django has it
 
 
 class Login(LoginRequiredMixin, Both):
@@ -167,7 +168,7 @@ CLASSES: dict[str, Any] = {
 
 
 class Api(APIView):
-    permission_classes: Any = [AllowAny]
+    permission_classes: Any = (AllowAny,)
 
     def get(self, request: Any) -> Any:
         raise AssertionError
@@ -196,7 +197,7 @@ class RenamedRule(IsAdminUser):
 
 
 class OwnHook(Api):
-    permission_classes = [IsAuthenticated]
+    permission_classes = (IsAuthenticated,)
 
     def get_permissions(self) -> list[Any]:
         return []
@@ -204,7 +205,7 @@ class OwnHook(Api):
 
 class Groups(ModelViewSet[Group]):
     queryset = Group.objects.all()
-    permission_classes = [DjangoModelPermissions]
+    permission_classes = (DjangoModelPermissions,)
 
     @action(detail=True, methods=["post"], permission_classes=[IsAdminUser])
     def freeze(self, request: Any, pk: Any) -> Any:
@@ -212,7 +213,7 @@ class Groups(ModelViewSet[Group]):
 
 
 class ReadableGroups(Groups):
-    permission_classes = [DjangoModelPermissionsOrAnonReadOnly]
+    permission_classes = (DjangoModelPermissionsOrAnonReadOnly,)
 
 
 class SomeGroups(Groups):
@@ -221,7 +222,7 @@ class SomeGroups(Groups):
 
 
 class Status(ViewSet):
-    permission_classes = [IsAuthenticatedOrReadOnly]
+    permission_classes = (IsAuthenticatedOrReadOnly,)
 
     def list(self, request: Any) -> Any:
         raise AssertionError

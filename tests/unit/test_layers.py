@@ -38,6 +38,7 @@ def imported_with(module: str) -> set[str]:
     [
         ("bridge", EVERYTHING),
         ("bridge.errors", EVERYTHING),
+        ("bridge.cutover.tables", EVERYTHING),
         ("bridge.profile", EVERYTHING),
         ("bridge.progress", EVERYTHING),
         ("bridge.progress.cutover", EVERYTHING),

@@ -1,0 +1,90 @@
+"""An operation that harms its clients goes back on all replicas, whichever noticed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+
+from bridge.cutover.operations import Operation
+from bridge.cutover.plan import Plan
+from bridge.cutover.stages import Side, Stage, Standing
+from bridge.services.clock import system_clock
+from bridge.services.endpoints import Move, Moved, Moving, Rules, Stages
+from bridge.services.recording import Recorder
+from bridge.services.traffic import Traffic
+from bridge.services.tripping import Tripping
+from bridge.store.activity import Activity
+from bridge.store.database import Database, open_database
+from bridge.store.endpoints import Endpoints
+
+ORDERS: Final = Operation.parse("GET /orders/")
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One process of the bridge, as far as it trips."""
+
+    stages: Stages
+    moving: Moving
+    traffic: Traffic
+    tripping: Tripping
+
+    async def look(self) -> None:
+        await self.stages.look()
+        await self.tripping.look()
+
+    def fail(self) -> None:
+        for _ in range(50):
+            self.traffic.count(ORDERS.shape, side=Side.BRIDGE, role="user", status=500, seconds=0.01)
+
+    async def put_into_canary(self, *, rearm: bool = False) -> None:
+        move = Move(ORDERS, Standing.of(Stage.CANARY, 500), actor="ada", reason="", rearm=rearm)
+        assert isinstance(await self.moving.set(move), Moved)
+
+
+@asynccontextmanager
+async def replica(url: str) -> AsyncIterator[Replica]:
+    database, plan, registry = await open_database(url), Plan(), CollectorRegistry()
+    endpoints = Endpoints(database)
+    stages = Stages(endpoints, clock=system_clock)
+    moving = Moving(endpoints=endpoints, clock=system_clock, rules=Rules(plan=plan, served={ORDERS.shape}))
+    traffic = Traffic(
+        database=database, registry=registry, clock=system_clock, window_of=lambda shape: plan.of(shape).trip.window
+    )
+    recorder = Recorder(activity=Activity(database), registry=registry, clock=system_clock)
+    tripping = Tripping(traffic=traffic, stages=stages, moving=moving, plan=plan, recorder=recorder)
+    yield Replica(stages, moving, traffic, tripping)
+    await database.close()
+
+
+async def test_of_two_replicas_that_trip_at_once_one_writes_it_and_both_go_back(service_url: str, database: Database):
+    async with replica(service_url) as one, replica(service_url) as other:
+        await one.put_into_canary()
+        for each in (one, other):
+            await each.look()
+            each.fail()
+        await asyncio.gather(one.tripping.look(), other.tripping.look())
+
+        for each in (one, other):
+            await each.stages.look()
+            assert each.stages.of(ORDERS.shape) == Standing(version=2, is_tripped=True)
+    assert [each.count for each in await Activity(database).totals() if each.event == "endpoint_tripped"] == [1]
+
+
+async def test_a_replica_that_saw_nothing_goes_back_with_the_one_that_did_and_both_can_be_re_armed(service_url: str):
+    async with replica(service_url) as one, replica(service_url) as other:
+        await one.put_into_canary()
+        await one.look()
+        one.fail()
+        await one.tripping.look()
+
+        await other.look()
+        assert other.stages.of(ORDERS.shape).is_tripped
+
+        await other.put_into_canary(rearm=True)
+        for each in (one, other):
+            await each.look()
+            assert each.stages.of(ORDERS.shape).stage is Stage.CANARY

@@ -1,0 +1,118 @@
+"""Finding the operation of a request: bridge.cutover.tables."""
+
+import re
+
+import pytest
+from starlette.routing import compile_path
+
+from bridge.cutover.demands import Demands
+from bridge.cutover.inventory import Handler, LegacyEndpoint
+from bridge.cutover.operations import Operation
+from bridge.cutover.tables import LONGEST_PATH, LegacyTable, OperationTable
+
+
+def handler(method: str, path: str) -> Handler:
+    regex, template, _ = compile_path(path)
+    return Handler(Operation(method, template), Demands(), regex, name=path)
+
+
+HANDLERS = OperationTable(
+    [
+        handler("GET", "/orders/"),
+        handler("POST", "/orders/"),
+        handler("GET", "/orders/{id:int}/"),
+        handler("GET", "/orders/{slug}/"),
+        handler("PUT", "/orders/{slug}/"),
+        handler("GET", "/orders/latest/"),
+        handler("GET", "/files/{name:path}"),
+        handler("GET", "/a-b.c/{x}"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("GET", "/orders/", "/orders/"),
+        ("HEAD", "/orders/", "/orders/"),
+        ("POST", "/orders/", "/orders/"),
+        ("DELETE", "/orders/", None),
+        ("OPTIONS", "/orders/", None),
+        ("get", "/orders/", None),
+        ("GET", "/orders", None),
+        ("GET", "/orders/7/", "/orders/{id:int}/"),
+        ("GET", "/orders/seven/", "/orders/{slug}/"),
+        ("PUT", "/orders/7/", "/orders/{slug}/"),
+        ("GET", "/orders/latest/", "/orders/{slug}/"),
+        ("GET", "/orders/7/items/", None),
+        ("GET", "/files/a/b/c", "/files/{name:path}"),
+        ("GET", "/files/" + "x" * 2 * LONGEST_PATH, "/files/{name:path}"),
+        ("GET", "/a-b.c/ü", "/a-b.c/{x}"),
+        ("GET", "/a-bxc/1", None),
+        ("GET", "", None),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_handler_is_found_as_starlettes_router_finds_it(method: str, path: str, name: str | None):
+    for _ in range(2):  # the second time it is remembered
+        found = HANDLERS.find(method, path)
+        assert (found.name if found else None) == name
+
+
+def endpoint(regex: str, template: str, *methods: str, view: str = "shop.view") -> LegacyEndpoint:
+    return LegacyEndpoint(methods, template, regex, name="", view=view, kind="view", demands=Demands())
+
+
+SITE = LegacyTable(
+    [
+        endpoint(r"/orders/\Z", "/orders/", "GET"),
+        endpoint(r"/orders/\Z", "/orders/", "POST"),
+        endpoint(r"/orders/new/\Z", "/orders/new/", "POST"),
+        endpoint(r"/orders/(?:[^/]+)/\Z", "/orders/{id}/", "GET"),
+        endpoint(r"/colou?r/\Z", "/color/"),
+        endpoint(r"/a\-b\.c/\Z", "/a-b.c/"),
+        endpoint("", "/nowhere/"),
+        endpoint("/of-another-python/(?", "/of-another-python/"),
+        endpoint(r"/open", "/open"),
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "shape"),
+    [
+        ("GET", "/orders/", "GET /orders/"),
+        ("HEAD", "/orders/", "GET /orders/"),
+        ("POST", "/orders/", "POST /orders/"),
+        ("DELETE", "/orders/", None),
+        ("OPTIONS", "/orders/", None),
+        ("GET", "/orders/7/", "GET /orders/{}/"),
+        ("GET", "/orders/new/", None),
+        ("GET", "/color/", "GET /color/"),
+        ("PATCH", "/colour/", "PATCH /color/"),
+        ("BREW", "/color/", None),
+        ("GET", "/a-b.c/", "GET /a-b.c/"),
+        ("GET", "/nowhere/", None),
+        ("GET", "/of-another-python/", None),
+        ("GET", "/opened/", "GET /open"),
+        ("GET", "/open" + "x" * LONGEST_PATH, None),
+        ("GET", "/orders/\n", None),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_view_is_found_as_django_finds_it(method: str, path: str, shape: str | None):
+    for _ in range(2):
+        assert SITE.find(method, path) == shape
+
+
+def test_an_empty_site_has_nothing():
+    assert LegacyTable([]).find("GET", "/") is None
+    assert OperationTable([]).find("GET", "/") is None
+
+
+def test_what_is_remembered_is_bounded():
+    table = OperationTable([Handler(Operation("GET", "/{x}"), Demands(), re.compile(r"^/[^/]+$"), name="x")])
+    for number in range(10_000):
+        table.find("GET", f"/{number}")
+
+    assert table._remembered.cache_info().currsize == 4096
