@@ -31,7 +31,7 @@ __all__ = [
 
 _logger: Final = logging.getLogger(__name__)
 _NEVER_MOVED: Final = Standing()
-_PATIENCE: Final = timedelta(seconds=5)
+_PATIENCE: Final = timedelta(seconds=2)
 _AUTOMATIC: Final = "bridge"
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from bridge.cutover.stages import Stage, Standing
@@ -18,6 +18,8 @@ LONGEST_ACTOR: Final = 255
 LONGEST_REASON: Final = 1024
 
 _TRIES: Final = 50
+_PATIENCE: Final = timedelta(seconds=5)
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _STAGES: Final = frozenset(Stage)
 
 _SELECT: Final = "SELECT * FROM bridge_endpoint_stage"
@@ -92,10 +94,16 @@ class StoredChange:
 
 
 class Endpoints:
-    """Reads and moves operations; each move is one transaction, with its line in the log."""
+    """Reads and moves operations; each move is one transaction, with its line in the log.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: where they are.
+        patience: how long to wait for somebody else who is moving one.
+    """
+
+    def __init__(self, database: Database, *, patience: timedelta = _PATIENCE) -> None:
         self._database = database
+        self._patience = patience
 
     async def all(self) -> tuple[StoredStanding, ...]:
         """Give every operation that was ever moved."""
@@ -175,7 +183,7 @@ class Endpoints:
                 async with self._database.transaction() as executor:
                     if self._database.dialect == "postgresql":
                         # Whoever holds the next version must not hold up the operator for ever.
-                        await executor.execute("SET LOCAL lock_timeout = '5s'")
+                        await executor.execute(f"SET LOCAL lock_timeout = {self._patience // _MILLISECOND}")
                     return await move(executor)
             except ConstraintViolated:
                 if not tries_left:

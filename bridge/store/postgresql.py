@@ -89,7 +89,14 @@ class PostgresqlDatabase:
         }
         await _try(url, options)
         pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
-            url, kwargs=options, min_size=1, max_size=_MAXIMUM_CONNECTIONS, timeout=_WAIT_SECONDS, open=False
+            url,
+            kwargs=options,
+            min_size=1,
+            max_size=_MAXIMUM_CONNECTIONS,
+            timeout=_WAIT_SECONDS,
+            # Attempts of their own grow ever rarer; given up, the next statement makes a new one at once.
+            reconnect_timeout=_WAIT_SECONDS,
+            open=False,
         )
         try:
             with _translated_errors():
