@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,6 +71,9 @@ class Shadowing:
 
     Args:
         digest_key: of the digests by which equal values are told; the same in all replicas.
+
+    Attributes:
+        seconds_spent: of a processor's time, on comparing.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class Shadowing:
         registry: CollectorRegistry,
         clock: Clock,
     ) -> None:
+        self.seconds_spent = 0.0
         self._counts = counts
         self._differences = differences
         self._plan = plan
@@ -150,10 +155,16 @@ class Shadowing:
     ) -> tuple[Difference, ...]:
         if legacy == candidate and pair.is_comparable:
             return ()
+
+        def timed() -> tuple[tuple[Difference, ...], float]:
+            began = time.thread_time()
+            found = compare(legacy, candidate, rules=rules, head=pair.head, host=pair.host, key=self._digest_key)
+            return found, time.thread_time() - began
+
         # In a thread: of bodies that are large it takes a while, and other requests wait for their answers.
-        return await asyncio.to_thread(
-            compare, legacy, candidate, rules=rules, head=pair.head, host=pair.host, key=self._digest_key
-        )
+        found, seconds = await asyncio.to_thread(timed)
+        self.seconds_spent += seconds
+        return found
 
     async def _keep(self, operation: str, found: Sequence[Difference]) -> None:
         known = [each for each in found if self._is_within_bounds(operation, each)]
