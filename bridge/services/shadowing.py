@@ -15,12 +15,14 @@ from bridge.errors import DatabaseError
 from bridge.services.clock import Clock
 from bridge.store.differences import Differences
 
-__all__ = ["Pair", "ShadowCounts", "Shadowing"]
+__all__ = ["FIRST_SERVER_ERROR", "Pair", "ShadowCounts", "Shadowing"]
+
+FIRST_SERVER_ERROR: Final = 500
+"""As a status of Django's, it is nothing to be equal to."""
 
 _MOST_KINDS: Final = 500
 """Of differences, an operation and process: keys that are data (dates, names) make a place each."""
 
-_FIRST_SERVER_ERROR: Final = 500
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -128,12 +130,12 @@ class Shadowing:
         legacy, candidate = pair.legacy, pair.candidate
         if pair.tried_to_write:
             return Verdict.WRITES, ()
-        if legacy is None or legacy.status >= _FIRST_SERVER_ERROR:
+        if legacy is None or legacy.status >= FIRST_SERVER_ERROR:
             return Verdict.SKIPPED, ()  # nothing to be equal to
         if candidate is None:
             return Verdict.FAILED, ()
         found = await self._compared(legacy, candidate, pair, rules)
-        if candidate.status >= _FIRST_SERVER_ERROR:
+        if candidate.status >= FIRST_SERVER_ERROR:
             return Verdict.FAILED, found
         if not found:
             return (Verdict.MATCH if pair.is_comparable else Verdict.SKIPPED), ()
@@ -143,7 +145,7 @@ class Shadowing:
         self, pair: Pair, legacy: Answer, found: tuple[Difference, ...], rules: Comparison, again: Answer | None
     ) -> tuple[Verdict, tuple[Difference, ...]]:
         """Leave out what Django does not agree with itself about."""
-        if again is None or again.status >= _FIRST_SERVER_ERROR:
+        if again is None or again.status >= FIRST_SERVER_ERROR:
             return Verdict.SKIPPED, ()
         if again.status != legacy.status:
             return Verdict.NOISE, ()

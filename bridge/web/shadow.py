@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Scope, Send
 
 from bridge.cutover import WHOLE, Answer, Side, Stage, Standing, Verdict
 from bridge.errors import DatabaseError
-from bridge.services.shadowing import Pair, Shadowing
+from bridge.services.shadowing import FIRST_SERVER_ERROR, Pair, Shadowing
 from bridge.store.database import Database
 from bridge.web.authentication import role_of
 from bridge.web.budget import Budget
@@ -82,10 +82,15 @@ class _Request:
 
     @property
     def can_be_asked_again(self) -> bool:
-        """Tell whether another answer to it says anything: one that depended on a client's copy, or body, does not."""
+        """Tell whether the other app's answer says anything.
+
+        It does not where the first depended on a client's copy or body, was too long, or was an error of Django's.
+        """
         headers = dict(self.scope["headers"])
         has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-        return self.answer.is_whole and self.answer.status not in _CONDITIONAL_STATUSES and not has_body
+        is_lost = self.by is Side.LEGACY and self.answer.status >= FIRST_SERVER_ERROR
+        is_about_a_copy = self.answer.status in _CONDITIONAL_STATUSES
+        return self.answer.is_whole and not (has_body or is_lost or is_about_a_copy)
 
     def again(self) -> Scope:
         """Give the scope in which the other app is asked."""

@@ -208,6 +208,24 @@ async def test_an_answer_about_the_clients_own_copy_is_skipped(status: int):
     assert candidate.asked == []
 
 
+async def test_where_django_errs_there_is_nothing_to_be_equal_to():
+    candidate = answering()
+    both = between(candidate, answering(status=502))
+
+    await both.ask()
+
+    assert await both.counted.settled() == [Verdict.SKIPPED]
+    assert candidate.asked == []
+
+
+async def test_where_the_new_handler_errs_and_django_does_not_it_failed():
+    both = between(answering(status=500), answering(), standing=REVERSED)
+
+    await both.ask()
+
+    assert await both.counted.settled() == [Verdict.FAILED]
+
+
 async def test_a_copy_that_django_did_not_know_is_not_told_to_the_candidate():
     """It might know it, and answer 304 to Django's 200."""
     candidate = answering()
