@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,12 +15,14 @@ from bridge.errors import DatabaseError
 from bridge.services.clock import Clock
 from bridge.store.differences import Differences
 
-__all__ = ["Pair", "ShadowCounts", "Shadowing"]
+__all__ = ["FIRST_SERVER_ERROR", "Pair", "ShadowCounts", "Shadowing"]
+
+FIRST_SERVER_ERROR: Final = 500
+"""As a status of Django's, it is nothing to be equal to."""
 
 _MOST_KINDS: Final = 500
 """Of differences, an operation and process: keys that are data (dates, names) make a place each."""
 
-_FIRST_SERVER_ERROR: Final = 500
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -70,6 +73,9 @@ class Shadowing:
 
     Args:
         digest_key: of the digests by which equal values are told; the same in all replicas.
+
+    Attributes:
+        seconds_spent: of a processor's time, on comparing.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Shadowing:
         registry: CollectorRegistry,
         clock: Clock,
     ) -> None:
+        self.seconds_spent = 0.0
         self._counts = counts
         self._differences = differences
         self._plan = plan
@@ -123,12 +130,12 @@ class Shadowing:
         legacy, candidate = pair.legacy, pair.candidate
         if pair.tried_to_write:
             return Verdict.WRITES, ()
-        if legacy is None or legacy.status >= _FIRST_SERVER_ERROR:
+        if legacy is None or legacy.status >= FIRST_SERVER_ERROR:
             return Verdict.SKIPPED, ()  # nothing to be equal to
         if candidate is None:
             return Verdict.FAILED, ()
         found = await self._compared(legacy, candidate, pair, rules)
-        if candidate.status >= _FIRST_SERVER_ERROR:
+        if candidate.status >= FIRST_SERVER_ERROR:
             return Verdict.FAILED, found
         if not found:
             return (Verdict.MATCH if pair.is_comparable else Verdict.SKIPPED), ()
@@ -138,7 +145,7 @@ class Shadowing:
         self, pair: Pair, legacy: Answer, found: tuple[Difference, ...], rules: Comparison, again: Answer | None
     ) -> tuple[Verdict, tuple[Difference, ...]]:
         """Leave out what Django does not agree with itself about."""
-        if again is None or again.status >= _FIRST_SERVER_ERROR:
+        if again is None or again.status >= FIRST_SERVER_ERROR:
             return Verdict.SKIPPED, ()
         if again.status != legacy.status:
             return Verdict.NOISE, ()
@@ -150,10 +157,16 @@ class Shadowing:
     ) -> tuple[Difference, ...]:
         if legacy == candidate and pair.is_comparable:
             return ()
+
+        def timed() -> tuple[tuple[Difference, ...], float]:
+            began = time.thread_time()
+            found = compare(legacy, candidate, rules=rules, head=pair.head, host=pair.host, key=self._digest_key)
+            return found, time.thread_time() - began
+
         # In a thread: of bodies that are large it takes a while, and other requests wait for their answers.
-        return await asyncio.to_thread(
-            compare, legacy, candidate, rules=rules, head=pair.head, host=pair.host, key=self._digest_key
-        )
+        found, seconds = await asyncio.to_thread(timed)
+        self.seconds_spent += seconds
+        return found
 
     async def _keep(self, operation: str, found: Sequence[Difference]) -> None:
         known = [each for each in found if self._is_within_bounds(operation, each)]

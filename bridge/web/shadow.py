@@ -20,9 +20,10 @@ from starlette.types import ASGIApp, Scope, Send
 
 from bridge.cutover import WHOLE, Answer, Side, Stage, Standing, Verdict
 from bridge.errors import DatabaseError
-from bridge.services.shadowing import Pair, Shadowing
+from bridge.services.shadowing import FIRST_SERVER_ERROR, Pair, Shadowing
 from bridge.store.database import Database
 from bridge.web.authentication import role_of
+from bridge.web.budget import Budget
 from bridge.web.replaying import Kept, replay, replayable, unconditional
 
 __all__ = ["Limits", "Shadow"]
@@ -39,7 +40,8 @@ class Limits:
     """How much shadows may cost a process.
 
     Attributes:
-        per_second: how many are begun, on average.
+        per_second: how many are begun, on average; fewer where comparing them is dear.
+        comparing: how much of the processor each of them may take to compare, on average.
         at_once: how many run.
         open: how many wait, run, or are still being answered to their clients.
         patience: how long one may wait for its turn: what it is compared with grows old.
@@ -49,6 +51,7 @@ class Limits:
     """
 
     per_second: float = 10.0
+    comparing: timedelta = timedelta(milliseconds=5)
     at_once: int = 2
     open: int = 32
     patience: timedelta = timedelta(seconds=5)
@@ -79,10 +82,15 @@ class _Request:
 
     @property
     def can_be_asked_again(self) -> bool:
-        """Tell whether another answer to it says anything: one that depended on a client's copy, or body, does not."""
+        """Tell whether the other app's answer says anything.
+
+        It does not where the first depended on a client's copy or body, was too long, or was an error of Django's.
+        """
         headers = dict(self.scope["headers"])
         has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
-        return self.answer.is_whole and self.answer.status not in _CONDITIONAL_STATUSES and not has_body
+        is_lost = self.by is Side.LEGACY and self.answer.status >= FIRST_SERVER_ERROR
+        is_about_a_copy = self.answer.status in _CONDITIONAL_STATUSES
+        return self.answer.is_whole and not (has_body or is_lost or is_about_a_copy)
 
     def again(self) -> Scope:
         """Give the scope in which the other app is asked."""
@@ -120,9 +128,10 @@ class Shadow:
         self._limits = limits
         self._draw = draw
         self._monotonic = monotonic
-        self._budget = _Budget(limits.per_second, monotonic)
+        self._budget = Budget(limits.per_second, monotonic=monotonic)
         self._turns = asyncio.Semaphore(limits.at_once)
         self._open = 0
+        self._charged = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @contextmanager
@@ -142,17 +151,21 @@ class Shadow:
         if by is None or scope["method"] not in _SAFE or self._draw(WHOLE) >= standing.share:
             yield send
             return
-        has_room = self._open < self._limits.open and self._budget.spend()
-        kept = Kept(send, longest=self._limits.longest if has_room else 0)
-        self._open += has_room
+        if self._open >= self._limits.open or not self._budget.spend(shape):
+            kept = Kept(send, longest=0)
+            yield kept
+            if kept.is_complete:
+                self._shadowing.count(shape, Verdict.DROPPED, role=role_of(scope), status=kept.answer.status)
+            return
+        kept = Kept(send, longest=self._limits.longest)
         before = replayable(scope)
+        self._open += 1
         try:
             yield kept
         finally:
-            self._open -= has_room
-            if kept.is_complete:
-                request = _Request(shape, before, scope, by, kept.answer, self._monotonic())
-                self._offer(request, has_room=has_room)
+            self._open -= 1
+        if kept.is_complete:
+            self._offer(_Request(shape, before, scope, by, kept.answer, self._monotonic()))
 
     async def close(self) -> None:
         """End what is under way."""
@@ -160,17 +173,15 @@ class Shadow:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _offer(self, request: _Request, *, has_room: bool) -> None:
-        if not has_room:
-            self._give_up(request, Verdict.DROPPED)
-        elif not request.can_be_asked_again:
+    def _offer(self, request: _Request) -> None:
+        if not request.can_be_asked_again:
             self._give_up(request, Verdict.SKIPPED)
-        else:
-            self._open += 1
-            # Nothing of the client's request is around it but its scope.
-            task = asyncio.create_task(self._run(request), context=Context())
-            self._tasks.add(task)
-            task.add_done_callback(self._done)
+            return
+        self._open += 1
+        # Nothing of the client's request is around it but its scope.
+        task = asyncio.create_task(self._run(request), context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._open -= 1
@@ -203,6 +214,8 @@ class Shadow:
         else:
             pair = await self._with_candidate(request)
         await self._shadowing.judge(request.shape, pair, ask_again=ask_django)
+        spent, self._charged = self._shadowing.seconds_spent - self._charged, self._shadowing.seconds_spent
+        self._budget.charge(spent / self._limits.comparing.total_seconds())
 
     async def _with_candidate(self, request: _Request) -> Pair:
         scope = request.again()
@@ -234,27 +247,6 @@ class Shadow:
         spent, status = self._monotonic() - began, answer.status if answer else _FAILED
         self._shadowing.ran(request.shape, side=side, role=role_of(scope), status=status, seconds=spent)
         return answer
-
-
-class _Budget:
-    """A token bucket that holds what a second may bring."""
-
-    def __init__(self, per_second: float, monotonic: Callable[[], float]) -> None:
-        self._per_second = per_second
-        self._most = max(1.0, per_second)
-        self._monotonic = monotonic
-        self._tokens = self._most
-        self._at = monotonic()
-
-    def spend(self) -> bool:
-        """Take a token, if there is one."""
-        now = self._monotonic()
-        self._tokens = min(self._most, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
 
 
 def _answering(standing: Standing) -> Side | None:

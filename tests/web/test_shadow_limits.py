@@ -208,6 +208,24 @@ async def test_an_answer_about_the_clients_own_copy_is_skipped(status: int):
     assert candidate.asked == []
 
 
+async def test_where_django_errs_there_is_nothing_to_be_equal_to():
+    candidate = answering()
+    both = between(candidate, answering(status=502))
+
+    await both.ask()
+
+    assert await both.counted.settled() == [Verdict.SKIPPED]
+    assert candidate.asked == []
+
+
+async def test_where_the_new_handler_errs_and_django_does_not_it_failed():
+    both = between(answering(status=500), answering(), standing=REVERSED)
+
+    await both.ask()
+
+    assert await both.counted.settled() == [Verdict.FAILED]
+
+
 async def test_a_copy_that_django_did_not_know_is_not_told_to_the_candidate():
     """It might know it, and answer 304 to Django's 200."""
     candidate = answering()
@@ -342,26 +360,32 @@ async def asked_many(both: Front, number: int) -> list[httpx.Response]:
 
 async def test_what_is_beyond_the_budget_is_dropped_and_counted(now: list[float]):
     candidate = answering()
-    both = between(candidate, answering(), limits=Limits(per_second=3), monotonic=lambda: now[0])
+    both = between(candidate, answering(), limits=Limits(per_second=10), monotonic=lambda: now[0])
 
-    answers = await asked_many(both, 10)
+    answers = await asked_many(both, 20)
 
     assert {each.status_code for each in answers} == {200}
-    assert sorted(await both.counted.settled(10)) == [Verdict.DROPPED] * 7 + [Verdict.MATCH] * 3
+    assert sorted(await both.counted.settled(20)) == [Verdict.DROPPED] * 15 + [Verdict.MATCH] * 5
     now[0] += 1
-    await asked_many(both, 10)
-    assert sorted(await both.counted.settled(20)) == [Verdict.DROPPED] * 14 + [Verdict.MATCH] * 6
-    assert len(candidate.asked) == 6
+    await asked_many(both, 20)
+    assert sorted(await both.counted.settled(40)) == [Verdict.DROPPED] * 30 + [Verdict.MATCH] * 10
+    assert len(candidate.asked) == 10
 
 
-async def test_a_budget_below_one_a_second_is_kept_to(now: list[float]):
-    both = between(answering(), answering(), limits=Limits(per_second=0.5), monotonic=lambda: now[0])
+async def test_comparisons_that_are_dear_are_paid_back_first(now: list[float]):
+    """Of two long answers that differ everywhere."""
+    long = b"[" + b", ".join(b'{"id": %d}' % number for number in range(5000)) + b"]"
+    limits = Limits(comparing=timedelta(microseconds=10))
+    both = between(answering(long.replace(b"id", b"ID")), answering(long), limits=limits, monotonic=lambda: now[0])
 
-    for seconds in (0, 1, 1):
-        now[0] += seconds
-        await both.ask()
+    await both.ask()
+    await both.counted.settled()
+    now[0] += 2
+    await both.ask()
+    now[0] += 3600
+    await both.ask()
 
-    assert sorted(await both.counted.settled(3)) == [Verdict.DROPPED, Verdict.MATCH, Verdict.MATCH]
+    assert await both.counted.settled(3) == [Verdict.MISMATCH, Verdict.DROPPED, Verdict.MISMATCH]
 
 
 async def test_what_would_wait_in_too_long_a_line_is_dropped():
