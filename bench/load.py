@@ -1,0 +1,136 @@
+"""A client that asks as fast as it is answered: ``python -m bench.load URL CONNECTIONS SECONDS``, a process of its own.
+
+It keeps its connections where the server does, and opens another where it does not.
+"""
+
+import asyncio
+import json
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import uvloop
+
+__all__ = ["Load", "load"]
+
+_START_SECONDS: Final = 20.0
+_LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+_CLOSES: Final = re.compile(rb"\r\nconnection: close", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one measurement found.
+
+    Attributes:
+        rate: answers a second.
+        median: from the request to the end of its answer, in milliseconds.
+        failed: answers other than 200, and connections that broke before one.
+    """
+
+    rate: float
+    median: float
+    failed: int
+
+
+def load(url: str, *, connections: int, seconds: float) -> Load:
+    """Measure in a process of its own."""
+    command = (sys.executable, "-m", "bench.load", url, str(connections), str(seconds))
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603  # our own module
+    return Load(**json.loads(done.stdout))
+
+
+class _Client(asyncio.Protocol):
+    """One connection after the other, one request at a time."""
+
+    def __init__(self, request: bytes, times: list[float], failures: list[int]) -> None:
+        self._request = request
+        self._times = times
+        self._failures = failures
+        self._received = bytearray()
+        self._expected = 0
+        self._began = 0.0
+        self._transport: asyncio.Transport | None = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._ask()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        if not self._expected:
+            end = self._received.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            length = _LENGTH.search(self._received, 0, end)
+            self._expected = end + 4 + (int(length[1]) if length else 0)
+        if len(self._received) >= self._expected:
+            self._take_answer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._began and exc is not None:
+            self._failures.append(0)
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _take_answer(self) -> None:
+        assert self._transport is not None  # noqa: S101  # it was connected
+        self._times.append(time.perf_counter() - self._began)
+        if not self._received.startswith(b"HTTP/1.1 200 "):
+            self._failures.append(1)
+        if _CLOSES.search(self._received):
+            self._began = 0.0
+            self._transport.close()
+        else:
+            self._ask()
+
+    def _ask(self) -> None:
+        assert self._transport is not None  # noqa: S101  # it was connected
+        self._received.clear()
+        self._expected = 0
+        self._began = time.perf_counter()
+        self._transport.write(self._request)
+
+
+async def _measure(url: str, connections: int, seconds: float) -> Load:
+    parts = urlsplit(url)
+    request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    times: list[float] = []
+    failures: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    async def client() -> None:
+        while True:
+            _, protocol = await loop.create_connection(
+                lambda: _Client(request, times, failures), parts.hostname, parts.port
+            )
+            await protocol.closed
+
+    clients = [asyncio.create_task(client()) for _ in range(connections)]
+    await _until(lambda: len(times) >= connections)  # warm
+    times.clear()
+    began = time.perf_counter()
+    await asyncio.sleep(seconds)
+    await _until(lambda: bool(times))
+    elapsed, counted = time.perf_counter() - began, list(times)
+    for each in clients:
+        each.cancel()
+    return Load(len(counted) / elapsed, statistics.median(counted) * 1000, len(failures))
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(_START_SECONDS):
+        while not holds():  # noqa: ASYNC110  # an event would be set with every answer
+            await asyncio.sleep(0.01)
+
+
+if __name__ == "__main__":
+    measured = uvloop.run(_measure(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    sys.stdout.write(json.dumps({"rate": measured.rate, "median": measured.median, "failed": measured.failed}))
