@@ -19,8 +19,8 @@ def main() -> None:
     """Measure one case, and print what came out."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("case", choices=sorted(CASES))
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side is measured, in turns")
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each measurement")
+    parser.add_argument("--rounds", type=int, default=15, help="how often each side is measured, in turns")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each measurement")
     parser.add_argument("--json", action="store_true", help="for machines")
     given = parser.parse_args()
     figures = CASES[given.case](given.rounds, given.seconds)

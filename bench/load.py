@@ -1,4 +1,4 @@
-"""A client that asks as fast as it is answered: ``python -m bench.load URL CONNECTIONS SECONDS``, a process of its own.
+"""A client that asks as fast as it is answered, in a process of its own.
 
 It keeps its connections where the server does, and opens another where it does not.
 """
@@ -10,14 +10,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
 import uvloop
 
-__all__ = ["Load", "load"]
+__all__ = ["Load", "Loader"]
 
 _START_SECONDS: Final = 20.0
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
@@ -39,11 +40,28 @@ class Load:
     failed: int
 
 
-def load(url: str, *, connections: int, seconds: float) -> Load:
-    """Measure in a process of its own."""
-    command = (sys.executable, "-m", "bench.load", url, str(connections), str(seconds))
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)  # noqa: S603  # our own module
-    return Load(**json.loads(done.stdout))
+class Loader:
+    """The process that asks, started once, so that short measurements can take turns."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    @classmethod
+    @contextmanager
+    def started(cls) -> Iterator[Self]:
+        """Start it, and end it."""
+        command = (sys.executable, "-m", "bench.load")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+            yield cls(process)
+
+    def measure(self, url: str, *, connections: int, seconds: float) -> Load:
+        """Ask for so long, and give what was found."""
+        asked, answered = self._process.stdin, self._process.stdout
+        assert asked is not None  # noqa: S101  # a pipe
+        assert answered is not None  # noqa: S101  # likewise
+        asked.write(json.dumps({"url": url, "connections": connections, "seconds": seconds}) + "\n")
+        asked.flush()
+        return Load(**json.loads(answered.readline()))
 
 
 class _Client(asyncio.Protocol):
@@ -101,6 +119,7 @@ class _Client(asyncio.Protocol):
 
 async def _measure(url: str, connections: int, seconds: float) -> Load:
     parts = urlsplit(url)
+    host, port = str(parts.hostname), parts.port or 80
     request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
     times: list[float] = []
     failures: list[int] = []
@@ -108,9 +127,7 @@ async def _measure(url: str, connections: int, seconds: float) -> Load:
 
     async def client() -> None:
         while True:
-            _, protocol = await loop.create_connection(
-                lambda: _Client(request, times, failures), parts.hostname, parts.port
-            )
+            _, protocol = await loop.create_connection(lambda: _Client(request, times, failures), host, port)
             await protocol.closed
 
     clients = [asyncio.create_task(client()) for _ in range(connections)]
@@ -122,6 +139,7 @@ async def _measure(url: str, connections: int, seconds: float) -> Load:
     elapsed, counted = time.perf_counter() - began, list(times)
     for each in clients:
         each.cancel()
+    await asyncio.wait(clients)
     return Load(len(counted) / elapsed, statistics.median(counted) * 1000, len(failures))
 
 
@@ -132,5 +150,7 @@ async def _until(holds: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    measured = uvloop.run(_measure(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
-    sys.stdout.write(json.dumps({"rate": measured.rate, "median": measured.median, "failed": measured.failed}))
+    for line in sys.stdin:
+        found = uvloop.run(_measure(**json.loads(line)))
+        sys.stdout.write(json.dumps(asdict(found)) + "\n")
+        sys.stdout.flush()

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bench.figures import Figure
-from bench.load import Load, load
+from bench.load import Load, Loader
 from bench.servers import bridge_before, shop
 
 __all__ = ["measure"]
@@ -15,11 +15,11 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
     """Measure both ways in turns, at many connections and at one."""
     many: list[tuple[Load, Load]] = []
     one: list[tuple[Load, Load]] = []
-    with shop() as site, bridge_before(site) as through:
+    with shop() as site, bridge_before(site) as through, Loader.started() as loader:
         for number in range(rounds):
             ways = (site.address, through) if number % 2 else (through, site.address)
             for connections, found in ((_MANY, many), (1, one)):
-                measured = {way: load(f"{way}/", connections=connections, seconds=seconds) for way in ways}
+                measured = {way: loader.measure(f"{way}/", connections=connections, seconds=seconds) for way in ways}
                 found.append((measured[site.address], measured[through]))
     failed = [direct.failed + bridged.failed for direct, bridged in (*many, *one)]
     return [
