@@ -1,0 +1,34 @@
+"""``python -m bench CASE [--rounds N] [--seconds S] [--json]``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Final
+
+from bench import passthrough
+from bench.figures import Figure
+
+Case = Callable[[int, float], list[Figure]]
+
+CASES: Final[dict[str, Case]] = {"passthrough": passthrough.measure}
+
+
+def main() -> None:
+    """Measure one case, and print what came out."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("case", choices=sorted(CASES))
+    parser.add_argument("--rounds", type=int, default=15, help="how often each side is measured, in turns")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each measurement")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    given = parser.parse_args()
+    figures = CASES[given.case](given.rounds, given.seconds)
+    if given.json:
+        sys.stdout.write(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
+    else:
+        sys.stdout.writelines(f"{figure}\n" for figure in figures)
+
+
+if __name__ == "__main__":
+    main()

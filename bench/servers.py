@@ -1,0 +1,103 @@
+"""The shop and the bridge as processes, on a database of their own and on ports that the system chooses."""
+
+import os
+import queue
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+__all__ = ["Shop", "bridge_before", "shop"]
+
+_CHECKOUT: Final = Path(__file__).parents[1]
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_LISTENS: Final = re.compile(r"(?:Listening at:|running on) (http://127\.0\.0\.1:[1-9]\d*)")
+# As the demo runs it.
+_GUNICORN: Final = ("gunicorn", "legacy_django.wsgi:application", "--bind", "127.0.0.1:0", "--no-control-socket")
+_THREADS: Final = ("--workers", "1", "--threads", "4")
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The shop, up.
+
+    Attributes:
+        address: of gunicorn.
+        environment: in which the bridge runs beside it.
+    """
+
+    address: str
+    environment: dict[str, str]
+
+
+@contextmanager
+def shop() -> Iterator[Shop]:
+    """Start the shop with a few products, on SQLite."""
+    with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
+        environment = _environment(f"sqlite:///{folder}/shop.sqlite3")
+        _manage(environment, "migrate", "--verbosity", "0")
+        _manage(environment, "seed_shop", "--users", "0")
+        with _server(environment, *_GUNICORN, *_THREADS) as address:
+            yield Shop(address, environment)
+
+
+@contextmanager
+def bridge_before(site: Shop) -> Iterator[str]:
+    """Start the bridge with the shop behind it, and give its address."""
+    environment = site.environment | {"PASSING_UPSTREAM": site.address}
+    options = ("--port", "0", "--no-proxy-headers", "--no-server-header", "--no-access-log")
+    with _server(environment, "uvicorn", "--factory", "tests.site.passing:app", *options) as address:
+        yield address
+
+
+def _environment(database_url: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DJANGO_"))}
+    django, signing = secrets.token_urlsafe(50), secrets.token_urlsafe(50)
+    return inherited | {
+        "DATABASE_URL": database_url,
+        "DJANGO_SECRET_KEY": django,
+        "DJANGO_SETTINGS_MODULE": "legacy_django.settings",
+        "JWT_SIGNING_KEY": signing,
+        "BRIDGE_DATABASE_URL": database_url,
+        "BRIDGE_DJANGO_SECRET_KEY": django,
+        "BRIDGE_SIGNING_KEY": signing,
+        "PYTHONPATH": str(_CHECKOUT),
+    }
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> None:
+    command = (sys.executable, "-m", "legacy_django.manage", *arguments)
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own module
+
+
+@contextmanager
+def _server(environment: dict[str, str], *command: str) -> Iterator[str]:
+    process = subprocess.Popen(  # noqa: S603  # what stands above
+        (sys.executable, "-m", *command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    addresses: queue.Queue[str] = queue.Queue()
+    reader = threading.Thread(target=_read, args=(process, addresses))
+    reader.start()
+    try:
+        yield addresses.get(timeout=_START_SECONDS)
+    finally:
+        process.terminate()
+        process.wait(_STOP_SECONDS)
+        reader.join()
+
+
+def _read(process: subprocess.Popen[str], addresses: "queue.Queue[str]") -> None:
+    assert process.stdout is not None  # noqa: S101  # it is a pipe
+    with process.stdout as output:
+        for line in output:
+            listening = _LISTENS.search(line)
+            if listening:
+                addresses.put(listening[1])

@@ -1,0 +1,17 @@
+"""The benchmarks run. What they find is for people to judge: no test asserts a time."""
+
+import json
+import subprocess
+import sys
+
+from tests.conftest import CHECKOUT
+
+
+def test_passing_through_is_measured_in_one_run_and_no_request_fails():
+    command = (sys.executable, "-m", "bench", "passthrough", "--rounds", "1", "--seconds", "0.2", "--json")
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    figures = {figure["name"]: figure for figure in json.loads(done.stdout)}
+    assert figures["through / direct"]["median"] > 0
+    assert figures["failed requests a round"]["high"] == 0

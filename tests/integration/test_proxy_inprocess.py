@@ -1,0 +1,182 @@
+"""A site in the bridge's own process: its threads come back, and nothing runs for who is no longer there."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from bridge.errors import ConfigurationError
+from bridge.web.proxy.forwarding import Forwarding
+from bridge.web.proxy.inprocess import InProcess, load_application
+from tests.integration.test_proxy_failures import ask, problem, serving, until
+from tests.wire import request
+
+SECONDS: Final = 20.0
+THREADS: Final = 10
+PLAIN: Final = [("Content-Type", "text/plain")]
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Site:
+    """A WSGI application that does as it is told by the path, and tells what became of it."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+        self.released = threading.Event()
+        self.broken_off = threading.Event()
+        self.written: list[str] = []
+        self.waiting: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        behave: Callable[[dict[str, Any], StartResponse], Iterable[bytes]] = getattr(self, environ["PATH_INFO"][1:])
+        return behave(environ, start_response)
+
+    def fine(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
+        return [b"fine"]
+
+    def streams(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", PLAIN)
+        try:
+            while True:
+                yield b"more" * 4096
+        finally:
+            self.closed.set()
+
+    def waits(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        self.waiting.append(environ["PATH_INFO"])
+        self.released.wait(SECONDS)
+        return self.fine(environ, start_response)
+
+    def stops(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", PLAIN)
+        yield b"half"
+        self.released.wait(SECONDS)
+
+    def writes(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        self.written.append(environ["REQUEST_METHOD"])
+        return self.fine(environ, start_response)
+
+    def reads(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        except OSError:
+            self.broken_off.set()
+            raise
+        return self.fine(environ, start_response)
+
+    def lies(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "3")])
+        return [b"longer than it said"] * 100
+
+
+def mounted(site: Site, *, patience: float = SECONDS) -> ASGIApp:
+    forwarding = Forwarding(trusted_proxies=(), scheme_header=None)
+    mount = InProcess(site, forwarding=forwarding, timeout=timedelta(seconds=patience))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await mount(scope, receive, send)
+
+    return app
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.released.set()
+
+
+async def test_a_client_that_hangs_up_ends_an_endless_answer(site: Site):
+    async with serving(mounted(site)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/streams"))
+        await asyncio.wait_for(reader.readuntil(b"more"), SECONDS)
+        writer.close()
+
+        assert await asyncio.to_thread(site.closed.wait, SECONDS)
+
+
+async def test_threads_come_back_from_clients_that_stopped_reading_and_left(site: Site):
+    async with serving(mounted(site)) as port:
+        for _ in range(THREADS + 1):
+            site.closed.clear()
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request("/streams"))
+            await asyncio.wait_for(reader.readuntil(b"more"), SECONDS)
+            writer.transport.abort()
+            assert await asyncio.to_thread(site.closed.wait, SECONDS)
+
+        assert (await ask(port, request("/fine"))).body == b"fine"
+
+
+async def test_a_site_that_says_nothing_is_a_504(site: Site):
+    async with serving(mounted(site, patience=0.3)) as port:
+        assert problem(await ask(port, request("/waits"))) == (504, "upstream_timeout")
+        site.released.set()
+
+
+async def test_an_answer_that_stops_cuts_the_client_off(site: Site):
+    async with serving(mounted(site, patience=0.3)) as port:
+        answer = await ask(port, request("/stops"))
+        site.released.set()
+
+    assert (answer.body, answer.is_whole) == (b"half", False)
+
+
+async def test_what_was_told_to_be_late_is_not_done_later(site: Site):
+    async with serving(mounted(site, patience=0.3)) as port:
+        waiting = [asyncio.create_task(ask(port, request("/waits"))) for _ in range(THREADS)]
+        await until(lambda: len(site.waiting) == THREADS)
+        late = await ask(port, request("/writes", "Content-Length: 2", method="POST", body=b"{}"))
+        site.released.set()
+        await asyncio.gather(*waiting)
+        assert (await ask(port, request("/writes"))).body == b"fine"
+
+    assert problem(late) == (504, "upstream_timeout")
+    assert site.written == ["GET"]
+
+
+async def test_half_an_upload_is_never_taken_for_all_of_it(site: Site):
+    async with serving(mounted(site)) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/reads", "Content-Length: 9000", method="POST", body=b"only the beginning"))
+        await writer.drain()
+        writer.close()
+
+        assert await asyncio.to_thread(site.broken_off.wait, SECONDS)
+
+
+async def test_a_thread_comes_back_from_an_answer_that_is_longer_than_it_said(site: Site):
+    async with serving(mounted(site)) as port:
+        for _ in range(THREADS + 1):
+            await ask(port, request("/lies"))
+
+        assert (await ask(port, request("/fine"))).body == b"fine"
+
+
+async def test_more_requests_than_threads_are_all_answered(site: Site):
+    async with serving(mounted(site)) as port:
+        asked = [asyncio.create_task(ask(port, request("/waits"))) for _ in range(3 * THREADS)]
+        await until(lambda: len(site.waiting) == THREADS)
+        site.released.set()
+
+        assert {answer.body for answer in await asyncio.gather(*asked)} == {b"fine"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nowhere.wsgi:application", "legacy_django.wsgi:app", "legacy_django.wsgi:os"],
+    ids=["module", "name", "kind"],
+)
+def test_an_application_that_is_not_there_is_one_line_with_its_cure(name: str):
+    with pytest.raises(ConfigurationError, match="BRIDGE_UPSTREAM=wsgi:") as refused:
+        load_application(name)
+
+    assert "\n" not in str(refused.value)
