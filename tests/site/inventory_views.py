@@ -129,7 +129,7 @@ class DecoratedDispatch(Both):
     pass
 
 
-@method_decorator(ours, name="dispatch")  # type: ignore[arg-type]  # it is typed as any view
+@method_decorator(ours, name="dispatch")
 class OwnDecoratedDispatch(Both):
     pass
 

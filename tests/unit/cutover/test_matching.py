@@ -7,8 +7,8 @@ from starlette.routing import compile_path
 
 from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Handler, LegacyEndpoint
+from bridge.cutover.matching import LONGEST_PATH, LegacyTable, OperationTable
 from bridge.cutover.operations import Operation
-from bridge.cutover.tables import LONGEST_PATH, LegacyTable, OperationTable
 
 
 def handler(method: str, path: str) -> Handler:
