@@ -22,8 +22,8 @@ class HeadMiddleware:
                 message = {**message, "body": b""}
             await send(message)
 
-        scope["method"] = "GET"
+        asking = {**scope, "method": "GET"}  # the server looks at its own
         try:
-            await self._app(scope, receive, without_body)
+            await self._app(asking, receive, without_body)
         finally:
-            scope["method"] = "HEAD"
+            scope.update({**asking, "method": "HEAD"})  # what was noted on the way, who asked among it
