@@ -5,35 +5,43 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from bridge.cli.endpoints_report import show_report
+from bridge.cli.endpoints_tables import show_demands, show_endpoints, show_log
 from bridge.cli.opening import opened
+from bridge.cutover.inventory import Handler, by_shape
 from bridge.cutover.operations import Operation
-from bridge.cutover.stages import Stage, Standing, basis_points, share_text
+from bridge.cutover.stages import Stage, Standing, basis_points
 from bridge.errors import ConfigurationError, SchemaMissing, WriteRefused
+from bridge.progress.cutover import CutoverReport
 from bridge.services.clock import system_clock
-from bridge.services.endpoints import Move, Moved, MoveRefused, Moving, RolledBack, Rules, Served, in_words
-from bridge.services.listing import EndpointRow, Listing, change_document, moved_document
+from bridge.services.endpoints import Move, Moved, MoveRefused, Moving, RolledBack, Rules, in_words
+from bridge.services.figures import PERIOD
+from bridge.services.listing import EndpointList, change_document, moved_document
+from bridge.services.traffic import KEPT
+from bridge.store.database import Database
 from bridge.store.endpoints import LONGEST_REASON, Endpoints, StoredChange
 from bridge.store.text import is_storable
-from bridge.web.app import load_router
-from bridge.web.composition import rules_of, served_by
+from bridge.web.app import handlers_in, load_router
+from bridge.web.composition import cutover_reporting_of, listing_of, rules_of, site_profile
 from bridge.web.settings import CutoverSettings, DatabaseSettings
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Which app answers on which endpoint.")
 
-_TABLE_WIDTH: Final = 140
+_LEAST_WIDTH: Final = 160
 """An operation is of use only whole: a narrower terminal breaks the lines."""
+_ANY_WIDTH: Final = 1000
+"""For a table that people search: each endpoint in a line of its own."""
 _REFUSED: Final = 1
 
 
@@ -69,14 +77,38 @@ def endpoints() -> None:
 
 
 @app.command("list")
-def list_endpoints(*, as_json: AsJson = False) -> None:
+def list_endpoints(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also Django's endpoints that have no handler.")] = False,
+    auth: Annotated[bool, typer.Option("--auth", help="Whom either app lets in, and every difference.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show every endpoint that has a handler in BRIDGE_ENDPOINTS or was ever moved, and the stage in force."""
     settings = CutoverSettings.load()
-    rows = asyncio.run(_rows(settings.database_url.get_secret_value(), _served(settings)))
+    served = _served(settings)
+    listed = asyncio.run(_listed(settings.database_url.get_secret_value(), served, everything=everything))
     if as_json:
-        _print_json({"endpoints": [row.to_document() for row in rows]})
-        return
-    _print_table(_listed(rows))
+        _print_json(listed.to_document())
+    elif auth:
+        show_demands(listed, _console())
+    else:
+        show_endpoints(listed, _console(least_width=_ANY_WIDTH))
+
+
+@app.command()
+def report(
+    *,
+    days: Annotated[int, typer.Option(min=1, max=KEPT.days, help="How far back its figures go.")] = PERIOD.days,
+    as_json: AsJson = False,
+) -> None:
+    """Show how far the endpoints have moved, and what each still lacks before its next stage."""
+    settings = CutoverSettings.load()
+    url, rules = settings.database_url.get_secret_value(), _rules(settings)
+    drawn_up = asyncio.run(_report(url, rules, period=timedelta(days=days)))
+    if as_json:
+        _print_json(drawn_up.to_document())
+    else:
+        show_report(drawn_up, _console())
 
 
 @app.command("set")
@@ -150,17 +182,17 @@ def log(
     if as_json:
         _print_json({"changes": [change_document(change) for change in changes]})
         return
-    _print_table(_logged(changes))
+    show_log(changes, _console())
 
 
 # Asking the database --------------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
-async def _endpoints(url: str) -> AsyncIterator[Endpoints]:
+async def _database(url: str) -> AsyncIterator[Database]:
     async with opened(url) as database:
         try:
-            yield Endpoints(database)
+            yield database
         except SchemaMissing as exc:
             raise ConfigurationError(
                 "The database has no bridge_endpoint_* tables",
@@ -173,42 +205,54 @@ async def _endpoints(url: str) -> AsyncIterator[Endpoints]:
             ) from exc
 
 
-async def _rows(url: str, served: Mapping[str, Served]) -> tuple[EndpointRow, ...]:
-    async with _endpoints(url) as endpoints:
-        return await Listing(endpoints=endpoints, served=served).rows()
+async def _listed(url: str, served: Mapping[str, Handler], *, everything: bool) -> EndpointList:
+    async with _database(url) as database:
+        try:
+            profile, trouble = await site_profile(database), ""
+        except ConfigurationError as exc:
+            profile, trouble = None, str(exc)
+        listed = await listing_of(database, profile, served.values(), system_clock).listed(everything=everything)
+        return replace(listed, shortcoming=trouble or listed.shortcoming)
+
+
+async def _report(url: str, rules: Rules, *, period: timedelta) -> CutoverReport:
+    async with _database(url) as database:
+        profile = await site_profile(database)
+        return await cutover_reporting_of(database, profile, rules, system_clock).report(period=period)
 
 
 async def _set(url: str, rules: Rules, move: Move, *, dry_run: bool) -> Moved | MoveRefused:
-    async with _endpoints(url) as endpoints:
-        return await Moving(endpoints=endpoints, clock=system_clock, rules=rules).set(move, dry_run=dry_run)
+    async with _database(url) as database:
+        moving = Moving(endpoints=Endpoints(database), clock=system_clock, rules=rules)
+        return await moving.set(move, dry_run=dry_run)
 
 
 async def _rollback(url: str, operation: Operation | None, *, reason: str, dry_run: bool) -> RolledBack | MoveRefused:
-    async with _endpoints(url) as endpoints:
-        moving = Moving(endpoints=endpoints, clock=system_clock, rules=Rules())
+    async with _database(url) as database:
+        moving = Moving(endpoints=Endpoints(database), clock=system_clock, rules=Rules())
         return await moving.rollback(operation, actor=_actor(), reason=reason, dry_run=dry_run)
 
 
 async def _history(url: str, operation: Operation | None, *, limit: int) -> tuple[StoredChange, ...]:
-    async with _endpoints(url) as endpoints:
-        return await endpoints.history(operation.shape if operation else None, limit=limit)
+    async with _database(url) as database:
+        return await Endpoints(database).history(operation.shape if operation else None, limit=limit)
 
 
 def _rules(settings: CutoverSettings) -> Rules:
     sys.path.insert(0, "")  # as `bridge serve` does
-    return rules_of(settings, [load_router(name) for name in settings.endpoints])
+    return rules_of(settings, handlers_in([load_router(name) for name in settings.endpoints]))
 
 
-def _served(settings: CutoverSettings) -> dict[str, Served]:
-    """Give what the routers serve; one that cannot be imported hides no stage that is in force."""
+def _served(settings: CutoverSettings) -> dict[str, Handler]:
+    """Give what the routers serve; one that is broken hides neither the others nor a stage that is in force."""
     sys.path.insert(0, "")
-    routers = []
+    handlers: list[Handler] = []
     for name in settings.endpoints:
         try:
-            routers.append(load_router(name))
+            handlers += handlers_in([load_router(name)])
         except Exception as exc:  # noqa: BLE001  # it is the team's own code, which may raise anything
             typer.echo(f"bridge: its handlers are not listed: {type(exc).__name__}: {exc}", err=True)
-    return served_by(routers)
+    return by_shape(handlers)
 
 
 def _actor() -> str:
@@ -219,42 +263,6 @@ def _actor() -> str:
 
 
 # Showing it -----------------------------------------------------------------------------------------------------------
-
-
-def _listed(rows: Iterable[EndpointRow]) -> Table:
-    table = Table("Operation", "Handler", "Stage", "Share", "Since", "By", box=None)
-    for row in rows:
-        tripped = " (tripped)" if row.standing.is_tripped else ""
-        moved = row.moved
-        since, actor = (_shown(moved.changed_at), moved.actor) if moved else ("", "")
-        share = share_text(row.standing.share) if row.standing.share else ""
-        cells = (row.operation, row.handler or "none here", f"{row.stage}{tripped}", share, since, actor)
-        table.add_row(*map(Text, cells))
-    return table
-
-
-def _logged(changes: Iterable[StoredChange]) -> Table:
-    table = Table("Version", "When", "Operation", "From", "To", "By", "Reason", box=None)
-    for change in changes:
-        old = in_words(change.old_stage, change.old_share)
-        new = in_words(change.stage, change.share) + (" (tripped)" if change.is_tripped else "")
-        cells = (
-            str(change.version),
-            _shown(change.changed_at),
-            change.operation,
-            old,
-            new,
-            change.actor,
-            change.reason,
-        )
-        table.add_row(*map(Text, cells))
-    return table
-
-
-def _print_table(table: Table) -> None:
-    console = Console(highlight=False)
-    console.width = max(console.width, _TABLE_WIDTH)
-    console.print(table)
 
 
 def _tell(done: RolledBack, operation: Operation | None, *, dry_run: bool) -> None:
@@ -279,8 +287,10 @@ def _refused(refused: MoveRefused) -> typer.Exit:
     return typer.Exit(_REFUSED)
 
 
-def _shown(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def _console(*, least_width: int = _LEAST_WIDTH) -> Console:
+    console = Console(highlight=False)
+    console.width = max(console.width, least_width)
+    return console
 
 
 def _print_json(content: Any) -> None:

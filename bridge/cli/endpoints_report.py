@@ -33,7 +33,7 @@ def show_report(report: CutoverReport, console: Console) -> None:
 def _table(moving: list[EndpointReport], *, title: str) -> Table:
     table = Table(title=title, title_justify="left")
     for name in ("operation", "stage"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("Django", "p50/p95 ms", "bridge", "p50/p95 ms", "compared", "parity ≥", "lacks"):
         table.add_column(name, justify="right")
     for each in moving:

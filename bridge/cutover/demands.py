@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
-__all__ = ["Demands", "differences", "lacking"]
+__all__ = ["Demands", "differences", "in_words", "lacking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,26 @@ def differences(legacy: Demands, handler: Demands) -> tuple[str, ...]:
 def lacking(legacy: Demands, handler: Demands) -> tuple[str, ...]:
     """Say what Django's view demands and the handler does not: whom it would let in who was kept out."""
     return tuple(_less(legacy, handler))
+
+
+def in_words(demands: Demands) -> str:
+    """Say what is demanded, as in ``staff, permission shop.ship``; ``nothing`` where anybody is let in."""
+    return ", ".join(_words(demands)) or "nothing"
+
+
+def _words(demands: Demands) -> Iterator[str]:
+    if demands.staff:
+        yield "staff"
+    if demands.superuser:
+        yield "superuser"
+    if demands.login and not demands.staff and not demands.superuser:
+        yield "login"
+    for word in ("permission", "group", "scope"):
+        names: frozenset[str] = getattr(demands, f"{word}s")
+        yield from (f"{word} {name}" for name in sorted(names))
+    if demands.login is None and not demands.unknown:
+        yield "what cannot be told"
+    yield from (f"what {name} asks" for name in demands.unknown)
 
 
 def _less(legacy: Demands, handler: Demands) -> Iterator[str]:

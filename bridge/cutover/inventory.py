@@ -1,14 +1,14 @@
 """What either app answers, and both side by side."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from bridge.cutover.demands import Demands, differences, lacking
 from bridge.cutover.operations import METHODS, Operation
 
-__all__ = ["Handler", "LegacyEndpoint", "Pair", "side_by_side"]
+__all__ = ["Handler", "LegacyEndpoint", "Pair", "by_shape", "side_by_side"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +83,27 @@ class Pair:
         return lacking(self.legacy.demands, self.handler.demands) if self.legacy and self.handler else ()
 
 
-def side_by_side(inventory: Iterable[LegacyEndpoint], handlers: Sequence[Handler]) -> tuple[Pair, ...]:
+def by_shape(handlers: Iterable[Handler]) -> dict[str, Handler]:
+    """Give handlers by their operation's shape; of several the first, as in routing."""
+    found: dict[str, Handler] = {}
+    for handler in handlers:
+        found.setdefault(handler.operation.shape, handler)
+    return found
+
+
+def side_by_side(inventory: Iterable[LegacyEndpoint], handlers: Iterable[Handler]) -> tuple[Pair, ...]:
     """List the operations of both apps: Django's in its order, then those that only the bridge has.
 
     A view that says nothing of methods is listed by GET, and by whatever has a handler.
     """
-    by_shape: dict[str, Handler] = {}
-    for handler in handlers:
-        by_shape.setdefault(handler.operation.shape, handler)
+    served = by_shape(handlers)
     pairs: dict[str, Pair] = {}
     for endpoint in inventory:
         for operation in endpoint.operations():
-            shape, found = operation.shape, by_shape.get(operation.shape)
+            shape, found = operation.shape, served.get(operation.shape)
             # Of two patterns for the same paths, Django takes the first.
             if shape not in pairs and (endpoint.methods or found or operation.method == "GET"):
                 pairs[shape] = Pair(found.operation if found else operation, legacy=endpoint, handler=found)
-    for shape, handler in by_shape.items():
+    for shape, handler in served.items():
         pairs.setdefault(shape, Pair(handler.operation, handler=handler))
     return tuple(pairs.values())

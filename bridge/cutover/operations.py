@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-__all__ = ["LONGEST_OPERATION", "METHODS", "Operation"]
+__all__ = ["LONGEST_OPERATION", "METHODS", "Operation", "path_first"]
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Those that are moved. HEAD follows GET, a preflight the method that it asks for; other OPTIONS stay with Django."""
@@ -46,3 +46,9 @@ class Operation:
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"
+
+
+def path_first(shape: str) -> tuple[str, str]:
+    """Give what operations are listed by: all that can be done with a path stand together."""
+    method, _, path = shape.partition(" ")
+    return path, method

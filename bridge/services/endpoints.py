@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from bridge.cutover.inventory import Handler
 from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing, share_text
@@ -23,7 +24,6 @@ __all__ = [
     "Refusal",
     "RolledBack",
     "Rules",
-    "Served",
     "Stages",
     "follow",
     "in_words",
@@ -122,19 +122,6 @@ async def follow(stages: Stages, *, every: timedelta) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """An operation that the bridge has a handler for.
-
-    Attributes:
-        operation: with the names that the handler gives its parameters.
-        handler: its name.
-    """
-
-    operation: Operation
-    handler: str
-
-
-@dataclass(frozen=True, slots=True)
 class Rules:
     """What an operation may be moved to.
 
@@ -146,7 +133,7 @@ class Rules:
 
     plan: Plan = field(default_factory=Plan)
     file: str | None = None
-    served: Mapping[str, Served] = field(default_factory=dict)
+    served: Mapping[str, Handler] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,22 @@
-"""Every endpoint side by side: what serves it, and which app answers."""
+"""Every endpoint side by side: what answers it in either app, whom these let in, and which of them is in force."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
+from bridge.cutover.demands import Demands
+from bridge.cutover.inventory import Pair
+from bridge.cutover.operations import Operation, path_first
 from bridge.cutover.stages import Stage, Standing, share_text
-from bridge.services.endpoints import Moved, Served
+from bridge.progress.endpoints import EndpointFigures
+from bridge.services.clock import Clock
+from bridge.services.endpoints import Moved
+from bridge.services.figures import PERIOD, Figures, first_hour
 from bridge.store.endpoints import Endpoints, StoredChange, StoredStanding
+from bridge.store.traffic import EndpointCounts
 
-__all__ = ["EndpointRow", "Listing", "change_document", "moved_document"]
+__all__ = ["EndpointList", "EndpointRow", "Listing", "change_document", "moved_document"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,42 +24,119 @@ class EndpointRow:
     """One operation, all that is known of it.
 
     Attributes:
-        operation: as its handler writes it; its shape without one.
-        handler: what serves it here; None if nothing does.
-        stage: in force, by its name; one that a newer version wrote counts as legacy here.
+        pair: what answers it in each of the apps.
         moved: when, by whom and why it was moved last; None if it never was.
+        figures: what was counted of it.
     """
 
-    operation: str
-    handler: str | None
-    stage: str
-    standing: Standing
+    pair: Pair
     moved: StoredStanding | None
+    figures: EndpointFigures
+
+    @property
+    def stage(self) -> str:
+        """The stage in force, by its name; one that a newer version wrote counts as legacy here."""
+        return self.moved.stage if self.moved else Stage.LEGACY
+
+    @property
+    def standing(self) -> Standing:
+        """What is in force."""
+        return self.figures.standing
+
+    @property
+    def is_on_its_way(self) -> bool:
+        """Tell whether anything was done about it yet."""
+        return self.pair.handler is not None or self.moved is not None
 
     def to_document(self) -> dict[str, Any]:
         """Give the row as JSON has it."""
+        legacy, handler, parity = self.pair.legacy, self.pair.handler, self.figures.parity
         return {
-            "operation": self.operation,
-            "handler": self.handler,
+            "operation": str(self.pair.operation),
+            "view": legacy.view if legacy else None,
+            "view_kind": legacy.kind if legacy else None,
+            "handler": handler.name if handler else None,
             **_standing_document(self.stage, self.standing),
             "changed_at": self.moved.changed_at.isoformat() if self.moved else None,
             "actor": self.moved.actor if self.moved else None,
             "reason": self.moved.reason if self.moved else None,
+            "requests": {"legacy": self.figures.legacy.requests, "bridge": self.figures.bridge.requests},
+            "parity": {
+                "compared": parity.compared,
+                "lower_bound": round(parity.lower_bound, 6) if parity.compared else None,
+            },
+            "auth": {
+                "legacy": _demands_document(legacy.demands) if legacy else None,
+                "handler": _demands_document(handler.demands) if handler else None,
+                "differences": list(self.pair.differences),
+                "lacking": list(self.pair.lacking),
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointList:
+    """Endpoints by their path.
+
+    Attributes:
+        since: from when on requests and comparisons count.
+        rows: those that were asked for.
+        untouched: how many of Django's endpoints have no handler and were never moved; they may be among the rows.
+        shortcoming: why some, or all, of Django's endpoints are not known; "" where nothing is missing.
+    """
+
+    since: datetime
+    rows: tuple[EndpointRow, ...]
+    untouched: int
+    shortcoming: str
+
+    def to_document(self) -> dict[str, Any]:
+        """Give the list as JSON has it."""
+        return {
+            "since": self.since.isoformat(),
+            "untouched": self.untouched,
+            "shortcoming": self.shortcoming,
+            "endpoints": [row.to_document() for row in self.rows],
         }
 
 
 class Listing:
-    """Lists every operation that is served here or was ever moved."""
+    """Lists the operations of both apps, and whatever was ever moved.
 
-    def __init__(self, *, endpoints: Endpoints, served: Mapping[str, Served]) -> None:
+    Args:
+        endpoints: the stages.
+        counts: what was answered and compared.
+        known: the operations of both apps side by side.
+        shortcoming: why some, or all, of Django's are not among them.
+        clock: what time it is.
+    """
+
+    def __init__(
+        self, *, endpoints: Endpoints, counts: EndpointCounts, known: Iterable[Pair], shortcoming: str, clock: Clock
+    ) -> None:
         self._endpoints = endpoints
-        self._served = served
+        self._counts = counts
+        self._known = {pair.operation.shape: pair for pair in known}
+        self._shortcoming = shortcoming
+        self._clock = clock
 
-    async def rows(self) -> tuple[EndpointRow, ...]:
-        """Join what is served with what is in force, by path."""
+    async def listed(self, *, everything: bool = False) -> EndpointList:
+        """List what has a handler or was ever moved; with ``everything`` also what nothing was done about."""
+        since = first_hour(PERIOD, now=self._clock())
         moved = {each.operation: each for each in await self._endpoints.all()}
-        rows = [_row(shape, self._served.get(shape), moved.get(shape)) for shape in {*self._served, *moved}]
-        return tuple(sorted(rows, key=lambda row: row.operation.partition(" ")[::-1]))
+        figures = await Figures.read(self._counts, moved.values(), since=since)
+        known = {shape: _gone(shape) for shape in moved} | self._known
+        rows = [
+            EndpointRow(known[shape], moved.get(shape), figures.of(shape, self._known.get(shape)))
+            for shape in sorted(known, key=path_first)
+        ]
+        on_their_way = [row for row in rows if row.is_on_its_way]
+        return EndpointList(
+            since=since,
+            rows=tuple(rows if everything else on_their_way),
+            untouched=len(rows) - len(on_their_way),
+            shortcoming=self._shortcoming,
+        )
 
 
 def moved_document(moved: Moved) -> dict[str, Any]:
@@ -80,14 +165,10 @@ def change_document(change: StoredChange) -> dict[str, Any]:
     }
 
 
-def _row(shape: str, served: Served | None, moved: StoredStanding | None) -> EndpointRow:
-    return EndpointRow(
-        operation=str(served.operation) if served else shape,
-        handler=served.handler if served else None,
-        stage=moved.stage if moved else Stage.LEGACY,
-        standing=moved.standing if moved else Standing(),
-        moved=moved,
-    )
+def _gone(shape: str) -> Pair:
+    # Taken as it stands: whatever a newer version wrote, a stage that is in force is listed.
+    method, _, template = shape.partition(" ")
+    return Pair(Operation(method, template))
 
 
 def _standing_document(stage: str, standing: Standing) -> dict[str, Any]:
@@ -97,3 +178,7 @@ def _standing_document(stage: str, standing: Standing) -> dict[str, Any]:
         "is_tripped": standing.is_tripped,
         "version": standing.version,
     }
+
+
+def _demands_document(demands: Demands) -> dict[str, Any]:
+    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(demands).items()}

@@ -1,6 +1,5 @@
 """The composition root: one FastAPI application from settings and routers."""
 
-import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,28 +10,27 @@ from typing import Final
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
+from starlette.types import Lifespan
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import bridge
+from bridge.cutover.inventory import Handler
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
 from bridge.web.dispatch import Dispatch
 from bridge.web.errors import register_handlers
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
+from bridge.web.operations import handlers_of
 from bridge.web.proxy import UpstreamAddress, load_application
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
 from bridge.web.running import running
 from bridge.web.settings import Settings
 from bridge.web.varying import VaryMiddleware
 
-__all__ = ["app_from_environment", "create_app", "load_router"]
+__all__ = ["app_from_environment", "create_app", "handlers_in", "load_router"]
 
-_logger: Final = logging.getLogger(__name__)
 _FOLLOW_EVERY: Final = timedelta(seconds=10)
-_STAGES_EVERY: Final = timedelta(milliseconds=400)
-_PRUNE_SECONDS: Final = 3600.0
-_CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
 def create_app(
@@ -51,17 +49,7 @@ def create_app(
         follow_every: how often to look for a new site profile, and at what else decides over re-hashing.
     """
     _run_django_parts(settings)
-    app = DocumentedApp(
-        title="Django migration bridge",
-        version=bridge.__version__,
-        summary="Log in to either app; move endpoints one at a time.",
-        lifespan=running(settings, routers, clock=clock, follow_every=follow_every),
-        docs_url=None,
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
-    )
-    # /docs from the package's own files: no browser of an operator asks another host for scripts.
-    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
+    app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
     register_handlers(app)
     app.add_middleware(VaryMiddleware)
     if settings.trusted_proxies:
@@ -71,13 +59,16 @@ def create_app(
     # In front of all others: what goes to Django goes as it came.
     app.add_middleware(Dispatch)
     app.state.cutover = None
-    own = (
-        *(auth.router, mfa.router, grants.router, users.router),
-        *(migration.router, endpoints.router, wellknown.router, health.router),
-    )
-    for router in (*own, *routers):
-        app.include_router(router)
     return app
+
+
+def handlers_in(routers: Sequence[APIRouter]) -> tuple[Handler, ...]:
+    """Give the handlers that a service with these routers has, which none of its settings decides.
+
+    Raises:
+        ConfigurationError: a migrated endpoint cannot be an operation.
+    """
+    return handlers_of(_with_routes(routers), routers)
 
 
 def app_from_environment() -> FastAPI:
@@ -103,6 +94,27 @@ def load_router(name: str) -> APIRouter:
     if not isinstance(router, APIRouter):
         raise ConfigurationError(f"--endpoints {name} is not a fastapi.APIRouter", cure="Name the router itself.")
     return router
+
+
+def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+    app = DocumentedApp(
+        title="Django migration bridge",
+        version=bridge.__version__,
+        summary="Log in to either app; move endpoints one at a time.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
+    # /docs from the package's own files: no browser of an operator asks another host for scripts.
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
+    own = (
+        *(auth.router, mfa.router, grants.router, users.router),
+        *(migration.router, endpoints.router, wellknown.router, health.router),
+    )
+    for router in (*own, *routers):
+        app.include_router(router)
+    return app
 
 
 def _run_django_parts(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from bridge.errors import ConfigurationError, DatabaseError
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import Clock
-from bridge.services.endpoints import Stages, follow
+from bridge.services.endpoints import Rules, Stages, follow
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.services.traffic import KEPT as TRAFFIC_KEPT
@@ -33,6 +33,7 @@ from bridge.store.traffic import EndpointCounts
 from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
 from bridge.web.cutover import open_cutover
+from bridge.web.operations import handlers_of
 from bridge.web.settings import Settings
 
 __all__ = ["running"]
@@ -51,7 +52,8 @@ def running(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            foundation = await _found(settings, routers, clock, stack)
+            rules = rules_of(settings, handlers_of(app, routers))
+            foundation = await _found(settings, rules, clock, stack)
             await _look_at_site(app, foundation)
             await foundation.stages.look()
             background = [
@@ -71,8 +73,8 @@ def running(
     return lifespan
 
 
-async def _found(settings: Settings, routers: Sequence[APIRouter], clock: Clock, stack: AsyncExitStack) -> Foundation:
-    key_source, rules = settings.key_source(), rules_of(settings, routers)
+async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExitStack) -> Foundation:
+    key_source = settings.key_source()
     database = await open_database(settings.database_url.get_secret_value())
     stack.push_async_callback(database.close)
     pool = HashingPool(workers=settings.hashing_workers)

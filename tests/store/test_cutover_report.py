@@ -1,45 +1,40 @@
 """How far the endpoints have moved, drawn up from the database."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from bridge.cutover.demands import Demands
+from bridge.cutover.inventory import Handler, LegacyEndpoint, Pair
 from bridge.cutover.operations import Operation
 from bridge.cutover.parity import Verdict
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
 from bridge.progress.cutover import CutoverReport, EndpointReport
-from bridge.services.cutover_report import PERIOD, CutoverReporting
+from bridge.services.cutover_report import CutoverReporting
+from bridge.services.figures import PERIOD
 from bridge.services.traffic import Traffic
 from bridge.store.database import Database, open_database
+from bridge.store.endpoints import Author, Endpoints
 from bridge.store.traffic import EndpointCounts
 
 NOON: Final = datetime(2026, 7, 1, 12, 30, tzinfo=UTC)
 ORDERS: Final = "GET /orders/{}/"
+ANYBODY: Final = Demands()
 
 
-@dataclass(frozen=True)
-class Pair:
-    """An operation of both apps, unless told otherwise."""
-
-    operation: Operation
-    legacy: object | None = "a view"
-    handler: object | None = "a handler"
-    differences: tuple[str, ...] = ()
-    lacking: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A stage in force."""
-
-    operation: str
-    standing: Standing
-    changed_at: datetime = NOON
+def pair(text: str, *, demands: Demands = ANYBODY, demanded: Demands = ANYBODY) -> Pair:
+    """An operation of both apps, with what Django's view demands and what the handler does."""
+    operation = Operation.parse(text)
+    view = LegacyEndpoint(
+        (operation.method,), operation.template, "", name="", view="shop.view", kind="view", demands=demands
+    )
+    return Pair(operation, view, Handler(operation, demanded, re.compile(""), name="shop_api.view"))
 
 
 @pytest.fixture
@@ -56,11 +51,19 @@ def traffic(database: Database, *, now: datetime = NOON) -> Traffic:
     )
 
 
-async def drawn(
-    database: Database, known: Sequence[Pair] = (), standings: Sequence[Stored] = (), *, plan: Plan | None = None
-) -> CutoverReport:
-    reporting = CutoverReporting(counts=EndpointCounts(database), plan=plan or Plan(), clock=lambda: NOON)
-    return await reporting.report(known, standings)
+async def drawn(database: Database, known: Sequence[Pair] = (), *, plan: Plan | None = None) -> CutoverReport:
+    return await CutoverReporting(
+        endpoints=Endpoints(database),
+        counts=EndpointCounts(database),
+        known=known,
+        plan=plan or Plan(),
+        clock=lambda: NOON,
+    ).report()
+
+
+async def put(database: Database, shape: str, standing: Standing) -> None:
+    author = Author("cli:ada", "because", NOON)
+    await Endpoints(database).change(shape, expected_version=None, standing=standing, author=author)
 
 
 def orders(report: CutoverReport) -> EndpointReport:
@@ -68,7 +71,7 @@ def orders(report: CutoverReport) -> EndpointReport:
     return found
 
 
-PAIR: Final = Pair(Operation.parse("GET /orders/{id}/"))
+PAIR: Final = pair("GET /orders/{id}/")
 
 
 async def test_an_operation_is_known_by_its_shape_with_its_stage_and_both_apps_figures(database: Database):
@@ -77,10 +80,12 @@ async def test_an_operation_is_known_by_its_shape_with_its_stage_and_both_apps_f
     one.count(ORDERS, side=Side.BRIDGE, role="user", status=404, seconds=0.01)
     await one.flush()
 
-    report = await drawn(database, [PAIR], [Stored(ORDERS, Standing(Stage.CANARY, 500, version=3))])
+    await put(database, ORDERS, Standing(Stage.CANARY, 500))
+
+    report = await drawn(database, [PAIR])
 
     figures = orders(report).figures
-    assert figures.standing == Standing(Stage.CANARY, 500, version=3)
+    assert figures.standing == Standing(Stage.CANARY, 500, version=1)
     assert figures.changed_at == NOON
     assert (figures.legacy.by_role, figures.legacy.by_class) == ({"staff": 1}, {2: 1})
     assert (figures.bridge.by_role, figures.bridge.by_class) == ({"user": 1}, {4: 1})
@@ -110,7 +115,7 @@ async def test_what_is_older_than_the_period_does_not_count_and_was_seen_all_the
 
 
 async def test_operations_of_the_site_that_nobody_asks_for_were_never_seen(database: Database):
-    only_here = Pair(Operation.parse("GET /new/"), legacy=None)
+    only_here = replace(pair("GET /new/"), legacy=None)
 
     report = await drawn(database, [PAIR, only_here])
 
@@ -132,22 +137,27 @@ async def test_operations_that_only_traffic_or_a_stage_knows_are_told_of(databas
     one.count("POST /undeclared/", side=Side.LEGACY, role="user", status=200, seconds=0.1)
     await one.flush()
 
-    report = await drawn(database, [PAIR], [Stored("GET /gone/", Standing(Stage.SHADOW, 500))])
+    await put(database, "GET /gone/", Standing(Stage.SHADOW, 500))
+
+    report = await drawn(database, [PAIR])
 
     assert [each.figures.operation for each in report.endpoints] == ["GET /gone/", ORDERS, "POST /undeclared/"]
     assert report.endpoints[0].lacks == ("has no handler",)
 
 
 async def test_what_is_lacking_follows_the_plan_and_what_both_apps_demand(database: Database):
-    pair = Pair(PAIR.operation, differences=("more", "less"), lacking=("less",))
+    guarded = pair(ORDERS, demands=Demands(login=True), demanded=Demands(scopes=frozenset({"orders:read"})))
     plan = Plan.parse(f'[operations."{PAIR.operation}"]\nstages = ["migrated"]')
 
-    report = orders(await drawn(database, [pair], plan=plan))
+    report = orders(await drawn(database, [guarded], plan=plan))
 
     assert report.next_stage is Stage.MIGRATED
-    assert report.figures.auth_differences == ("more", "less")
+    assert report.figures.auth_differences == (
+        "Django demands a login, the handler does not",
+        "the handler demands the scope orders:read of limited tokens",
+    )
     assert report.lacks == (
-        "auth demands differ: less",
+        "auth demands differ: Django demands a login, the handler does not",
         "needs 200 compared answers, has 0",
         "needs 200 answers of the bridge, has 0",
     )

@@ -1,14 +1,17 @@
 """What may be moved where, in words that say what to do about a refusal. Which database it is does not matter."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
 
+from bridge.cutover.demands import Demands
+from bridge.cutover.inventory import Handler
 from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing
-from bridge.services.endpoints import Move, Moved, MoveRefused, Moving, Refusal, RolledBack, Rules, Served
+from bridge.services.endpoints import Move, Moved, MoveRefused, Moving, Refusal, RolledBack, Rules
 from bridge.store.database import Database, open_database
 from bridge.store.endpoints import Endpoints
 from tests.conftest import FrozenClock
@@ -40,10 +43,14 @@ def endpoints(database: Database) -> Endpoints:
     return Endpoints(database)
 
 
+def served(*operations: Operation) -> dict[str, Handler]:
+    """A handler of each."""
+    return {each.shape: Handler(each, Demands(), re.compile(""), name="shop_api.endpoint") for each in operations}
+
+
 @pytest.fixture
 def moving(endpoints: Endpoints, clock: FrozenClock) -> Moving:
-    served = {each.shape: Served(each, "shop_api:endpoint") for each in (ORDERS, ITEMS)}
-    rules = Rules(plan=Plan.parse(PLAN), file="cutover.toml", served=served)
+    rules = Rules(plan=Plan.parse(PLAN), file="cutover.toml", served=served(ORDERS, ITEMS))
     return Moving(endpoints=endpoints, clock=clock, rules=rules)
 
 
@@ -106,7 +113,7 @@ async def test_the_line_that_a_refusal_gives_is_one_that_allows_it(moving: Movin
 
 
 async def test_without_a_plan_a_refusal_names_the_setting(endpoints: Endpoints, clock: FrozenClock):
-    rules = Rules(served={ORDERS.shape: Served(ORDERS, "shop_api:orders")})
+    rules = Rules(served=served(ORDERS))
     moving = Moving(endpoints=endpoints, clock=clock, rules=rules)
 
     assert "BRIDGE_CUTOVER_FILE" in await refused(moving, ORDERS, RETIRED, Refusal.STAGE_NOT_ALLOWED)

@@ -1,6 +1,7 @@
 """An operation that harms its clients goes back on all replicas, whichever noticed."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,6 +9,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
+from bridge.cutover.demands import Demands
+from bridge.cutover.inventory import Handler
 from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
@@ -21,6 +24,7 @@ from bridge.store.database import Database, open_database
 from bridge.store.endpoints import Endpoints
 
 ORDERS: Final = Operation.parse("GET /orders/")
+HANDLER: Final = Handler(ORDERS, Demands(), re.compile("^/orders/$"), name="shop_api.orders")
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ async def replica(url: str) -> AsyncIterator[Replica]:
     database, plan, registry = await open_database(url), Plan(), CollectorRegistry()
     endpoints = Endpoints(database)
     stages = Stages(endpoints, clock=system_clock)
-    moving = Moving(endpoints=endpoints, clock=system_clock, rules=Rules(plan=plan, served={ORDERS.shape}))
+    moving = Moving(endpoints=endpoints, clock=system_clock, rules=Rules(plan=plan, served={ORDERS.shape: HANDLER}))
     traffic = Traffic(
         database=database, registry=registry, clock=system_clock, window_of=lambda shape: plan.of(shape).trip.window
     )

@@ -1,7 +1,7 @@
 """Puts the services together from settings, database and site profile."""
 
 from bridge.web.composition.bridge import Bridge, compose
-from bridge.web.composition.endpoints import rules_of, served_by
+from bridge.web.composition.endpoints import cutover_reporting_of, listing_of, rules_of
 from bridge.web.composition.parts import Foundation
 from bridge.web.composition.site import longest_unused, preconditions_of, site_profile, upgrading_of, users_of
 
@@ -9,10 +9,11 @@ __all__ = [
     "Bridge",
     "Foundation",
     "compose",
+    "cutover_reporting_of",
+    "listing_of",
     "longest_unused",
     "preconditions_of",
     "rules_of",
-    "served_by",
     "site_profile",
     "upgrading_of",
     "users_of",

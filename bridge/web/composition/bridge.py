@@ -16,6 +16,7 @@ from bridge.passwords.validation import PasswordRules
 from bridge.profile import CsrfProfile, SiteProfile, UserTable
 from bridge.services.accounts import Accounts
 from bridge.services.canary import Askers
+from bridge.services.cutover_report import CutoverReporting
 from bridge.services.ending import Ending
 from bridge.services.endpoints import Moving, Stages
 from bridge.services.granting import Granting
@@ -35,6 +36,7 @@ from bridge.store.census import Census
 from bridge.store.database import Database
 from bridge.store.endpoints import Endpoints
 from bridge.tokens import KeySet
+from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
 from bridge.web.composition.site import site_sessions, upgrading_of
 from bridge.web.settings import Settings
@@ -72,6 +74,7 @@ class Bridge:
     askers: Askers
     legacy_operations: LegacyTable
     listing: Listing
+    cutover_reporting: CutoverReporting
     stages: Stages
     moving: Moving
 
@@ -137,7 +140,8 @@ def compose(
         reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
         askers=Askers(parts.identity),
         legacy_operations=LegacyTable(profile.urls.endpoints if profile else ()),
-        listing=Listing(endpoints=Endpoints(database), served=foundation.rules.served),
+        listing=listing_of(database, profile, foundation.rules.served.values(), clock),
+        cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
         stages=foundation.stages,
         moving=Moving(endpoints=Endpoints(database), clock=clock, rules=foundation.rules),
     )

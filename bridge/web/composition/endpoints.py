@@ -1,38 +1,52 @@
-"""What moves endpoints; commands use it as well."""
+"""What moves endpoints, lists them and reports on them; commands use it as well."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from fastapi import APIRouter
-
-from bridge.cutover.operations import METHODS, Operation
-from bridge.services.endpoints import Rules, Served
-from bridge.web.asking import effective_routes
+from bridge.cutover.inventory import Handler, by_shape, side_by_side
+from bridge.profile import SiteProfile
+from bridge.services.clock import Clock
+from bridge.services.cutover_report import CutoverReporting
+from bridge.services.endpoints import Rules
+from bridge.services.listing import Listing
+from bridge.store.database import Database
+from bridge.store.endpoints import Endpoints
+from bridge.store.traffic import EndpointCounts
 from bridge.web.settings import CutoverSettings
 
-__all__ = ["rules_of", "served_by"]
+__all__ = ["cutover_reporting_of", "listing_of", "rules_of"]
+
+_NOT_TOLD = "the site has not published its profile"
 
 
-def rules_of(settings: CutoverSettings, routers: Iterable[APIRouter]) -> Rules:
+def rules_of(settings: CutoverSettings, handlers: Iterable[Handler]) -> Rules:
     """Read by what rules endpoints move.
 
     Raises:
         ConfigurationError: the plan cannot be read.
     """
     file = None if settings.cutover_file is None else str(settings.cutover_file)
-    return Rules(plan=settings.plan(), file=file, served=served_by(routers))
+    return Rules(plan=settings.plan(), file=file, served=by_shape(handlers))
 
 
-def served_by(routers: Iterable[APIRouter]) -> dict[str, Served]:
-    """Give the operations of migrated routers by their shape; of several handlers the first, as in routing."""
-    found: dict[str, Served] = {}
-    for router in routers:
-        for each in _served(router):
-            found.setdefault(each.operation.shape, each)
-    return found
+def listing_of(database: Database, profile: SiteProfile | None, handlers: Iterable[Handler], clock: Clock) -> Listing:
+    """Build what puts both apps side by side."""
+    return Listing(
+        endpoints=Endpoints(database),
+        counts=EndpointCounts(database),
+        known=side_by_side(profile.urls.endpoints if profile else (), handlers),
+        shortcoming=profile.urls.shortcoming if profile else _NOT_TOLD,
+        clock=clock,
+    )
 
 
-def _served(router: APIRouter) -> Iterator[Served]:
-    for route in effective_routes(router):
-        for method in METHODS:
-            if method in (getattr(route, "methods", None) or ()):  # a WebSocket's has none
-                yield Served(Operation(method, route.path_format), f"{route.endpoint.__module__}:{route.name}")
+def cutover_reporting_of(
+    database: Database, profile: SiteProfile | None, rules: Rules, clock: Clock
+) -> CutoverReporting:
+    """Build what draws up how far the endpoints have moved."""
+    return CutoverReporting(
+        endpoints=Endpoints(database),
+        counts=EndpointCounts(database),
+        known=side_by_side(profile.urls.endpoints if profile else (), rules.served.values()),
+        plan=rules.plan,
+        clock=clock,
+    )

@@ -1,14 +1,17 @@
 """Which app answers on which endpoint, and moving them: for staff."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from bridge.cutover.operations import LONGEST_OPERATION, Operation
 from bridge.cutover.stages import Stage, Standing, basis_points
 from bridge.services.endpoints import Move, MoveRefused, Refusal
+from bridge.services.figures import PERIOD
 from bridge.services.listing import moved_document
+from bridge.services.traffic import KEPT
 from bridge.store.endpoints import LONGEST_REASON
 from bridge.store.text import is_storable
 from bridge.web.dependencies import BridgeServices, StaffUser, account_user
@@ -95,10 +98,25 @@ class Rollback(BaseModel):
 
 
 @router.get("")
-async def show_endpoints(staff: StaffUser, bridge: BridgeServices) -> dict[str, Any]:  # noqa: ARG001  # it guards the door
-    """List every endpoint with the stage in force; the same rows as ``bridge endpoints list --json``."""
-    rows = await bridge.listing.rows()
-    return {"as_of": bridge.stages.as_of, "endpoints": [row.to_document() for row in rows]}
+async def show_endpoints(
+    staff: StaffUser,  # noqa: ARG001  # it guards the door
+    bridge: BridgeServices,
+    *,
+    everything: Annotated[bool, Query(alias="all", description="Also Django's endpoints that have no handler")] = False,
+) -> dict[str, Any]:
+    """List every endpoint with the stage in force; the same document as ``bridge endpoints list --json``."""
+    return (await bridge.listing.listed(everything=everything)).to_document()
+
+
+@router.get("/report")
+async def report(
+    staff: StaffUser,  # noqa: ARG001  # it guards the door
+    bridge: BridgeServices,
+    *,
+    days: Annotated[int, Query(ge=1, le=KEPT.days, description="How far back its figures go")] = PERIOD.days,
+) -> dict[str, Any]:
+    """Draw up how far the endpoints have moved; the same document as ``bridge endpoints report --json``."""
+    return (await bridge.cutover_reporting.report(period=timedelta(days=days))).to_document()
 
 
 @router.put("/stage", responses=_REFUSALS)
