@@ -181,4 +181,6 @@ def _standing_document(stage: str, standing: Standing) -> dict[str, Any]:
 
 
 def _demands_document(demands: Demands) -> dict[str, Any]:
-    return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in asdict(demands).items()}
+    return {
+        name: value if isinstance(value, bool | None) else sorted(value) for name, value in asdict(demands).items()
+    }

@@ -90,9 +90,12 @@ async def test_every_handler_is_listed_with_the_stage_in_force(endpoints: Comman
 
     show, ship = document(endpoints("list", "--json"))["endpoints"]
 
+    figures = {name: show.pop(name) for name in ("requests", "parity", "auth")}
     assert show == {
         "operation": "GET /api/orders/{number}/",
-        "handler": "shop_api:show",
+        "view": "legacy_django.shop.api.OrderViewSet",
+        "view_kind": "drf",
+        "handler": "shop_api.show",
         "stage": "canary",
         "share": "5%",
         "is_tripped": False,
@@ -101,6 +104,9 @@ async def test_every_handler_is_listed_with_the_stage_in_force(endpoints: Comman
         "actor": "cli:ada",
         "reason": "[bold]first[/] try",
     }
+    assert figures["requests"] == {"legacy": 0, "bridge": 0}
+    assert figures["parity"] == {"compared": 0, "lower_bound": None}
+    assert figures["auth"]["lacking"][0] == "Django demands a login, the handler does not"
     assert (ship["operation"], ship["stage"], ship["version"]) == ("POST /api/orders/{number}/ship", "legacy", 0)
     assert ship["changed_at"] is ship["actor"] is None
 
@@ -111,18 +117,89 @@ async def test_the_table_shows_operations_whole_however_narrow_the_terminal(endp
     done = endpoints("list", COLUMNS="40")
 
     (line,) = [line for line in moved(done).splitlines() if "GET" in line]
-    assert line.split()[:5] == ["GET", "/api/orders/{number}/", "shop_api:show", "shadow", "100%"]
+    assert line.split() == [
+        *("GET", "/api/orders/{number}/", "shadow", "100%", "2026-07-01", "12:00", "cli:ada", "0", "0", "-"),
+        *("✗", "less", "shop_api.show", "legacy_django.shop.api.OrderViewSet", "(drf)"),
+    ]
 
 
-async def test_routers_that_are_broken_hide_no_stage(endpoints: Command, put: Put, tmp_path: Path):
+def test_what_has_no_handler_is_counted_and_listed_on_request(endpoints: Command):
+    short, whole = moved(endpoints("list")), moved(endpoints("list", "--all"))
+
+    assert "GET /accounts/login/" not in short
+    assert "of Django's endpoints have no handler yet; --all lists them." in short
+    assert "GET /accounts/login/" in whole
+    assert "no handler yet" not in whole
+
+
+def test_the_matrix_says_whom_either_app_lets_in_and_how_they_differ(endpoints: Command):
+    lines = moved(endpoints("list", "--auth")).splitlines()
+
+    (line,) = [line for line in lines if "GET" in line]
+    assert line.split()[:5] == ["GET", "/api/orders/{number}/", "✗", "less", "login,"]
+    assert "Django demands a login, the handler does not" in line
+    assert "1 of 1 handlers that take over from a view let in whom Django keeps out." in lines
+
+
+async def test_what_is_broken_hides_no_stage(endpoints: Command, put: Put, tmp_path: Path, sqlite_url: str):
     await put(ORDERS, Stage.SHADOW)
     (tmp_path / "shop_api.py").write_text("1 / 0")
+    (tmp_path / "cutover.toml").write_text("broken")
+    database = await open_database(sqlite_url)
+    await database.execute("UPDATE bridge_site_profile SET document = '{}'")
+    await database.close()
 
     done = endpoints("list", "--json")
 
-    (row,) = json.loads(done.stdout)["endpoints"]
+    listed = json.loads(done.stdout)
+    (row,) = listed["endpoints"]
     assert (row["operation"], row["handler"], row["stage"]) == ("GET /api/orders/{}/", None, "shadow")
+    assert listed["shortcoming"].startswith("The site profile was written by another version of the bridge")
     assert "ZeroDivisionError" in done.stderr
+
+
+def test_a_broken_router_hides_no_other(endpoints: Command, tmp_path: Path):
+    (tmp_path / "broken.py").write_text("1 / 0")
+
+    done = endpoints("list", BRIDGE_ENDPOINTS='["broken:router", "shop_api:router"]')
+
+    assert "shop_api.show" in done.stdout
+    assert "ZeroDivisionError" in done.stderr
+
+
+# report ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_report_says_what_an_endpoint_still_lacks(endpoints: Command, put: Put):
+    await put(ORDERS, Stage.SHADOW)
+
+    lines = moved(endpoints("report", "--days", "3")).splitlines()
+
+    (row,) = [line for line in lines if "│ GET" in line]
+    assert [cell.strip() for cell in row.strip("│").split("│")][:2] == ["GET /api/orders/{}/", "shadow 100%"]
+    assert "GET /api/orders/{}/, before canary:" in lines
+    assert "  - needs 200 compared answers, has 0" in lines
+
+
+def test_the_report_in_json_is_a_document(endpoints: Command):
+    report = document(endpoints("report", "--json"))
+
+    (show,) = [each for each in report["operations"] if each["operation"] == "GET /api/orders/{}/"]
+    assert (report["schema_version"], show["has_handler"], show["is_at_site"]) == (1, True, True)
+    assert (show["stage"], show["next_stage"]) == ("legacy", "shadow")
+
+
+def test_a_report_goes_back_as_far_as_traffic_is_kept(endpoints: Command):
+    done = endpoints("report", "--days", "91", COLUMNS="200")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "less than or equal to 90" in done.stderr
+
+
+def test_without_a_plan_that_can_be_read_nothing_is_judged(endpoints: Command, tmp_path: Path):
+    (tmp_path / "cutover.toml").write_text("broken")
+
+    assert_one_line(endpoints("report"), naming="BRIDGE_CUTOVER_FILE: cutover.toml", cure="no TOML")
 
 
 # set ------------------------------------------------------------------------------------------------------------------

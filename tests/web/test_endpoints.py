@@ -1,6 +1,7 @@
 """Moving endpoints through the API: for staff."""
 
 import asyncio
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +14,14 @@ from bridge.errors import ConfigurationError
 from bridge.store.endpoints import Author, Endpoints
 from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, running, settings_for
-from tests.web.conftest import assert_problem, before_any_database
+from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
 from tests.web.test_csrf import SECRET, Visitor
 from tests.web.test_sessions import Browsers, browsers
 
 __all__ = ["browsers"]
 
 LIST: Final = "/migration/endpoints"
+REPORT: Final = "/migration/endpoints/report"
 STAGE: Final = "/migration/endpoints/stage"
 ROLLBACK: Final = "/migration/endpoints/rollback"
 ITEMS: Final = "GET /users/me/items/"
@@ -59,19 +61,53 @@ async def test_staff_move_an_endpoint_and_see_it(staff: httpx.AsyncClient, clock
         "is_tripped": False,
         "version": 1,
     }
-    assert listing["endpoints"] == [
-        {
-            "operation": ITEMS,
-            "handler": "bridge.demo.endpoints:my_items",
-            "stage": "canary",
-            "share": "5%",
-            "is_tripped": False,
-            "version": 1,
-            "changed_at": clock.now.isoformat(),
-            "actor": "ada",
-            "reason": "first try",
-        }
-    ]
+    (row,) = listing["endpoints"]
+    assert {name: row[name] for name in done if name in row} == {
+        name: value for name, value in done.items() if not name.startswith("old_")
+    }
+    assert (row["changed_at"], row["actor"], row["reason"]) == (clock.now.isoformat(), "ada", "first try")
+    assert (row["handler"], row["view"]) == ("bridge.demo.endpoints.my_items", None)
+
+
+@before_any_database
+async def test_staff_see_what_has_no_handler_on_request(staff: httpx.AsyncClient):
+    short, whole = moved(await staff.get(LIST)), moved(await staff.get(LIST, params={"all": "true"}))
+
+    assert [each["operation"] for each in short["endpoints"]] == [ITEMS]
+    assert len(whole["endpoints"]) == whole["untouched"] + 1 > 1
+    (orders,) = [each for each in whole["endpoints"] if each["operation"] == "GET /api/orders/"]
+    assert (orders["view"], orders["handler"]) == ("legacy_django.shop.api.OrderViewSet", None)
+    assert orders["auth"]["legacy"]["login"] is True
+
+
+@before_any_database
+async def test_before_the_sites_first_profile_the_list_says_what_is_missing(
+    serve: Serve, cast: Cast, profile: PublishedProfile
+):
+    await cast.add("ada", is_staff=True)
+    await profile.withdraw()
+
+    async with serve() as client:
+        listing = moved(await client.get(LIST, headers=await bearer(client, "ada")))
+
+    assert (listing["shortcoming"], listing["untouched"]) == ("the site has not published its profile", 0)
+
+
+async def test_staff_see_how_far_the_endpoints_have_moved(staff: httpx.AsyncClient, clock: FrozenClock):
+    await staff.put(STAGE, json=CANARY)
+
+    report = moved(await staff.get(REPORT, params={"days": 3}))
+
+    (items,) = [each for each in report["operations"] if each["operation"] == ITEMS]
+    assert (items["stage"], items["has_handler"], items["next_stage"]) == ("canary", True, "migrated")
+    assert "needs 200 compared answers, has 0" in items["lacks"]
+    assert clock.now - datetime.fromisoformat(report["since"]) < timedelta(days=3, hours=1)
+
+
+@before_any_database
+@pytest.mark.parametrize("days", ["0", "91", "many"])
+async def test_a_report_goes_back_as_far_as_traffic_is_kept(staff: httpx.AsyncClient, days: str):
+    assert_problem(await staff.get(REPORT, params={"days": days}), status=422, code="invalid")
 
 
 async def test_staff_give_one_back(staff: httpx.AsyncClient):
@@ -218,8 +254,13 @@ async def test_a_rollback_of_all_has_to_be_said(staff: httpx.AsyncClient):
 
 each_route = pytest.mark.parametrize(
     ("method", "path", "body"),
-    [("GET", LIST, None), ("PUT", STAGE, CANARY), ("POST", ROLLBACK, {"operation": None, "reason": "it burns"})],
-    ids=["list", "stage", "rollback"],
+    [
+        ("GET", LIST, None),
+        ("GET", REPORT, None),
+        ("PUT", STAGE, CANARY),
+        ("POST", ROLLBACK, {"operation": None, "reason": "it burns"}),
+    ],
+    ids=["list", "report", "stage", "rollback"],
 )
 
 

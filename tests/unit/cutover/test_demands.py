@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.cutover.demands import Demands, differences, lacking
+from bridge.cutover.demands import Demands, differences, in_words, lacking
 
 ANYBODY = Demands()
 LOGIN = Demands(login=True)
@@ -104,3 +104,21 @@ def test_two_demands_are_put_together_without_repeating_what_is_unknown():
     both = VIEWER & EDITOR & OWN & OWN
 
     assert (both.permissions, both.groups, both.unknown) == (VIEWER.permissions, EDITOR.groups, ("shop.checked",))
+
+
+WORDS = {
+    "nothing": (ANYBODY, "nothing"),
+    "login": (LOGIN, "login"),
+    "staff": (STAFF, "staff"),
+    "superuser": (SUPERUSER, "superuser"),
+    "permission": (VIEWER, "login, permission shop.view_order"),
+    "group": (EDITOR, "login, group editors"),
+    "scopes": (Demands(login=True, scopes=frozenset({"b", "a"})), "login, scope a, scope b"),
+    "own": (OWN, "what shop.checked asks"),
+    "untold": (UNTOLD, "what cannot be told"),
+}
+
+
+@pytest.mark.parametrize(("demands", "words"), WORDS.values(), ids=list(WORDS))
+def test_what_is_demanded_is_said_in_words(demands: Demands, words: str):
+    assert in_words(demands) == words
