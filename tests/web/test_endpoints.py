@@ -1,0 +1,290 @@
+"""Moving endpoints through the API: for staff."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from bridge.cutover.stages import Stage, Standing
+from bridge.demo.endpoints import router as demo_router
+from bridge.errors import ConfigurationError
+from bridge.store.endpoints import Author, Endpoints
+from bridge.web.app import create_app
+from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, running, settings_for
+from tests.web.conftest import assert_problem, before_any_database
+from tests.web.test_csrf import SECRET, Visitor
+from tests.web.test_sessions import Browsers, browsers
+
+__all__ = ["browsers"]
+
+LIST: Final = "/migration/endpoints"
+STAGE: Final = "/migration/endpoints/stage"
+ROLLBACK: Final = "/migration/endpoints/rollback"
+ITEMS: Final = "GET /users/me/items/"
+CANARY: Final = {"operation": ITEMS, "stage": "canary", "share": "5%", "reason": "first try"}
+JSON: Final = {"Content-Type": "application/json"}
+BOUND: Final = 20.0  # seconds, for a test that would otherwise wait for ever
+
+
+@pytest.fixture
+async def staff(client: httpx.AsyncClient, cast: Cast) -> httpx.AsyncClient:
+    """A client of a member of staff."""
+    await cast.add("ada", is_staff=True)
+    client.headers.update(await bearer(client, "ada"))
+    return client
+
+
+def moved(answer: httpx.Response) -> dict[str, Any]:
+    assert answer.status_code == httpx.codes.OK, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+async def put(cast: Cast, operation: str, standing: Standing, clock: FrozenClock) -> None:
+    author = Author("cli:bob", "before", clock())
+    await Endpoints(cast.database).change(operation, expected_version=None, standing=standing, author=author)
+
+
+async def test_staff_move_an_endpoint_and_see_it(staff: httpx.AsyncClient, clock: FrozenClock):
+    done = moved(await staff.put(STAGE, json=CANARY))
+
+    listing = moved(await staff.get(LIST))
+    assert done == {
+        "operation": ITEMS,
+        "old_stage": "legacy",
+        "old_share": "0%",
+        "stage": "canary",
+        "share": "5%",
+        "is_tripped": False,
+        "version": 1,
+    }
+    assert listing["endpoints"] == [
+        {
+            "operation": ITEMS,
+            "handler": "bridge.demo.endpoints:my_items",
+            "stage": "canary",
+            "share": "5%",
+            "is_tripped": False,
+            "version": 1,
+            "changed_at": clock.now.isoformat(),
+            "actor": "ada",
+            "reason": "first try",
+        }
+    ]
+
+
+async def test_staff_give_one_back(staff: httpx.AsyncClient):
+    await staff.put(STAGE, json=CANARY)
+
+    done = moved(await staff.post(ROLLBACK, json={"operation": ITEMS, "reason": "it burns"}))
+
+    assert [(each["operation"], each["old_stage"], each["stage"]) for each in done["moved"]] == [
+        (ITEMS, "canary", "legacy")
+    ]
+
+
+@before_any_database
+async def test_staff_give_all_back_but_the_retired(staff: httpx.AsyncClient, cast: Cast, clock: FrozenClock):
+    await staff.put(STAGE, json=CANARY)
+    await put(cast, "GET /old/", Standing.of(Stage.RETIRED), clock)
+
+    done = moved(await staff.post(ROLLBACK, json={"operation": None, "reason": "it burns"}))
+
+    assert ([each["operation"] for each in done["moved"]], done["retired"]) == ([ITEMS], ["GET /old/"])
+
+
+async def test_a_move_is_in_force_where_it_was_asked_for_before_the_answer_and_elsewhere_soon(
+    service_url: str, cast: Cast
+):
+    await cast.add("ada", is_staff=True)
+    apps = [create_app(settings_for(service_url), routers=(demo_router,)) for _ in range(2)]
+
+    async with running(apps[0]) as client, running(apps[1]), asyncio.timeout(BOUND):
+        headers = await bearer(client, "ada")
+        moved(await client.put(STAGE, json=CANARY, headers=headers))
+        here, there = (app.state.bridge.stages for app in apps)
+        assert here.of(ITEMS).stage is Stage.CANARY
+
+        while there.of(ITEMS).stage is not Stage.CANARY:
+            await cast.database.fetch_one("SELECT 1")  # the follower has its turn meanwhile
+
+
+async def test_a_replica_that_starts_knows_what_is_in_force(service_url: str, cast: Cast, clock: FrozenClock):
+    await put(cast, ITEMS, Standing.of(Stage.MIGRATED), clock)
+    app = create_app(settings_for(service_url), clock=clock)
+
+    async with running(app):
+        assert app.state.bridge.stages.of(ITEMS).stage is Stage.MIGRATED
+
+
+# Refused --------------------------------------------------------------------------------------------------------------
+
+
+@before_any_database
+async def test_what_was_seen_must_still_stand(staff: httpx.AsyncClient):
+    await staff.put(STAGE, json=CANARY)
+
+    answer = await staff.put(STAGE, json={**CANARY, "share": "10%", "expected_version": 0})
+
+    assert "version 1, by ada" in assert_problem(answer, status=409, code="version_conflict")["detail"]
+
+
+@before_any_database
+@pytest.mark.parametrize(
+    ("change", "status", "code"),
+    [
+        ({"operation": "GET /nowhere/"}, 422, "no_handler"),
+        ({"stage": "retired", "share": None}, 422, "stage_not_allowed"),
+        ({"share": None}, 422, "invalid"),
+        ({"share": "101%"}, 422, "invalid"),
+        ({"share": "5" * 21}, 422, "invalid"),
+        ({"stage": "finished"}, 422, "invalid"),
+        ({"operation": "OPTIONS /"}, 422, "invalid"),
+        ({"operation": "GET /" + "x" * 255}, 422, "invalid"),
+        ({"operation": "GET /\0"}, 422, "invalid"),
+        ({"operation": "GET /\ud800"}, 422, "invalid"),
+        ({"operation": None}, 422, "invalid"),
+        ({"reason": "  "}, 422, "invalid"),
+        ({"reason": "\0"}, 422, "invalid"),
+        ({"reason": "x" * 1025}, 422, "invalid"),
+        ({"expected_version": -1}, 422, "invalid"),
+        ({"expected_version": 2**63}, 422, "invalid"),
+        ({"force": True}, 422, "invalid"),
+    ],
+    ids=[
+        "no_handler",
+        "not_allowed",
+        "canary_without_share",
+        "share_too_large",
+        "share_too_long",
+        "unknown_stage",
+        "no_operation",
+        "operation_too_long",
+        "nul",
+        "surrogate",
+        "null",
+        "no_reason",
+        "reason_with_nul",
+        "reason_too_long",
+        "negative_version",
+        "version_too_large",
+        "force",
+    ],
+)
+async def test_what_cannot_be_done_is_refused(
+    staff: httpx.AsyncClient, cast: Cast, change: dict[str, Any], status: int, code: str
+):
+    answer = await staff.put(STAGE, content=json.dumps({**CANARY, **change}), headers=JSON)
+
+    assert_problem(answer, status=status, code=code)
+    assert await Endpoints(cast.database).history(limit=9) == ()
+
+
+@before_any_database
+@pytest.mark.parametrize(
+    ("standing", "code"),
+    [(Standing(is_tripped=True), "tripped"), (Standing.of(Stage.RETIRED), "retired")],
+    ids=["tripped", "retired"],
+)
+async def test_what_needs_a_word_more_is_refused_without(
+    staff: httpx.AsyncClient, cast: Cast, clock: FrozenClock, standing: Standing, code: str
+):
+    await put(cast, ITEMS, standing, clock)
+
+    assert_problem(await staff.put(STAGE, json=CANARY), status=409, code=code)
+
+
+@before_any_database
+async def test_what_tripped_is_armed_again_by_hand(staff: httpx.AsyncClient, cast: Cast, clock: FrozenClock):
+    await put(cast, ITEMS, Standing(is_tripped=True), clock)
+
+    assert moved(await staff.put(STAGE, json={**CANARY, "rearm": True}))["stage"] == "canary"
+
+
+@before_any_database
+async def test_a_rollback_of_what_was_never_moved_is_not_found(staff: httpx.AsyncClient):
+    answer = await staff.post(ROLLBACK, json={"operation": ITEMS, "reason": "it burns"})
+
+    assert_problem(answer, status=404, code="never_moved")
+
+
+@before_any_database
+async def test_a_rollback_of_all_has_to_be_said(staff: httpx.AsyncClient):
+    assert_problem(await staff.post(ROLLBACK, json={"reason": "it burns"}), status=422, code="invalid")
+
+
+# Who may --------------------------------------------------------------------------------------------------------------
+
+each_route = pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("GET", LIST, None), ("PUT", STAGE, CANARY), ("POST", ROLLBACK, {"operation": None, "reason": "it burns"})],
+    ids=["list", "stage", "rollback"],
+)
+
+
+@each_route
+@before_any_database
+async def test_nobody_gets_in_without_a_token(client: httpx.AsyncClient, method: str, path: str, body: Any):
+    assert_problem(await client.request(method, path, json=body), status=401, code="not_authenticated")
+
+
+@each_route
+@before_any_database
+async def test_a_superuser_who_is_not_staff_stays_outside(
+    client: httpx.AsyncClient, cast: Cast, method: str, path: str, body: Any
+):
+    await cast.add("bob", is_superuser=True)
+    headers = await bearer(client, "bob")
+
+    answer = await client.request(method, path, json=body, headers=headers)
+
+    assert_problem(answer, status=403, code="staff_only")
+
+
+@each_route
+@before_any_database
+async def test_an_application_that_staff_lent_a_scope_to_stays_outside(
+    client: httpx.AsyncClient, cast: Cast, method: str, path: str, body: Any
+):
+    await cast.add("ada", is_staff=True)
+    form = {"grant_type": "password", "username": "ada", "password": PASSWORD, "scope": "orders:read"}
+    token = (await client.post("/auth/token", data=form)).json()["access_token"]
+
+    answer = await client.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+    assert_problem(answer, status=403, code="insufficient_scope")
+
+
+@before_any_database
+async def test_a_session_of_staff_needs_djangos_csrf_token(client: httpx.AsyncClient, cast: Cast, browsers: Browsers):
+    await cast.add("ada", is_staff=True)
+    client.base_url = httpx.URL("http://testserver")
+    visitor = Visitor(client, await browsers.log_in())
+
+    assert_problem(await visitor.send("PUT", STAGE, json=CANARY), status=403, code="csrf_failed")
+    assert moved(await visitor.send("PUT", STAGE, json=CANARY, token=SECRET))["version"] == 1
+
+
+# The plan -------------------------------------------------------------------------------------------------------------
+
+
+@before_any_database
+async def test_the_plan_decides_over_the_api_as_well(serve: Serve, cast: Cast, tmp_path: Path):
+    await cast.add("ada", is_staff=True)
+    file = tmp_path / "cutover.toml"
+    file.write_text('[defaults]\nstages = ["shadow"]\n')
+
+    async with serve(cutover_file=file) as client:
+        answer = await client.put(STAGE, json=CANARY, headers=await bearer(client, "ada"))
+
+    assert str(file) in assert_problem(answer, status=422, code="stage_not_allowed")["detail"]
+
+
+@before_any_database
+async def test_a_plan_that_cannot_be_read_stops_the_service_before_it_serves(serve: Serve, tmp_path: Path):
+    with pytest.raises(ConfigurationError, match=r"BRIDGE_CUTOVER_FILE: .* cannot be read"):
+        async with serve(cutover_file=tmp_path / "missing.toml"):
+            pass
