@@ -6,7 +6,6 @@ from functools import partial
 from types import FunctionType
 from typing import Any, Final
 
-from django.contrib.admin import AdminSite
 from django.db.transaction import Atomic
 
 from bridge.contrib.django.describing.urls.names import code_name, dotted, held_by, is_frameworks
@@ -149,8 +148,9 @@ def _admin(held: dict[str, Any]) -> Iterator[Layer]:
     """Read what an admin site puts around its views and those of its models (``AdminSite.admin_view``)."""
     owner = held.get("self")
     site = getattr(owner, "admin_site", owner)
-    is_stock = getattr(type(site), "has_permission", None) is AdminSite.has_permission
-    demands = _STAFF if is_stock else Demands.told_by_nobody(f"{dotted(type(site))}.has_permission")
+    decides = dotted(type(site).has_permission)
+    is_stock = decides == "django.contrib.admin.sites.AdminSite.has_permission"  # which need not be installed
+    demands = _STAFF if is_stock else Demands.told_by_nobody(decides)
     if site is not owner:  # a model's own, which it asks for while it runs
         demands &= Demands(login=None, unknown=(f"{dotted(type(owner))}.has_*_permission",))
     yield Layer(demands, is_admins=True)
