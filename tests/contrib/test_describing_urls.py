@@ -81,6 +81,7 @@ FUNCTIONS: Final = {
 CLASSES: Final = {
     "both": {BOTH: ANYBODY},
     "only_get": {("GET",): ANYBODY},
+    "only_dispatch": {ANY_METHOD: unknown("OnlyDispatch.dispatch")},
     "template": {("GET",): ANYBODY},
     "login_mixin": {BOTH: LOGIN},
     "login_mixin_too_late": {BOTH: ANYBODY},
@@ -313,7 +314,7 @@ def test_a_path_is_found_where_django_finds_it(every_kind: Settings, way: str):
     assert (None if found is None else by_shape[found]) == (None if expected is None else expected[0])
 
 
-UNSAFE: Final = ("old_two_anchors", "old_backreference", "old_repeated_repetition")
+UNSAFE: Final = ("old_two_anchors", "old_backreference", "old_repeated_repetition", "three_wildcards")
 
 
 @pytest.mark.parametrize("name", UNSAFE)

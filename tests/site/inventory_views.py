@@ -145,7 +145,13 @@ class OwnDispatch(LoginRequiredMixin, Both):
         return super().dispatch(request, *args, **kwargs)
 
 
+class OnlyDispatch(View):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return plain(request)
+
+
 CLASSES: dict[str, Any] = {
+    "only_dispatch": OnlyDispatch.as_view(),
     "both": Both.as_view(),
     "only_get": OnlyGet.as_view(),
     "template": TemplateView.as_view(template_name="x.html"),

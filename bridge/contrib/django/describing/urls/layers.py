@@ -146,8 +146,8 @@ def _context(held: dict[str, Any]) -> Iterator[Layer]:
 
 def _admin(held: dict[str, Any]) -> Iterator[Layer]:
     """Read what an admin site puts around its views and those of its models (``AdminSite.admin_view``)."""
-    owner = held.get("self")
-    site = getattr(owner, "admin_site", owner)
+    owner: Any = held["self"]
+    site: Any = getattr(owner, "admin_site", owner)
     decides = dotted(type(site).has_permission)
     is_stock = decides == "django.contrib.admin.sites.AdminSite.has_permission"  # which need not be installed
     demands = _STAFF if is_stock else Demands.told_by_nobody(decides)
