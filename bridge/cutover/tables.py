@@ -18,6 +18,7 @@ __all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable"]
 LONGEST_PATH: Final = 1024
 """In characters; longer paths are not remembered, nor put to the site's own expressions."""
 
+_FOUND: Final = {**{method: method for method in METHODS}, "HEAD": "GET"}
 _REMEMBERED: Final = 4096
 _LITERALS: Final = re.compile(r"(?:(?:[\w/~-]|\\[^\w\s])(?![?*+{]))*")
 _ESCAPE: Final = re.compile(r"\\(.)")
@@ -69,11 +70,12 @@ class OperationTable:
             method: in capital letters.
             path: without its percent-encoding, as in an ASGI scope.
         """
+        if method not in _FOUND:
+            return None
         return (self._remembered if len(path) <= LONGEST_PATH else self._look)(method, path)
 
     def _look(self, method: str, path: str) -> Handler | None:
-        routes = self._routes.get("GET" if method == "HEAD" else method)
-        return None if routes is None else routes.first(path)
+        return self._routes[_FOUND[method]].first(path)
 
 
 class LegacyTable:
@@ -97,11 +99,11 @@ class LegacyTable:
             method: in capital letters; HEAD is the operation of GET.
             path: without its percent-encoding, as in an ASGI scope.
         """
-        return self._remembered(method, path) if len(path) <= LONGEST_PATH else None
+        return self._remembered(method, path) if method in _FOUND and len(path) <= LONGEST_PATH else None
 
     def _look(self, method: str, path: str) -> str | None:
         shapes = self._routes.first(path)
-        return None if shapes is None else shapes.get("GET" if method == "HEAD" else method)
+        return None if shapes is None else shapes.get(_FOUND[method])
 
 
 def _routes(regex: str, shapes: dict[str, str]) -> Iterator[_Route[dict[str, str]]]:

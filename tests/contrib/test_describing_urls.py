@@ -75,6 +75,7 @@ FUNCTIONS: Final = {
     "own_decorator": {ANY_METHOD: unknown("ours")},
     "own_decorator_over_login": {ANY_METHOD: unknown("ours", login=True)},
     "own_decorator_without_wraps": {ANY_METHOD: unknown("ours_without_wraps")},
+    "own_object": {ANY_METHOD: unknown("OurObject")},
     "own_middleware": {ANY_METHOD: unknown("OurMiddleware")},
     "csrf_exempt": {ANY_METHOD: LOGIN},
 }

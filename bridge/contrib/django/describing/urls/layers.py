@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Final
 
 from django.db.transaction import Atomic
@@ -71,15 +71,20 @@ def layers_around(view: Any) -> Iterator[Layer]:
     wrappers, inner = unwrapped(view)
     for wrapper in wrappers:
         yield from _read(wrapper)
-    if _is_made_from_another(inner):
-        yield Layer(Demands.told_by_nobody(".".join(code_name(inner))))
+    if not isinstance(inner, type | MethodType) and _holds_another(inner):
+        yield Layer(Demands.told_by_nobody(".".join(code_name(inner)) if _is_function(inner) else dotted(inner)))
 
 
-def _is_made_from_another(view: Any) -> bool:
-    """Tell whether a function holds another: perhaps a decorator that does without ``functools.wraps`` made it."""
-    if not isinstance(view, FunctionType) or is_frameworks(code_name(view)[0]):
+def _holds_another(view: Any) -> bool:
+    """Tell whether a view holds a function: perhaps it is a decorator's, which does without ``functools.wraps``."""
+    if _is_function(view) and is_frameworks(code_name(view)[0]):
         return False
-    return any(isinstance(each, FunctionType) for each in held_by(view).values())
+    held = held_by(view) if _is_function(view) else getattr(view, "__dict__", {})
+    return any(_is_function(each) for each in held.values())
+
+
+def _is_function(thing: Any) -> bool:
+    return isinstance(thing, FunctionType)
 
 
 def _read(wrapper: Any) -> Iterator[Layer]:
