@@ -165,6 +165,12 @@ async def test_an_upstream_that_does_not_speak_http_is_a_502():
         assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
 
 
+async def test_an_upstream_that_switches_protocols_unasked_is_a_502():
+    switches = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with upstream(sending(switches)) as (url, _), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
+
+
 async def test_an_upstream_that_says_nothing_is_a_504():
     async with upstream(hangs) as (url, _), bridge(url) as port:
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
@@ -172,7 +178,7 @@ async def test_an_upstream_that_says_nothing_is_a_504():
 
 async def test_an_upstream_that_does_not_take_an_upload_is_a_504():
     async def takes_nothing(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
-        await asyncio.Event().wait()
+        await asyncio.sleep(SECONDS)
         return False
 
     size = 64 * 1024 * 1024

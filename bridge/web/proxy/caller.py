@@ -1,6 +1,7 @@
 """The client of one request: what it uploads, and whether it is still there."""
 
 import asyncio
+import select
 from types import TracebackType
 from typing import Final, Self
 
@@ -134,10 +135,28 @@ class Upload(Payload):
             self._caller.watch()
 
     async def _write(self, writer: AbstractStreamWriter, chunk: bytes) -> None:
-        if chunk:
-            async with asyncio.timeout(self._caller.patience):
-                await writer.write(chunk)
+        if not chunk:
+            return
+        if _has_something_to_read(writer):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(self._caller.patience):
+            await writer.write(chunk)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
         """Refuse: nothing of it is kept."""
         raise TypeError("an upload passes through, and is not kept")
+
+
+def _has_something_to_read(writer: AbstractStreamWriter) -> bool:
+    """Tell whether the upstream has answered already, or closed.
+
+    A write to a connection that it has closed is an error that would lose its early answer, a 413 for one; the event
+    loop has to have its turn to read that first.
+    """
+    transport = writer.transport
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is None or connection.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

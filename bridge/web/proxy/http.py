@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
@@ -119,11 +120,15 @@ class _Passing:
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Send a request once: aiohttp itself would send what is idempotent again, PUT and DELETE too."""
     try:
-        return await handler(request)
+        answer = await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError) as exc:
         raise Disconnected("closed without an answer") from exc
+    if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        answer.close()
+        raise aiohttp.ClientPayloadError("switched to a protocol that nobody asked for")
+    return answer
 
 
 async def _once_without_length(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
