@@ -306,6 +306,21 @@ async def test_an_early_answer_comes_before_the_upload_ends():
     assert body == b"big"
 
 
+async def test_a_client_that_closes_hears_an_early_answer_while_it_uploads():
+    """A server that closes on who is sending resets the connection, and the client may never read what came."""
+    early = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
+    size = 20 * 1024 * 1024
+    async with upstream(sending(early)) as (url, _), bridge(url, patience=timedelta(seconds=10)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/", f"Content-Length: {size}", method="POST"))
+        async with asyncio.timeout(SECONDS):
+            await _pour(writer, size)
+            answer = parsed(await reader.read())
+        writer.close()
+
+    assert (answer.status, answer.body, answer.is_whole) == (413, b"big", True)
+
+
 async def test_what_is_said_before_an_answer_is_not_taken_for_it():
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
     async with upstream(sending(hints, ANSWER)) as (url, _), bridge(url) as port:
