@@ -165,6 +165,12 @@ async def test_an_upstream_that_does_not_speak_http_is_a_502():
         assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
 
 
+async def test_an_upstream_that_switches_protocols_unasked_is_a_502():
+    switches = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with upstream(sending(switches)) as (url, _), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
+
+
 async def test_an_upstream_that_says_nothing_is_a_504():
     async with upstream(hangs) as (url, _), bridge(url) as port:
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
@@ -172,7 +178,7 @@ async def test_an_upstream_that_says_nothing_is_a_504():
 
 async def test_an_upstream_that_does_not_take_an_upload_is_a_504():
     async def takes_nothing(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
-        await asyncio.Event().wait()
+        await asyncio.sleep(SECONDS)
         return False
 
     size = 64 * 1024 * 1024
@@ -298,6 +304,21 @@ async def test_an_early_answer_comes_before_the_upload_ends():
 
     assert head.startswith(b"HTTP/1.1 413 ")
     assert body == b"big"
+
+
+async def test_a_client_that_closes_hears_an_early_answer_while_it_uploads():
+    """A server that closes on who is sending resets the connection, and the client may never read what came."""
+    early = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
+    size = 20 * 1024 * 1024
+    async with upstream(sending(early)) as (url, _), bridge(url, patience=timedelta(seconds=10)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/", f"Content-Length: {size}", method="POST"))
+        async with asyncio.timeout(SECONDS):
+            await _pour(writer, size)
+            answer = parsed(await reader.read())
+        writer.close()
+
+    assert (answer.status, answer.body, answer.is_whole) == (413, b"big", True)
 
 
 async def test_what_is_said_before_an_answer_is_not_taken_for_it():

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.errors import problem_answer
-from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body
+from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body, closes
 from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
 
 __all__ = ["HttpProxy", "Sessions", "as_text", "target_of"]
@@ -71,7 +72,7 @@ class HttpProxy:
                 await _refusal(exc, has_stalled=caller.has_stalled)(scope, receive, send)
                 return
             try:
-                await _relay(answer, send)
+                await _relay(answer, send, caller if closes(scope) else None)
             finally:
                 answer.close()
 
@@ -119,11 +120,15 @@ class _Passing:
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Send a request once: aiohttp itself would send what is idempotent again, PUT and DELETE too."""
     try:
-        return await handler(request)
+        answer = await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError) as exc:
         raise Disconnected("closed without an answer") from exc
+    if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        answer.close()
+        raise aiohttp.ClientPayloadError("switched to a protocol that nobody asked for")
+    return answer
 
 
 async def _once_without_length(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -132,8 +137,8 @@ async def _once_without_length(request: ClientRequest, handler: ClientHandlerTyp
     return await _once(request, handler)
 
 
-async def _relay(answer: ClientResponse, send: Send) -> None:
-    """Send an answer back as it comes.
+async def _relay(answer: ClientResponse, send: Send, cut_off: Caller | None) -> None:
+    """Send an answer back as it comes; a client that would be cut off at its end may finish its upload before.
 
     Raises:
         ConnectionAbortedError: it ended early; the server then cuts the client off, and nobody takes it for whole.
@@ -148,6 +153,10 @@ async def _relay(answer: ClientResponse, send: Send) -> None:
             _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
             raise ConnectionAbortedError("the upstream's answer ended early") from exc
         more = not answer.content.at_eof()
+        if not more and cut_off is not None and cut_off.is_uploading:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await cut_off.linger()
+            chunk = b""
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 

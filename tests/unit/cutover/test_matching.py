@@ -1,4 +1,4 @@
-"""Finding the operation of a request: bridge.cutover.tables."""
+"""Finding the operation of a request: bridge.cutover.matching."""
 
 import re
 
