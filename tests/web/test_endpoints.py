@@ -70,7 +70,7 @@ async def test_staff_move_an_endpoint_and_see_it(staff: httpx.AsyncClient, clock
             "is_tripped": False,
             "version": 1,
             "changed_at": clock.now.isoformat(),
-            "actor": "ada",
+            "actor": "user:ada",
             "reason": "first try",
         }
     ]
