@@ -129,7 +129,7 @@ async def test_what_was_seen_must_still_stand(staff: httpx.AsyncClient):
 
     answer = await staff.put(STAGE, json={**CANARY, "share": "10%", "expected_version": 0})
 
-    assert "version 1, by ada" in assert_problem(answer, status=409, code="version_conflict")["detail"]
+    assert "version 1, by user:ada" in assert_problem(answer, status=409, code="version_conflict")["detail"]
 
 
 @before_any_database
