@@ -176,6 +176,22 @@ async def test_an_upstream_that_says_nothing_is_a_504():
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
 
 
+async def test_an_upstream_that_says_nothing_after_a_hint_is_a_504():
+    async def hints(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+        return await hangs(head, reader, writer, place)
+
+    async with upstream(hints) as (url, _), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
+
+
+async def test_an_upstream_that_says_nothing_after_an_upload_is_a_504():
+    async with upstream(hangs) as (url, _), bridge(url) as port:
+        for size in (2, 1_000_000):
+            sent = request("/", f"Content-Length: {size}", method="POST", body=bytes(size))
+            assert problem(await ask(port, sent)) == (504, "upstream_timeout")
+
+
 async def test_an_upstream_that_does_not_take_an_upload_is_a_504():
     async def takes_nothing(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
         await asyncio.sleep(SECONDS)
@@ -277,6 +293,27 @@ async def test_an_answer_that_stops_cuts_the_client_off():
 
     async with upstream(stops) as (url, _), bridge(url) as port:
         answer = await ask(port, request("/"))
+
+    assert (answer.body, answer.is_whole) == (b"half", False)
+
+
+async def test_an_answer_that_goes_astray_cuts_the_client_off():
+    half_is_there = asyncio.Event()
+
+    async def goes_astray(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(HALVES["of-chunks"])
+        await half_is_there.wait()
+        writer.write(b"no chunk\r\n")
+        return await hangs(head, reader, writer, place)
+
+    async with upstream(goes_astray) as (url, _), bridge(url) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/"))
+        async with asyncio.timeout(SECONDS):
+            begun = await reader.readuntil(b"half\r\n")
+            half_is_there.set()
+            answer = parsed(begun + await reader.read())
+        writer.close()
 
     assert (answer.body, answer.is_whole) == (b"half", False)
 

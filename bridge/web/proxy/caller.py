@@ -48,12 +48,17 @@ class Caller:
     Args:
         receive: the server's.
         patience: seconds without a byte, from the client or to the upstream, after which an upload is given up.
+
+    Attributes:
+        has_stalled: whether it was given up because of the client.
+        limit: for the upstream's answer, while that is awaited; every part of an upload puts it off.
     """
 
     def __init__(self, receive: Receive, *, patience: float) -> None:
         self._receive = receive
         self.patience = patience
         self.has_stalled = False
+        self.limit: asyncio.Timeout | None = None
         self._has_left = False
         self._uploaded = asyncio.Event()
         self._served: asyncio.Task[object] | None = None
@@ -93,6 +98,7 @@ class Caller:
             CallerLeft: there will be no more.
             UploadStalled: none came in time.
         """
+        self._put_off(None)
         try:
             async with asyncio.timeout(self.patience):
                 message = await self._receive()
@@ -102,10 +108,15 @@ class Caller:
         if message["type"] == "http.disconnect":
             self._leave()
             raise CallerLeft
+        self._put_off(self.patience)
         more: bool = message.get("more_body", False)
         if not more:
             self._uploaded.set()
         return message.get("body", b""), more
+
+    def _put_off(self, seconds: float | None) -> None:
+        if self.limit is not None and not self.limit.expired():
+            self.limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     @property
     def is_uploading(self) -> bool:
@@ -166,8 +177,7 @@ class Upload(Payload):
             # asyncio's own loop runs who waits already before what has come in the meantime.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        async with asyncio.timeout(self._caller.patience):
-            await writer.write(chunk)
+        await writer.write(chunk)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
         """Refuse: nothing of it is kept."""

@@ -1,5 +1,6 @@
 """Requests to a site in another process: streamed both ways, and never sent twice but where that is safe."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from http import HTTPStatus
@@ -67,12 +68,15 @@ class HttpProxy:
         """Pass a request on, and its answer back."""
         async with Caller(receive, patience=self._patience) as caller:
             try:
-                answer = await self._ask(scope, caller)
+                async with asyncio.timeout(self._patience) as caller.limit:
+                    answer = await self._ask(scope, caller)
             except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
                 await _refusal(exc, has_stalled=caller.has_stalled)(scope, receive, send)
                 return
+            finally:
+                caller.limit = None
             try:
-                await _relay(answer, send, caller if closes(scope) else None)
+                await _relay(answer, send, caller, cuts_off=closes(scope))
             finally:
                 answer.close()
 
@@ -137,7 +141,7 @@ async def _once_without_length(request: ClientRequest, handler: ClientHandlerTyp
     return await _once(request, handler)
 
 
-async def _relay(answer: ClientResponse, send: Send, cut_off: Caller | None) -> None:
+async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off: bool) -> None:
     """Send an answer back as it comes; a client that would be cut off at its end may finish its upload before.
 
     Raises:
@@ -148,14 +152,16 @@ async def _relay(answer: ClientResponse, send: Send, cut_off: Caller | None) -> 
     more = True
     while more:
         try:
-            chunk = await answer.content.readany()
+            # aiohttp's own timeout does not end the wait for an answer that it could not make sense of any more.
+            async with asyncio.timeout(caller.patience):
+                chunk = await answer.content.readany()
         except (aiohttp.ClientError, TimeoutError) as exc:
             _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
             raise ConnectionAbortedError("the upstream's answer ended early") from exc
         more = not answer.content.at_eof()
-        if not more and cut_off is not None and cut_off.is_uploading:
+        if cuts_off and not more and caller.is_uploading:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await cut_off.linger()
+            await caller.linger()
             chunk = b""
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
