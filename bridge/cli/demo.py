@@ -94,8 +94,8 @@ def _invite(running: "RunningDemo", site: "DemoSite", console: Console) -> None:
 [bold]Two apps, one database.[/] Every user's password is [bold]secret[/]; `staff` sees the report.
 
   Django site   {running.django}/             log in as user00002
-  through the bridge, the same site   {running.bridge}/
   bridge        {running.bridge}/docs         Authorize as the same user
+  both in one   {running.bridge}/             the site again, through the bridge
 
   curl -d grant_type=password -d username=scrypt -d password=secret {running.bridge}/auth/token
 
