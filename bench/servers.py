@@ -52,9 +52,8 @@ def shop() -> Iterator[Shop]:
 @contextmanager
 def bridge_before(site: Shop) -> Iterator[str]:
     """Start the bridge with the shop behind it, and give its address."""
-    environment = site.environment | {"PASSING_UPSTREAM": site.address}
-    options = ("--port", "0", "--no-proxy-headers", "--no-server-header", "--no-access-log")
-    with _server(environment, "uvicorn", "--factory", "tests.site.passing:app", *options) as address:
+    environment = site.environment | {"BRIDGE_UPSTREAM": site.address}
+    with _server(environment, "bridge", "serve", "--port", "0") as address:
         yield address
 
 

@@ -1,5 +1,6 @@
 """``bridge demo``: both apps on one database, to try and to watch."""
 
+import shlex
 import signal
 import tempfile
 from contextlib import ExitStack
@@ -8,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bridge.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bridge.demo.site import RunningDemo
+    from bridge.demo.site import DemoSite, RunningDemo
 
 __all__ = ["demo"]
 
@@ -37,7 +39,8 @@ def demo(
 ) -> None:
     """Create the demo site, start Django and the bridge on it, and say what to try."""
     try:
-        from bridge.demo.site import DemoSite, usable_port  # noqa: PLC0415  # httpx and the site come with [demo] only
+        # httpx and the site come with [demo] only.
+        from bridge.demo.site import FIRST_TRY, ROUTER, DemoSite, usable_port  # noqa: PLC0415
     except ModuleNotFoundError as exc:
         raise ConfigurationError(f"{exc.name} is not installed", cure='Run `pip install -e ".[demo]"`.') from exc
     console = Console(highlight=False)
@@ -57,15 +60,17 @@ def demo(
                 cure="Give an empty --dir or --database-url to the walk-through.",
             )
         site.create_database(users=users)
-        running = stack.enter_context(site.running(port=port, django_port=django_port))
+        router = FIRST_TRY if once else ROUTER
+        running = stack.enter_context(site.running(port=port, django_port=django_port, router=router))
         if once:
             raise typer.Exit(0 if _played(running, console) else 1)
-        _invite(running, folder, console)
+        _invite(running, site, console)
         _wait_for_interrupt()
 
 
 def _played(running: "RunningDemo", console: Console) -> bool:
-    from bridge.demo.walkthrough import StepFailed, steps  # noqa: PLC0415  # as above
+    from bridge.demo.playing import StepFailed  # noqa: PLC0415  # as above
+    from bridge.demo.walkthrough import steps  # noqa: PLC0415  # as above
 
     failed = 0
     for step in steps(running):
@@ -82,18 +87,27 @@ def _played(running: "RunningDemo", console: Console) -> bool:
     return not failed
 
 
-def _invite(running: "RunningDemo", folder: Path, console: Console) -> None:
+def _invite(running: "RunningDemo", site: "DemoSite", console: Console) -> None:
+    settings = " ".join(f"{name}={shlex.quote(value)}" for name, value in site.settings().items())
     console.print(
         f"""
 [bold]Two apps, one database.[/] Every user's password is [bold]secret[/]; `staff` sees the report.
 
   Django site   {running.django}/             log in as user00002
   bridge        {running.bridge}/docs         Authorize as the same user
-  the report    BRIDGE_DATABASE_URL={running.database_url} bridge report
+  both in one   {running.bridge}/             the site again, through the bridge
 
   curl -d grant_type=password -d username=scrypt -d password=secret {running.bridge}/auth/token
 
-Logs are in {folder}. Ctrl-C stops both.""",
+In another terminal, how far it is, and one endpoint of the site that you can move while both run:
+
+  export {escape(settings)}
+  bridge report
+  bridge endpoints list
+  bridge endpoints set 'GET /api/items/' migrated --reason 'to try'
+  bridge endpoints rollback 'GET /api/items/'
+
+Logs and the cutover plan are in {site.folder}. Ctrl-C stops both.""",
         soft_wrap=True,
     )
 

@@ -25,6 +25,10 @@ def serve(
         list[str] | None,
         typer.Option(metavar="MODULE:ROUTER", help="A router of migrated endpoints; may be repeated."),
     ] = None,
+    *,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Log every request; otherwise /metrics counts them.")
+    ] = False,
 ) -> None:
     """Serve the bridge. Settings come from BRIDGE_* in the environment or .env."""
     # Routers live in the team's own code: the working directory counts, as for uvicorn.
@@ -45,6 +49,7 @@ def serve(
         workers=workers,
         proxy_headers=False,
         server_header=False,
+        access_log=access_log,
     )
 
 

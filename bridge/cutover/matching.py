@@ -1,13 +1,14 @@
 """Which operation a request is, found by its method and its path as the app that answers would find it.
 
 A few thousand answers are remembered, so that what is asked for often costs a look into a dictionary. What is not costs
-a pass over the routes, most of which their literal beginning rules out.
+a pass over the routes that begin with the same literal segments, or with none.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from bridge.cutover.inventory import Handler, LegacyEndpoint
 from bridge.cutover.operations import METHODS
@@ -17,6 +18,7 @@ __all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable", "OwnPaths"]
 LONGEST_PATH: Final = 1024
 """In characters; longer paths are not remembered, nor put to the site's own expressions."""
 
+_FOUND: Final = {**{method: method for method in METHODS}, "HEAD": "GET"}
 _REMEMBERED: Final = 4096
 _LITERALS: Final = re.compile(r"(?:(?:[\w/~-]|\\[^\w\s])(?![?*+{]))*")
 _ESCAPE: Final = re.compile(r"\\(.)")
@@ -25,14 +27,40 @@ _Found = TypeVar("_Found")
 _Route = tuple[str, Callable[[str], object], _Found]  # how its paths begin, whether one is its, and what it leads to
 
 
+class _Routes(Generic[_Found]):
+    """Routes in order, indexed by their first literal segments: none, one or two."""
+
+    def __init__(self, routes: Iterable[_Route[_Found]]) -> None:
+        keyed = [("/".join(route[0].split("/")[:-1][:3]), route) for route in routes]
+        self._by_segments: dict[str, list[_Route[_Found]]] = {segments: [] for segments, _ in [*keyed, ("", None)]}
+        under = defaultdict[str, list[list[_Route[_Found]]]](list)
+        for segments, found in self._by_segments.items():
+            for above in {segments, segments.rpartition("/")[0], ""}:
+                under[above].append(found)
+        for segments, route in keyed:
+            for found in under[segments]:
+                found.append(route)
+
+    def first(self, path: str) -> _Found | None:
+        """Give what the first of them leads to that matches; None where none does."""
+        segments = path.split("/", 3)
+        known = self._by_segments
+        routes = known.get("/".join(segments[:3])) or known.get("/".join(segments[:2])) or known[""]
+        for prefix, matches, found in routes:
+            if path.startswith(prefix) and matches(path):
+                return found
+        return None
+
+
 class OperationTable:
     """The bridge's handlers, matched as Starlette's router does: the first whose path and method fit."""
 
     def __init__(self, handlers: Iterable[Handler]) -> None:
-        self._routes: dict[str, list[_Route[Handler]]] = {method: [] for method in METHODS}
+        routes: dict[str, list[_Route[Handler]]] = {method: [] for method in METHODS}
         for handler in handlers:
             prefix = handler.operation.template.partition("{")[0]
-            self._routes[handler.operation.method].append((prefix, handler.regex.match, handler))
+            routes[handler.operation.method].append((prefix, handler.regex.match, handler))
+        self._routes = {method: _Routes(found) for method, found in routes.items()}
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
 
     def find(self, method: str, path: str) -> Handler | None:
@@ -42,10 +70,12 @@ class OperationTable:
             method: in capital letters.
             path: without its percent-encoding, as in an ASGI scope.
         """
+        if method not in _FOUND:
+            return None
         return (self._remembered if len(path) <= LONGEST_PATH else self._look)(method, path)
 
     def _look(self, method: str, path: str) -> Handler | None:
-        return _first(self._routes.get("GET" if method == "HEAD" else method, ()), path)
+        return self._routes[_FOUND[method]].first(path)
 
 
 class OwnPaths:
@@ -73,7 +103,7 @@ class LegacyTable:
                 shapes = by_pattern.setdefault((endpoint.regex, endpoint.view, endpoint.name), {})
                 for operation in endpoint.operations():
                     shapes.setdefault(operation.method, operation.shape)
-        self._routes = [route for (regex, *_), shapes in by_pattern.items() for route in _routes(regex, shapes)]
+        self._routes = _Routes(route for (regex, *_), shapes in by_pattern.items() for route in _routes(regex, shapes))
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
 
     def find(self, method: str, path: str) -> str | None:
@@ -83,18 +113,11 @@ class LegacyTable:
             method: in capital letters; HEAD is the operation of GET.
             path: without its percent-encoding, as in an ASGI scope.
         """
-        return self._remembered(method, path) if len(path) <= LONGEST_PATH else None
+        return self._remembered(method, path) if method in _FOUND and len(path) <= LONGEST_PATH else None
 
     def _look(self, method: str, path: str) -> str | None:
-        shapes = _first(self._routes, path)
-        return None if shapes is None else shapes.get("GET" if method == "HEAD" else method)
-
-
-def _first(routes: Sequence[_Route[_Found]], path: str) -> _Found | None:
-    for prefix, matches, found in routes:
-        if path.startswith(prefix) and matches(path):
-            return found
-    return None
+        shapes = self._routes.first(path)
+        return None if shapes is None else shapes.get(_FOUND[method])
 
 
 def _routes(regex: str, shapes: dict[str, str]) -> Iterator[_Route[dict[str, str]]]:

@@ -1,17 +1,23 @@
-"""The shop's migrated endpoints, written as a customer would write theirs."""
+"""The shop's migrated endpoints, written as a customer would write theirs.
+
+``first_try`` is what was deployed first, with a mistake that is planted for the walk-through; ``router`` is right.
+"""
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import AfterValidator, BaseModel
 
 from bridge.web.dependencies import CurrentUser, SiteDatabase
 
-__all__ = ["router"]
+__all__ = ["first_try", "router"]
 
 router = APIRouter(tags=["shop"])
+first_try = APIRouter(tags=["shop"])
+
+_NOT_LOGGED_IN: dict[int | str, dict[str, Any]] = {401: {"description": "No valid access token, and no live session"}}
 
 _ITEMS_OF_USER = """
     SELECT item.id, product.slug AS product, item.quantity, item.unit_price, shop_order.placed_at AS ordered_at
@@ -20,7 +26,6 @@ _ITEMS_OF_USER = """
     JOIN shop_product product ON product.id = item.product_id
     WHERE shop_order.customer_id = :customer
     ORDER BY shop_order.placed_at DESC, item.id DESC
-    LIMIT 100
 """
 
 
@@ -44,8 +49,29 @@ class Item(BaseModel):
     ordered_at: Annotated[datetime, AfterValidator(_in_utc)]
 
 
-@router.get("/users/me/items/", responses={401: {"description": "No valid access token, and no live session"}})
+class FirstItem(Item):
+    """What ``first_try`` gives: a planted mistake, since the site sends the price as a string, ``"9.90"``."""
+
+    unit_price: float  # type: ignore[assignment]  # the mistake
+
+
+@router.get("/users/me/items/", responses=_NOT_LOGGED_IN)
+@first_try.get("/users/me/items/", responses=_NOT_LOGGED_IN)
 async def my_items(user: CurrentUser, database: SiteDatabase) -> list[Item]:
-    """List what the user ordered, newest first, from the Django site's tables."""
+    """List what the user ordered lately, newest first, from the Django site's tables."""
+    rows = await database.fetch_all(f"{_ITEMS_OF_USER} LIMIT 100", {"customer": user.key})
+    return [Item.model_validate(dict(row)) for row in rows]
+
+
+@router.get("/api/items/", responses=_NOT_LOGGED_IN)
+async def items(user: CurrentUser, database: SiteDatabase) -> list[Item]:
+    """List all that the user ordered, newest first, in the JSON of the Django site's ``ItemList``."""
     rows = await database.fetch_all(_ITEMS_OF_USER, {"customer": user.key})
     return [Item.model_validate(dict(row)) for row in rows]
+
+
+@first_try.get("/api/items/", responses=_NOT_LOGGED_IN)
+async def first_items(user: CurrentUser, database: SiteDatabase) -> list[FirstItem]:
+    """Do the same, with the mistake of ``FirstItem``."""
+    rows = await database.fetch_all(_ITEMS_OF_USER, {"customer": user.key})
+    return [FirstItem.model_validate(dict(row)) for row in rows]

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -18,14 +18,37 @@ from urllib.parse import quote
 
 import httpx
 
+from bridge.cutover import Stage, Standing
 from bridge.errors import ConfigurationError, DatabaseUnavailable, SchemaMissing
+from bridge.services.clock import system_clock
 from bridge.store.database import open_database
+from bridge.store.endpoints import Author, Endpoints
 
-__all__ = ["DemoSite", "RunningDemo", "usable_port"]
+__all__ = ["FIRST_TRY", "ROUTER", "DemoSite", "RunningDemo", "usable_port"]
+
+ROUTER: Final = "bridge.demo.endpoints:router"
+FIRST_TRY: Final = "bridge.demo.endpoints:first_try"
 
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 10.0
+_BRIDGE: Final = (sys.executable, "-m", "bridge")
 _SECRETS: Final = "secrets.json"
+_PLAN_FILE: Final = "cutover.toml"
+_PLAN: Final = """\
+# How far each endpoint may move. How far it has moved is in the database: see `bridge endpoints list`.
+
+[defaults]
+group = "shop"
+
+[groups.shop] # in a canary, each user gets all of the shop from one app
+
+[operations."GET /api/items/"]
+stages = ["shadow", "canary", "migrated"]
+
+[operations."GET /users/me/items/"] # the site has no such endpoint
+stages = ["migrated"]
+"""
+_ONLY_HERE: Final = "GET /users/me/items/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +57,17 @@ class RunningDemo:
 
     Attributes:
         django: base URL of the Django site.
-        bridge: base URL of the bridge.
+        bridge: base URL of the bridge, which stands in front of it.
         database_url: that both work on.
+        deploy: ends the bridge, and starts it with the router of that name.
+        start_command: starts ``bridge`` with those arguments, as an operator does.
     """
 
     django: str
     bridge: str
     database_url: str
+    deploy: Callable[[str], None]
+    start_command: Callable[..., subprocess.Popen[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +99,8 @@ class DemoSite:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             kept = _kept_secrets(folder / _SECRETS)
+            if not (folder / _PLAN_FILE).exists():  # it is theirs to edit
+                (folder / _PLAN_FILE).write_text(_PLAN)
         except OSError as exc:
             raise ConfigurationError(f"{folder} cannot be used ({exc.strerror})", cure="Give another --dir.") from exc
         return cls(folder, database_url or f"sqlite:///{quote(str(folder.absolute() / 'shop.sqlite3'))}", kept)
@@ -81,18 +110,35 @@ class DemoSite:
         return asyncio.run(_has_users(self.database_url))
 
     def create_database(self, *, users: int) -> None:
-        """Run the site's migrations, which publish its profile, and create its users."""
+        """Run the site's migrations, which publish its profile; create its users; release what only the bridge has."""
         self._manage("migrate", "--verbosity", "0")
         self._manage("seed_shop", "--users", str(users))
+        asyncio.run(_release(self.database_url))
 
     @contextmanager
-    def running(self, *, port: int, django_port: int) -> Iterator[RunningDemo]:
+    def running(self, *, port: int, django_port: int, router: str = ROUTER) -> Iterator[RunningDemo]:
         """Start Django under gunicorn and the bridge under uvicorn, and stop both in the end."""
-        running = RunningDemo(f"http://127.0.0.1:{django_port}", f"http://127.0.0.1:{port}", self.database_url)
+        django, bridge = f"http://127.0.0.1:{django_port}", f"http://127.0.0.1:{port}"
         with ExitStack() as stack:
-            stack.enter_context(self._server("django", *_gunicorn(django_port), ready=f"{running.django}/"))
-            stack.enter_context(self._server("bridge", *_bridge(port), ready=f"{running.bridge}/readyz"))
-            yield running
+            stack.enter_context(self._server("django", *_gunicorn(django_port), ready=f"{django}/"))
+            deployed = stack.enter_context(ExitStack())
+
+            def deploy(router: str) -> None:
+                deployed.close()
+                command = ("serve", "--port", str(port), "--endpoints", router)
+                server = self._server("bridge", *_BRIDGE, *command, ready=f"{bridge}/readyz", BRIDGE_UPSTREAM=django)
+                deployed.enter_context(server)
+
+            deploy(router)
+            yield RunningDemo(django, bridge, self.database_url, deploy, self._start_command)
+
+    def settings(self) -> dict[str, str]:
+        """Give the settings of ``bridge`` that an operator of the demo needs."""
+        return {
+            "BRIDGE_DATABASE_URL": self.database_url,
+            "BRIDGE_ENDPOINTS": json.dumps([ROUTER]),
+            "BRIDGE_CUTOVER_FILE": str((self.folder / _PLAN_FILE).absolute()),
+        }
 
     def environment(self) -> dict[str, str]:
         """Give the environment in which either app serves the demo."""
@@ -103,7 +149,7 @@ class DemoSite:
             "DJANGO_SECRET_KEY": django,
             "DJANGO_SETTINGS_MODULE": "legacy_django.settings",
             "JWT_SIGNING_KEY": signing,
-            "BRIDGE_DATABASE_URL": self.database_url,
+            **self.settings(),
             "BRIDGE_DJANGO_SECRET_KEY": django,
             "BRIDGE_SIGNING_KEY": signing,
             "PYTHONPATH": os.pathsep.join(filter(None, (str(_checkout()), inherited.get("PYTHONPATH", "")))),
@@ -118,12 +164,16 @@ class DemoSite:
                 cure=f"See above; an empty --dir may help ({self.folder}).",
             )
 
+    def _start_command(self, *arguments: str) -> subprocess.Popen[str]:
+        command = (*_BRIDGE, *arguments)
+        return subprocess.Popen(command, env=self.environment(), cwd=self.folder, stdout=subprocess.PIPE, text=True)
+
     @contextmanager
-    def _server(self, name: str, *command: str, ready: str) -> Iterator[None]:
-        log = self.folder / f"{name}.log"
+    def _server(self, name: str, *command: str, ready: str, **settings: str) -> Iterator[None]:
+        log, environment = self.folder / f"{name}.log", self.environment() | settings
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command, env=self.environment(), cwd=self.folder, stdout=output, stderr=subprocess.STDOUT
+                command, env=environment, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT
             )
         try:
             _await_answer(process, ready, name=name, log=log)
@@ -146,22 +196,21 @@ async def _has_users(url: str) -> bool:
     return True
 
 
+async def _release(url: str) -> None:
+    """Let the bridge answer where Django cannot; what somebody has moved since stays where they put it."""
+    author = Author("bridge demo", "the site has no such endpoint", system_clock())
+    database = await open_database(url)
+    try:
+        await Endpoints(database).change(
+            _ONLY_HERE, expected_version=0, standing=Standing.of(Stage.MIGRATED), author=author
+        )
+    finally:
+        await database.close()
+
+
 def _gunicorn(port: int) -> tuple[str, ...]:
     options = ("--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "4", "--no-control-socket")
     return (sys.executable, "-m", "gunicorn", "legacy_django.wsgi:application", *options)
-
-
-def _bridge(port: int) -> tuple[str, ...]:
-    return (
-        sys.executable,
-        "-m",
-        "bridge",
-        "serve",
-        "--port",
-        str(port),
-        "--endpoints",
-        "bridge.demo.endpoints:router",
-    )
 
 
 def _checkout() -> Path:

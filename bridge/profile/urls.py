@@ -14,7 +14,7 @@ LONGEST_TEXT: Final = 1000
 """Of an expression, in characters; the others are shorter."""
 
 _SETS: Final = ("permissions", "groups", "scopes")
-_ANYBODY: Final = asdict(Demands())
+_ANYBODY: Final = Demands()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _endpoint_document(endpoint: LegacyEndpoint) -> dict[str, Any]:
     demands = {
         name: sorted(value) if name in _SETS else value
         for name, value in asdict(endpoint.demands).items()
-        if value != _ANYBODY[name]
+        if value != getattr(_ANYBODY, name)
     }
     document: dict[str, Any] = {
         "methods": list(endpoint.methods),
@@ -66,9 +66,13 @@ def _endpoint_document(endpoint: LegacyEndpoint) -> dict[str, Any]:
 
 
 def _endpoint(document: Mapping[str, Any]) -> LegacyEndpoint:
-    said = dict(document.get("demands", {}))
-    kinds = {**dict.fromkeys(_SETS, frozenset), "unknown": tuple}
-    demands = Demands(**{name: kinds[name](value) if name in kinds else value for name, value in said.items()})
     if not len(document["template"]) <= LONGEST_TEXT >= len(document["regex"]):
         raise KeyError("template")
+    said = document.get("demands")
+    demands = _demands(said) if said else _ANYBODY  # many replicas read thousands of them every few seconds
     return LegacyEndpoint(**{**document, "methods": tuple(document["methods"]), "demands": demands})
+
+
+def _demands(document: Mapping[str, Any]) -> Demands:
+    kinds = {**dict.fromkeys(_SETS, frozenset), "unknown": tuple}
+    return Demands(**{name: kinds[name](value) if name in kinds else value for name, value in document.items()})

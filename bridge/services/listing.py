@@ -181,6 +181,4 @@ def _standing_document(stage: str, standing: Standing) -> dict[str, Any]:
 
 
 def _demands_document(demands: Demands) -> dict[str, Any]:
-    return {
-        name: value if isinstance(value, bool | None) else sorted(value) for name, value in asdict(demands).items()
-    }
+    return {name: value if isinstance(value, bool | None) else sorted(value) for name, value in asdict(demands).items()}

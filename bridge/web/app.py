@@ -22,7 +22,7 @@ from bridge.web.errors import register_handlers
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
 from bridge.web.operations import handlers_of
-from bridge.web.proxy import UpstreamAddress, load_application
+from bridge.web.proxy import prepare_upstream
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
 from bridge.web.running import running
 from bridge.web.settings import Settings
@@ -118,11 +118,10 @@ def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | 
 
 
 def _run_django_parts(settings: Settings) -> None:
-    address = None if settings.upstream is None else UpstreamAddress.parse(settings.upstream)
-    if address is not None and address.kind == "wsgi":
-        # It starts a site, which may ask its database, and Django lets nobody do that in a thread with an event loop.
+    if settings.upstream is not None:
+        # It may start a site, which may ask its database: Django lets nobody do that in a thread with an event loop.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(load_application, address.place).result()
+            thread.submit(prepare_upstream, settings.upstream).result()
     # Django's password validators ask whether to translate their messages. In a process that has no site, the answer
     # is no; with a site's settings at hand it is the site's.
     if not django_settings.configured and "DJANGO_SETTINGS_MODULE" not in os.environ:

@@ -39,7 +39,7 @@ from bridge.web.settings import Settings
 __all__ = ["running"]
 
 _logger: Final = logging.getLogger(__name__)
-_STAGES_EVERY: Final = timedelta(milliseconds=400)
+_STAGES_EVERY: Final = timedelta(milliseconds=250)
 _PRUNE_SECONDS: Final = 3600.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 

@@ -118,6 +118,12 @@ def test_a_site_without_sessions_has_none_that_could_not_be_read(settings: Setti
     assert ids() == []
 
 
+def test_the_check_finds_urls_that_could_not_be_listed(settings: Settings):
+    settings.ROOT_URLCONF = "tests.site.no_such_urls"
+
+    assert [each.id for each in check_site(None)] == ["bridge.W016"]
+
+
 @pytest.mark.parametrize(("on", "expected"), [(True, ["bridge.W009"]), (False, [])], ids=["on", "off"])
 def test_the_check_finds_tokens_that_a_re_hash_would_void(
     settings: Settings,

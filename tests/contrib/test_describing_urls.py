@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import django
 import pytest
+from django.contrib.admin import AdminSite
 from django.urls import Resolver404, path, resolve
 from django.utils.translation import override
 from pytest_django import Settings
@@ -74,12 +75,14 @@ FUNCTIONS: Final = {
     "own_decorator": {ANY_METHOD: unknown("ours")},
     "own_decorator_over_login": {ANY_METHOD: unknown("ours", login=True)},
     "own_decorator_without_wraps": {ANY_METHOD: unknown("ours_without_wraps")},
+    "own_object": {ANY_METHOD: unknown("OurObject")},
     "own_middleware": {ANY_METHOD: unknown("OurMiddleware")},
     "csrf_exempt": {ANY_METHOD: LOGIN},
 }
 CLASSES: Final = {
     "both": {BOTH: ANYBODY},
     "only_get": {("GET",): ANYBODY},
+    "only_dispatch": {ANY_METHOD: unknown("OnlyDispatch.dispatch")},
     "template": {("GET",): ANYBODY},
     "login_mixin": {BOTH: LOGIN},
     "login_mixin_too_late": {BOTH: ANYBODY},
@@ -159,6 +162,17 @@ def test_a_view_that_django_checks_no_csrf_for_is_told(every_kind: Settings, nam
 def test_an_admin_sites_views_are_for_staff(every_kind: Settings):
     assert (one("admin:index").demands, one("admin-view").demands) == (STAFF, STAFF)
     assert one("admin:login").demands == ANYBODY
+
+
+def test_an_admin_site_with_a_rule_of_its_own_is_not_guessed_at(settings: Settings):
+    settings.ROOT_URLCONF = urlconf(path("admin/", _OpenAdmin().urls))
+
+    assert told("admin:index") == {ANY_METHOD: Demands.told_by_nobody(f"{__name__}._OpenAdmin.has_permission")}
+
+
+class _OpenAdmin(AdminSite):
+    def has_permission(self, request: Any) -> bool:
+        return True
 
 
 def test_what_a_models_admin_asks_for_only_its_author_can_tell(every_kind: Settings):
@@ -301,7 +315,7 @@ def test_a_path_is_found_where_django_finds_it(every_kind: Settings, way: str):
     assert (None if found is None else by_shape[found]) == (None if expected is None else expected[0])
 
 
-UNSAFE: Final = ("old_two_anchors", "old_backreference", "old_repeated_repetition")
+UNSAFE: Final = ("old_two_anchors", "old_backreference", "old_repeated_repetition", "three_wildcards")
 
 
 @pytest.mark.parametrize("name", UNSAFE)
@@ -351,17 +365,22 @@ def test_a_urlconf_that_cannot_be_imported_stops_no_profile(broken_urlconf: str)
     published = publish_profile()
 
     assert published.urls == UrlInventory(shortcoming="its URLconf could not be read (ModuleNotFoundError)")
-    assert published.sessions.login_url == "login"
 
 
 def test_a_urlconf_that_cannot_be_imported_is_a_finding(broken_urlconf: str):
     assert [each.code for each in describe_site().findings()] == ["urls-unlisted"]
 
 
-def test_a_process_without_urls_says_so(settings: Settings):
+def test_without_a_urlconf_nothing_is_answered_and_nothing_missing(settings: Settings):
     del settings.ROOT_URLCONF
 
-    assert urls().shortcoming == "ROOT_URLCONF is not set"
+    assert urls() == UrlInventory()
+
+
+def test_a_login_page_by_name_is_told_as_it_is_where_the_urlconf_is_broken(broken_urlconf: str, settings: Settings):
+    settings.LOGIN_URL = "login"
+
+    assert describe_site().sessions.login_url == "login"
 
 
 def test_a_site_of_more_endpoints_than_anybody_can_look_at_is_listed_in_part(settings: Settings):

@@ -1,8 +1,10 @@
 """``bridge demo`` as a user starts it: real servers, real hashes at their full cost, both kinds of database."""
 
+import json
 import os
 import re
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -24,6 +26,7 @@ from tests.conftest import CHECKOUT, execute_on_server, with_database
 
 ANY_PORTS: Final = ("--port", "0", "--django-port", "0")
 UNUSABLE: Final = 2
+NOWHERE: Final = RunningDemo("", "", "", deploy=pytest.fail, start_command=pytest.fail)
 PATIENCE: Final = 180.0
 """Seconds until a run counts as hung. Nothing waits that long unless it is."""
 
@@ -79,13 +82,19 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_every_step_of_the_walk_through_holds(played: Played):
-    titles = [step.title for step in steps(RunningDemo(django="", bridge="", database_url=""))]
+    titles = [step.title for step in steps(NOWHERE)]
 
     lines = played.done.stdout.splitlines()
 
     assert [line.removeprefix("✓ ") for line in lines if line.startswith(("✓", "✗"))] == titles
     assert lines[-1] == "All steps hold."
     assert played.done.returncode == 0, played.done.stderr
+
+
+def test_the_walk_through_finds_the_planted_difference_and_no_other(played: Played):
+    found = [line.strip() for line in played.done.stdout.splitlines() if line.strip().startswith("found: ")]
+
+    assert found == ["found: $[*].unit_price (type): Django string, bridge number"]
 
 
 def test_the_walk_through_prints_no_hash_and_no_token(played: Played):
@@ -156,6 +165,22 @@ class Interactive:
         """The demo's own children and theirs."""
         found: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
         return found
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What it says to export for ``bridge endpoints``."""
+        (exported,) = re.findall(r"^  export (.+)$", self.invitation, re.MULTILINE)
+        return dict(each.split("=", 1) for each in shlex.split(exported))
+
+    def endpoints(self, *arguments: str) -> str:
+        """Run ``bridge endpoints`` in another terminal."""
+        command = [sys.executable, "-m", "bridge", "endpoints", *arguments]
+        return subprocess.check_output(command, env=environment() | self.settings, text=True, timeout=PATIENCE)
+
+    def items(self, path: str) -> httpx.Response:
+        """Ask the bridge for what a user ordered."""
+        bearer = {"Authorization": f"Bearer {self.token()}"}
+        return httpx.get(f"{self.bridge}{path}", headers=bearer, timeout=PATIENCE)
 
     def token(self) -> str:
         form = {"grant_type": "password", "username": "scrypt", "password": "secret"}
@@ -233,6 +258,14 @@ def test_the_invitation_is_what_works(tmp_path: Path):
         assert curl in running.invitation
         assert running.token()
         assert httpx.get(f"{running.bridge}/docs", timeout=PATIENCE).status_code == 200
+        assert by_django(httpx.get(f"{running.bridge}/", timeout=PATIENCE))
+        assert by_django(running.items("/api/items/"))
+
+        running.endpoints(*command_of(running.invitation, "set"))
+
+        listed = json.loads(running.endpoints("list", "--json"))["endpoints"]
+        stages = {each["operation"]: each["stage"] for each in listed}
+        assert stages == {"GET /api/items/": "migrated", "GET /users/me/items/": "migrated"}
 
 
 def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path):
@@ -243,5 +276,19 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path):
 
     with started(tmp_path / "demo") as second:
         me = httpx.get(f"{second.bridge}/users/me/", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE)
+        items = second.items("/users/me/items/")
 
     assert (me.status_code, me.json()["username"]) == (200, "scrypt")
+    assert not by_django(items)
+
+
+def by_django(answer: httpx.Response) -> bool:
+    """Tell who answered; the site's middleware marks whatever it answers."""
+    assert answer.status_code == 200, answer.text
+    return "x-frame-options" in answer.headers
+
+
+def command_of(invitation: str, name: str) -> list[str]:
+    """The arguments of a command of ``bridge endpoints`` that the invitation shows."""
+    (line,) = re.findall(rf"^  bridge endpoints ({name} .+)$", invitation, re.MULTILINE)
+    return shlex.split(line)

@@ -27,6 +27,7 @@ from tests.conftest import CHECKOUT, DJANGO_SECRET_KEY, PASSWORD, settings_for, 
 
 README: Final = CHECKOUT / "README.md"
 MIGRATION: Final = CHECKOUT / "MIGRATION.md"
+ENDPOINTS: Final = CHECKOUT / "docs" / "endpoints.md"
 DOCUMENTS: Final = (README, MIGRATION)
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -238,7 +239,7 @@ def names_of(command: Any, before: str = "bridge") -> Iterator[str]:
 
 
 BRIDGE_CALLS: Final = {
-    shlex.join(("bridge", *call)): call for document in DOCUMENTS for call in commands(document, "bridge")
+    shlex.join(("bridge", *call)): call for document in (*DOCUMENTS, ENDPOINTS) for call in commands(document, "bridge")
 }
 
 

@@ -5,8 +5,10 @@ import hashlib
 import http.client
 import json
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,6 +234,21 @@ def test_a_hundred_megabytes_up_take_no_memory(ways: Ways):
     told = json.loads(answer.partition(b"\r\n\r\n")[2])
     assert told == {"length": SIZE * MEGABYTE, "digest": hashlib.sha256(part * SIZE).hexdigest()}
     assert peak - before < ALLOWED_GROWTH
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_an_answer_that_does_not_wait_for_the_upload_gets_through(ways: Ways, attempt: int):
+    """Django refuses by the headers alone, and gunicorn then closes on whoever is still sending."""
+    size = 20 * MEGABYTE
+    sent = request("/nothing/here/", f"Content-Length: {size}", method="POST").replace(b"close", b"keep-alive")
+    with connected(ways.through) as connection, ThreadPoolExecutor(1) as pool:
+        connection.sendall(sent)
+        poured = pool.submit(connection.sendall, bytes(size))
+        head = connection.recv(MEGABYTE)
+        connection.shutdown(socket.SHUT_RDWR)
+        poured.exception()
+
+    assert head.startswith(b"HTTP/1.1 404 ")
 
 
 # People ---------------------------------------------------------------------------------------------------------------

@@ -165,14 +165,36 @@ async def test_an_upstream_that_does_not_speak_http_is_a_502():
         assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
 
 
+async def test_an_upstream_that_switches_protocols_unasked_is_a_502():
+    switches = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with upstream(sending(switches)) as (url, _), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
+
+
 async def test_an_upstream_that_says_nothing_is_a_504():
     async with upstream(hangs) as (url, _), bridge(url) as port:
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
 
 
+async def test_an_upstream_that_says_nothing_after_a_hint_is_a_504():
+    async def hints(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
+        return await hangs(head, reader, writer, place)
+
+    async with upstream(hints) as (url, _), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
+
+
+async def test_an_upstream_that_says_nothing_after_an_upload_is_a_504():
+    async with upstream(hangs) as (url, _), bridge(url) as port:
+        for size in (2, 1_000_000):
+            sent = request("/", f"Content-Length: {size}", method="POST", body=bytes(size))
+            assert problem(await ask(port, sent)) == (504, "upstream_timeout")
+
+
 async def test_an_upstream_that_does_not_take_an_upload_is_a_504():
     async def takes_nothing(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
-        await asyncio.Event().wait()
+        await asyncio.sleep(SECONDS)
         return False
 
     size = 64 * 1024 * 1024
@@ -275,6 +297,27 @@ async def test_an_answer_that_stops_cuts_the_client_off():
     assert (answer.body, answer.is_whole) == (b"half", False)
 
 
+async def test_an_answer_that_goes_astray_cuts_the_client_off():
+    half_is_there = asyncio.Event()
+
+    async def goes_astray(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(HALVES["of-chunks"])
+        await half_is_there.wait()
+        writer.write(b"no chunk\r\n")
+        return await hangs(head, reader, writer, place)
+
+    async with upstream(goes_astray) as (url, _), bridge(url) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/"))
+        async with asyncio.timeout(SECONDS):
+            begun = await reader.readuntil(b"half\r\n")
+            half_is_there.set()
+            answer = parsed(begun + await reader.read())
+        writer.close()
+
+    assert (answer.body, answer.is_whole) == (b"half", False)
+
+
 async def test_an_answer_that_ends_with_its_connection_is_whole():
     async with upstream(sending(b"HTTP/1.0 200 OK\r\n\r\nall of it")) as (url, _), bridge(url) as port:
         answer = await ask(port, request("/"))
@@ -298,6 +341,21 @@ async def test_an_early_answer_comes_before_the_upload_ends():
 
     assert head.startswith(b"HTTP/1.1 413 ")
     assert body == b"big"
+
+
+async def test_a_client_that_closes_hears_an_early_answer_while_it_uploads():
+    """A server that closes on who is sending resets the connection, and the client may never read what came."""
+    early = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig"
+    size = 20 * 1024 * 1024
+    async with upstream(sending(early)) as (url, _), bridge(url, patience=timedelta(seconds=10)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/", f"Content-Length: {size}", method="POST"))
+        async with asyncio.timeout(SECONDS):
+            await _pour(writer, size)
+            answer = parsed(await reader.read())
+        writer.close()
+
+    assert (answer.status, answer.body, answer.is_whole) == (413, b"big", True)
 
 
 async def test_what_is_said_before_an_answer_is_not_taken_for_it():

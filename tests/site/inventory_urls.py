@@ -47,6 +47,7 @@ urlpatterns = [
     path("even/<even:number>/", plain, name="even"),
     path("files/<path:name>", plain, name="file"),
     path("tree/<path:above>/", include([path("leaf/", plain, name="leaf")])),
+    path("three/<path:one>/<path:two>/<path:three>/", plain, name="three_wildcards"),
     path("ids/<uuid:id>.json", plain, name="uuid"),
     path("nameless/", plain),
     re_path(r"^old/", include(OLD)),

@@ -56,6 +56,14 @@ def ours_without_wraps(view: SomeView) -> SomeView:
     return checked
 
 
+class OurObject:
+    def __init__(self, view: SomeView) -> None:
+        self.view = view
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.view(request)
+
+
 class OurMiddleware:
     def __init__(self, get_response: SomeView) -> None:
         self.get_response = get_response
@@ -83,6 +91,7 @@ FUNCTIONS: dict[str, Any] = {
     "own_decorator": ours(plain),
     "own_decorator_over_login": ours(login_required(plain)),
     "own_decorator_without_wraps": ours_without_wraps(plain),
+    "own_object": OurObject(plain),
     "own_middleware": decorator_from_middleware(OurMiddleware)(plain),
     "csrf_exempt": csrf_exempt(login_required(plain)),
 }
@@ -145,7 +154,13 @@ class OwnDispatch(LoginRequiredMixin, Both):
         return super().dispatch(request, *args, **kwargs)
 
 
+class OnlyDispatch(View):
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return plain(request)
+
+
 CLASSES: dict[str, Any] = {
+    "only_dispatch": OnlyDispatch.as_view(),
     "both": Both.as_view(),
     "only_get": OnlyGet.as_view(),
     "template": TemplateView.as_view(template_name="x.html"),

@@ -10,8 +10,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.web.proxy import Upstream, open_upstream
-from bridge.web.proxy.inprocess import load_application
+from bridge.web.proxy import Upstream, open_upstream, prepare_upstream
 
 __all__ = ["PID_FILE", "TIMEOUT", "TRUSTED", "UPSTREAM", "Passing", "app"]
 
@@ -40,8 +39,7 @@ class Passing:
     ) -> None:
         self._url = url
         self._trusted = trusted_proxies
-        if url.startswith("wsgi:"):
-            load_application(url.removeprefix("wsgi:"))  # it starts Django, which no event loop may
+        prepare_upstream(url)
         self._timeout = timeout
         self._upstream: Upstream | None = None
 

@@ -137,6 +137,22 @@ def test_a_document_without_a_schema_is_refused():
         SiteProfile.from_document({})
 
 
+def test_a_site_of_two_thousand_endpoints_fits_into_a_row_that_is_read_every_few_seconds():
+    demands = Demands(login=True, permissions=frozenset({"shop.change_order"}))
+    endpoint = LegacyEndpoint(
+        ("GET", "PUT", "PATCH", "DELETE"),
+        "/api/customers/{customer_pk}/orders/{pk}/",
+        r"/api/customers/(?:[^/.]+)/orders/(?:[^/.]+)/\Z",
+        "api:customer-order-detail",
+        "shop.api.orders.CustomerOrderViewSet",
+        "drf",
+        demands,
+        csrf_exempt=True,
+    )
+
+    assert len(json.dumps(UrlInventory((endpoint,) * 2000).to_document())) < 1_000_000
+
+
 # What makes re-hashing unsafe -----------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Moving endpoints through the API: for staff."""
 
 import asyncio
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ STAGE: Final = "/migration/endpoints/stage"
 ROLLBACK: Final = "/migration/endpoints/rollback"
 ITEMS: Final = "GET /users/me/items/"
 CANARY: Final = {"operation": ITEMS, "stage": "canary", "share": "5%", "reason": "first try"}
+JSON: Final = {"Content-Type": "application/json"}
 BOUND: Final = 20.0  # seconds, for a test that would otherwise wait for ever
 
 
@@ -61,11 +63,11 @@ async def test_staff_move_an_endpoint_and_see_it(staff: httpx.AsyncClient, clock
         "is_tripped": False,
         "version": 1,
     }
-    (row,) = listing["endpoints"]
+    (row,) = [each for each in listing["endpoints"] if each["operation"] == ITEMS]
     assert {name: row[name] for name in done if name in row} == {
         name: value for name, value in done.items() if not name.startswith("old_")
     }
-    assert (row["changed_at"], row["actor"], row["reason"]) == (clock.now.isoformat(), "ada", "first try")
+    assert (row["changed_at"], row["actor"], row["reason"]) == (clock.now.isoformat(), "user:ada", "first try")
     assert (row["handler"], row["view"]) == ("bridge.demo.endpoints.my_items", None)
 
 
@@ -73,8 +75,8 @@ async def test_staff_move_an_endpoint_and_see_it(staff: httpx.AsyncClient, clock
 async def test_staff_see_what_has_no_handler_on_request(staff: httpx.AsyncClient):
     short, whole = moved(await staff.get(LIST)), moved(await staff.get(LIST, params={"all": "true"}))
 
-    assert [each["operation"] for each in short["endpoints"]] == [ITEMS]
-    assert len(whole["endpoints"]) == whole["untouched"] + 1 > 1
+    assert all(each["handler"] for each in short["endpoints"])
+    assert len(whole["endpoints"]) == len(short["endpoints"]) + short["untouched"] > len(short["endpoints"])
     (orders,) = [each for each in whole["endpoints"] if each["operation"] == "GET /api/orders/"]
     assert (orders["view"], orders["handler"]) == ("legacy_django.shop.api.OrderViewSet", None)
     assert orders["auth"]["legacy"]["login"] is True
@@ -143,7 +145,7 @@ async def test_a_move_is_in_force_where_it_was_asked_for_before_the_answer_and_e
         assert here.of(ITEMS).stage is Stage.CANARY
 
         while there.of(ITEMS).stage is not Stage.CANARY:
-            await client.get("/healthz")  # the follower has its turn meanwhile
+            await cast.database.fetch_one("SELECT 1")  # the follower has its turn meanwhile
 
 
 async def test_a_replica_that_starts_knows_what_is_in_force(service_url: str, cast: Cast, clock: FrozenClock):
@@ -163,7 +165,7 @@ async def test_what_was_seen_must_still_stand(staff: httpx.AsyncClient):
 
     answer = await staff.put(STAGE, json={**CANARY, "share": "10%", "expected_version": 0})
 
-    assert "version 1, by ada" in assert_problem(answer, status=409, code="version_conflict")["detail"]
+    assert "version 1, by user:ada" in assert_problem(answer, status=409, code="version_conflict")["detail"]
 
 
 @before_any_database
@@ -211,7 +213,7 @@ async def test_what_was_seen_must_still_stand(staff: httpx.AsyncClient):
 async def test_what_cannot_be_done_is_refused(
     staff: httpx.AsyncClient, cast: Cast, change: dict[str, Any], status: int, code: str
 ):
-    answer = await staff.put(STAGE, json={**CANARY, **change})
+    answer = await staff.put(STAGE, content=json.dumps({**CANARY, **change}), headers=JSON)
 
     assert_problem(answer, status=status, code=code)
     assert await Endpoints(cast.database).history(limit=9) == ()

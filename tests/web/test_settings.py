@@ -55,6 +55,7 @@ MISTAKES: Final[dict[str, tuple[dict[str, str | None], str, str]]] = {
     "no_database_url": ({"BRIDGE_DATABASE_URL": None}, "BRIDGE_DATABASE_URL", "Set it to postgresql://"),
     "no_secret_key": ({"BRIDGE_DJANGO_SECRET_KEY": None}, "BRIDGE_DJANGO_SECRET_KEY", "Django site's SECRET_KEY"),
     "no_signing_key": ({"BRIDGE_SIGNING_KEY": None}, "BRIDGE_SIGNING_KEY", "SIMPLE_JWT['SIGNING_KEY']"),
+    "no_plan": ({"BRIDGE_CUTOVER_FILE": "missing.toml"}, "BRIDGE_CUTOVER_FILE: missing.toml", "Name a TOML file"),
     "empty_secret_key": ({"BRIDGE_DJANGO_SECRET_KEY": ""}, "BRIDGE_DJANGO_SECRET_KEY", "Django site's SECRET_KEY"),
     "weak_secret_key": ({"BRIDGE_DJANGO_SECRET_KEY": WEAK}, "BRIDGE_DJANGO_SECRET_KEY", "Django site's SECRET_KEY"),
     "weak_signing_key": ({"BRIDGE_SIGNING_KEY": WEAK}, "BRIDGE_SIGNING_KEY", "longer one"),

@@ -1,4 +1,4 @@
-"""The user who is asking: GET and PATCH /users/me/, and the demo's GET /users/me/items/."""
+"""The user who is asking: GET and PATCH /users/me/, and the demo's GET /users/me/items/ and GET /api/items/."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -249,6 +249,7 @@ async def test_a_change_that_cannot_be_written_says_so(client: httpx.AsyncClient
 # The migrated endpoint ------------------------------------------------------------------------------------------------
 
 ORDERED: Final = datetime(2026, 5, 1, 9, 15, tzinfo=UTC)
+each_list = pytest.mark.parametrize("path", ["/users/me/items/", "/api/items/"], ids=["only_here", "of_the_site"])
 
 
 async def order(database: Database, customer: int, *, product: str, quantity: int, placed_at: datetime) -> None:
@@ -271,12 +272,13 @@ async def order(database: Database, customer: int, *, product: str, quantity: in
     )
 
 
-async def test_a_user_sees_their_own_items_and_nobody_elses(client: httpx.AsyncClient, cast: Cast):
+@each_list
+async def test_a_user_sees_their_own_items_and_nobody_elses(client: httpx.AsyncClient, cast: Cast, path: str):
     ada, grace = await cast.add("ada"), await cast.add("grace")
     await order(cast.database, ada, product="teapot", quantity=2, placed_at=ORDERED)
     await order(cast.database, grace, product="compiler", quantity=1, placed_at=ORDERED)
 
-    [item] = (await client.get("/users/me/items/", headers=await bearer(client, "ada"))).json()
+    [item] = (await client.get(path, headers=await bearer(client, "ada"))).json()
 
     assert isinstance(item.pop("id"), int)
     assert moment(item.pop("ordered_at")) == ORDERED
@@ -299,5 +301,6 @@ async def test_a_user_without_orders_has_no_items(client: httpx.AsyncClient, cas
     assert (await client.get("/users/me/items/", headers=await bearer(client, "ada"))).json() == []
 
 
-async def test_nobody_sees_items_without_a_token(client: httpx.AsyncClient):
-    assert_problem(await client.get("/users/me/items/"), status=401, code="not_authenticated")
+@each_list
+async def test_nobody_sees_items_without_a_token(client: httpx.AsyncClient, path: str):
+    assert_problem(await client.get(path), status=401, code="not_authenticated")

@@ -11,6 +11,7 @@ from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import token_verifier
 from bridge.contrib.django.describing import describe_site
 from bridge.errors import ConfigurationError
+from bridge.profile import SimpleJwtProfile
 
 __all__ = ["check_site"]
 
@@ -30,6 +31,7 @@ _WARNINGS: Final = {
     "sessions-unreadable": "bridge.W012",
     "simple-jwt-second-factor": "bridge.W014",
     "sessions-outlive-logout": "bridge.W015",
+    "urls-unlisted": "bridge.W016",
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"
@@ -41,14 +43,14 @@ def check_site(app_configs: Sequence[AppConfig] | None, **_: Any) -> list[checks
     """Say what would lock upgraded users out of this site, log them out, or undo the upgrade."""
     if app_configs is not None and all(config.label != "bridge" for config in app_configs):
         return []
+    profile = describe_site()
     warnings = (
-        checks.Warning(found.message, hint=found.cure, id=_WARNINGS[found.code]) for found in describe_site().findings()
+        checks.Warning(found.message, hint=found.cure, id=_WARNINGS[found.code]) for found in profile.findings()
     )
-    return [*_check_signing_key(), *_check_user_id(), *_check_refreshing(), *warnings]
+    return [*_check_signing_key(), *_check_user_id(profile.simple_jwt), *_check_refreshing(), *warnings]
 
 
-def _check_user_id() -> list[checks.CheckMessage]:
-    simple_jwt = describe_site().simple_jwt
+def _check_user_id(simple_jwt: SimpleJwtProfile | None) -> list[checks.CheckMessage]:
     if simple_jwt is None or simple_jwt.user_id_field_is_key:
         return []
     message = (

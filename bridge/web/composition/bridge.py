@@ -3,11 +3,13 @@
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from bridge.cutover.inventory import LegacyEndpoint
 from bridge.cutover.matching import LegacyTable
 from bridge.errors import ConfigurationError
 from bridge.passwords.decoy import decoy_value
@@ -139,7 +141,7 @@ def compose(
         ),
         reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
         askers=Askers(parts.identity),
-        legacy_operations=LegacyTable(profile.urls.endpoints if profile else ()),
+        legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
         listing=listing_of(database, profile, foundation.rules.served.values(), clock),
         cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
         stages=foundation.stages,
@@ -181,6 +183,12 @@ def _refreshing(foundation: Foundation, parts: Parts, *, knows_site: bool) -> Re
         clock=foundation.clock,
         knows_site=knows_site,
     )
+
+
+@lru_cache(maxsize=1)
+def _legacy_table(endpoints: tuple[LegacyEndpoint, ...]) -> LegacyTable:
+    """Compile the site's paths, which takes a while and which most new profiles leave as they were."""
+    return LegacyTable(endpoints)
 
 
 def _csrf_rules(site: CsrfProfile) -> CsrfRules:

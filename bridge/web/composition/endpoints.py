@@ -1,8 +1,9 @@
 """What moves endpoints, lists them and reports on them; commands use it as well."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from bridge.cutover.inventory import Handler, by_shape, side_by_side
+from bridge.cutover.inventory import Handler, LegacyEndpoint, Pair, by_shape, side_by_side
 from bridge.profile import SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.cutover_report import CutoverReporting
@@ -33,7 +34,7 @@ def listing_of(database: Database, profile: SiteProfile | None, handlers: Iterab
     return Listing(
         endpoints=Endpoints(database),
         counts=EndpointCounts(database),
-        known=side_by_side(profile.urls.endpoints if profile else (), handlers),
+        known=_known(profile.urls.endpoints if profile else (), tuple(handlers)),
         shortcoming=profile.urls.shortcoming if profile else _NOT_TOLD,
         clock=clock,
     )
@@ -46,7 +47,13 @@ def cutover_reporting_of(
     return CutoverReporting(
         endpoints=Endpoints(database),
         counts=EndpointCounts(database),
-        known=side_by_side(profile.urls.endpoints if profile else (), rules.served.values()),
+        known=_known(profile.urls.endpoints if profile else (), tuple(rules.served.values())),
         plan=rules.plan,
         clock=clock,
     )
+
+
+@lru_cache(maxsize=1)
+def _known(endpoints: tuple[LegacyEndpoint, ...], handlers: tuple[Handler, ...]) -> tuple[Pair, ...]:
+    """Put both apps side by side, which takes a while for thousands of paths; most new profiles leave them alone."""
+    return side_by_side(endpoints, handlers)

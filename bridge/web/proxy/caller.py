@@ -1,6 +1,8 @@
 """The client of one request: what it uploads, and whether it is still there."""
 
 import asyncio
+import contextlib
+import select
 from types import TracebackType
 from typing import Final, Self
 
@@ -8,9 +10,10 @@ from aiohttp import Payload
 from aiohttp.abc import AbstractStreamWriter
 from starlette.types import Receive, Scope
 
-__all__ = ["Caller", "CallerLeft", "Upload", "UploadStalled", "announces_body"]
+__all__ = ["Caller", "CallerLeft", "Upload", "UploadStalled", "announces_body", "closes"]
 
 _AT_ONCE: Final = 65_536
+_LINGER_SECONDS: Final = 5.0  # nginx's lingering_timeout
 
 
 def announces_body(scope: Scope) -> bool:
@@ -21,6 +24,12 @@ def announces_body(scope: Scope) -> bool:
         name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
         for name, value in scope["headers"]
     )
+
+
+def closes(scope: Scope) -> bool:
+    """Tell whether the server above hangs up after the answer."""
+    asked = b",".join(value for name, value in scope["headers"] if name == b"connection").lower()
+    return scope["http_version"] == "1.0" or b"close" in asked
 
 
 class CallerLeft(Exception):
@@ -39,13 +48,19 @@ class Caller:
     Args:
         receive: the server's.
         patience: seconds without a byte, from the client or to the upstream, after which an upload is given up.
+
+    Attributes:
+        has_stalled: whether it was given up because of the client.
+        limit: for the upstream's answer, while that is awaited; every part of an upload puts it off.
     """
 
     def __init__(self, receive: Receive, *, patience: float) -> None:
         self._receive = receive
         self.patience = patience
         self.has_stalled = False
+        self.limit: asyncio.Timeout | None = None
         self._has_left = False
+        self._uploaded = asyncio.Event()
         self._served: asyncio.Task[object] | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -67,6 +82,7 @@ class Caller:
     async def upload(self, *, has_body: bool) -> "bytes | Upload | None":
         """Give what is to be sent on: at once where it has come as a whole already."""
         if not has_body:
+            self._uploaded.set()
             self.watch()
             return None
         chunk, more = await self.next_chunk()
@@ -82,6 +98,7 @@ class Caller:
             CallerLeft: there will be no more.
             UploadStalled: none came in time.
         """
+        self._put_off(None)
         try:
             async with asyncio.timeout(self.patience):
                 message = await self._receive()
@@ -91,7 +108,26 @@ class Caller:
         if message["type"] == "http.disconnect":
             self._leave()
             raise CallerLeft
-        return message.get("body", b""), message.get("more_body", False)
+        self._put_off(self.patience)
+        more: bool = message.get("more_body", False)
+        if not more:
+            self._uploaded.set()
+        return message.get("body", b""), more
+
+    def _put_off(self, seconds: float | None) -> None:
+        if self.limit is not None and not self.limit.expired():
+            self.limit.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+    @property
+    def is_uploading(self) -> bool:
+        """Tell whether there is more to come."""
+        return not self._uploaded.is_set()
+
+    async def linger(self) -> None:
+        """Wait a moment for the rest of an upload that nobody needs: a client cut off loses the answer."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self._uploaded.wait()
 
     def watch(self) -> None:
         """Notice from here on that the client hangs up; nobody else reads what it sends any more."""
@@ -99,8 +135,9 @@ class Caller:
             self._watch = asyncio.create_task(self._until_left())
 
     async def _until_left(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        while (message := await self._receive())["type"] != "http.disconnect":
+            if not message.get("more_body", False):
+                self._uploaded.set()
         self._leave()
 
     def _leave(self) -> None:
@@ -134,10 +171,29 @@ class Upload(Payload):
             self._caller.watch()
 
     async def _write(self, writer: AbstractStreamWriter, chunk: bytes) -> None:
-        if chunk:
-            async with asyncio.timeout(self._caller.patience):
-                await writer.write(chunk)
+        if not chunk:
+            return
+        if _has_something_to_read(writer):
+            # asyncio's own loop runs who waits already before what has come in the meantime.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await writer.write(chunk)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
         """Refuse: nothing of it is kept."""
         raise TypeError("an upload passes through, and is not kept")
+
+
+def _has_something_to_read(writer: AbstractStreamWriter) -> bool:
+    """Tell whether the upstream has answered already, or closed.
+
+    A write to a connection that it has closed is an error that would lose its early answer, a 413 for one; the event
+    loop has to have its turn to read that first.
+    """
+    transport = writer.transport
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is None or connection.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

@@ -1,7 +1,9 @@
 """Requests to a site in another process: streamed both ways, and never sent twice but where that is safe."""
 
+import asyncio
 import logging
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote
 
@@ -12,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.errors import problem_answer
-from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body
+from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body, closes
 from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
 
 __all__ = ["HttpProxy", "Sessions", "as_text", "target_of"]
@@ -66,12 +68,15 @@ class HttpProxy:
         """Pass a request on, and its answer back."""
         async with Caller(receive, patience=self._patience) as caller:
             try:
-                answer = await self._ask(scope, caller)
+                async with asyncio.timeout(self._patience) as caller.limit:
+                    answer = await self._ask(scope, caller)
             except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
                 await _refusal(exc, has_stalled=caller.has_stalled)(scope, receive, send)
                 return
+            finally:
+                caller.limit = None
             try:
-                await _relay(answer, send)
+                await _relay(answer, send, caller, cuts_off=closes(scope))
             finally:
                 answer.close()
 
@@ -119,11 +124,15 @@ class _Passing:
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
     """Send a request once: aiohttp itself would send what is idempotent again, PUT and DELETE too."""
     try:
-        return await handler(request)
+        answer = await handler(request)
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ClientConnectionResetError, aiohttp.ServerDisconnectedError) as exc:
         raise Disconnected("closed without an answer") from exc
+    if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        answer.close()
+        raise aiohttp.ClientPayloadError("switched to a protocol that nobody asked for")
+    return answer
 
 
 async def _once_without_length(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -132,8 +141,8 @@ async def _once_without_length(request: ClientRequest, handler: ClientHandlerTyp
     return await _once(request, handler)
 
 
-async def _relay(answer: ClientResponse, send: Send) -> None:
-    """Send an answer back as it comes.
+async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off: bool) -> None:
+    """Send an answer back as it comes; a client that would be cut off at its end may finish its upload before.
 
     Raises:
         ConnectionAbortedError: it ended early; the server then cuts the client off, and nobody takes it for whole.
@@ -143,11 +152,17 @@ async def _relay(answer: ClientResponse, send: Send) -> None:
     more = True
     while more:
         try:
-            chunk = await answer.content.readany()
+            # aiohttp's own timeout does not end the wait for an answer that it could not make sense of any more.
+            async with asyncio.timeout(caller.patience):
+                chunk = await answer.content.readany()
         except (aiohttp.ClientError, TimeoutError) as exc:
             _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
             raise ConnectionAbortedError("the upstream's answer ended early") from exc
         more = not answer.content.at_eof()
+        if cuts_off and not more and caller.is_uploading:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await caller.linger()
+            chunk = b""
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 

@@ -80,7 +80,7 @@ class InProcess:
         exchange = _Exchange(receive, send, patience=self._patience)
         running = asyncio.create_task(self._run(scope, exchange))
         self._running.add(running)
-        running.add_done_callback(self._running.discard)
+        running.add_done_callback(self._ended)
         try:
             await exchange.end_of(running)
         except TimeoutError:
@@ -101,6 +101,13 @@ class InProcess:
         if self._running:
             await asyncio.wait(self._running, timeout=self._patience)
         self._middleware.executor.shutdown(wait=False, cancel_futures=True)
+
+    def _ended(self, running: asyncio.Task[None]) -> None:
+        self._running.discard(running)
+        # Nobody is left to raise it to where the answer was late.
+        error = None if running.cancelled() else running.exception()
+        if error is not None:
+            _logger.warning("the site in this process failed: %s", type(error).__name__)
 
     async def _run(self, scope: Scope, exchange: "_Exchange") -> None:
         headers = self._forwarding.request_headers(scope)

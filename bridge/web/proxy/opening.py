@@ -12,10 +12,10 @@ from yarl import URL
 
 from bridge.web.proxy.forwarding import Forwarding
 from bridge.web.proxy.http import HttpProxy, Sessions
-from bridge.web.proxy.inprocess import InProcess
+from bridge.web.proxy.inprocess import InProcess, load_application
 from bridge.web.proxy.websocket import WebSocketProxy, keep_answer
 
-__all__ = ["Upstream", "UpstreamAddress", "open_upstream"]
+__all__ = ["Upstream", "UpstreamAddress", "open_upstream", "prepare_upstream"]
 
 _TIMEOUT: Final = timedelta(seconds=60)
 
@@ -76,6 +76,20 @@ class Upstream:
     async def close(self) -> None:
         """Close its connections, or end its threads."""
         await self._close()
+
+
+def prepare_upstream(url: str) -> None:
+    """Import a site that is to run in this process, which starts it up; there is nothing to do for the others.
+
+    Outside of any event loop, which Django's start-up may not run in, and before anything else asks for its settings.
+
+    Raises:
+        ValueError: the URL is none that ``open_upstream`` takes.
+        ConfigurationError: there is no such application, or the site does not start.
+    """
+    address = UpstreamAddress.parse(url)
+    if address.kind == "wsgi":
+        load_application(address.place)
 
 
 async def open_upstream(

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextvars import ContextVar
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -103,7 +104,7 @@ async def keep_answer(request: ClientRequest, handler: ClientHandlerType) -> Cli
         _Refused: it is no WebSocket.
     """
     answer = await handler(request)
-    if answer.status != 101:  # noqa: PLR2004  # Switching Protocols
+    if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
         body = await answer.content.read(_LONGEST_REFUSAL)
         answer.close()
         raise _Refused(answer, body)
@@ -116,14 +117,14 @@ async def _deny(scope: Scope, send: Send, refused: _Refused | None) -> None:
     if refused is None or _DENIAL not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
-    headers = [(name, value) for name, value in answer_headers(refused.headers, status=refused.status)]
+    headers = answer_headers(refused.headers, status=refused.status)
     await send({"type": f"{_DENIAL}.start", "status": refused.status, "headers": headers})
     await send({"type": f"{_DENIAL}.body", "body": refused.body})
 
 
 def _own_headers(raw: RawHeaders) -> list[tuple[bytes, bytes]]:
     """Give what the site says itself: the handshake's own headers are the server's above."""
-    headers = answer_headers(raw, status=101)
+    headers = answer_headers(raw, status=HTTPStatus.SWITCHING_PROTOCOLS)
     return [(name, value) for name, value in headers if not name.startswith(b"sec-websocket-") and name != b"server"]
 
 

@@ -125,7 +125,7 @@ async def set_stage(change: StageChange, staff: StaffUser, bridge: BridgeService
     move = Move(
         operation=Operation.parse(change.operation),
         standing=_standing(change),
-        actor=staff.username,
+        actor=f"user:{staff.username}",
         reason=change.reason,
         rearm=change.rearm,
         expected_version=change.expected_version,
@@ -141,7 +141,7 @@ async def set_stage(change: StageChange, staff: StaffUser, bridge: BridgeService
 async def roll_back(wanted: Rollback, staff: StaffUser, bridge: BridgeServices) -> dict[str, Any]:
     """Let Django answer, on one endpoint or on all that it still has."""
     operation = None if wanted.operation is None else Operation.parse(wanted.operation)
-    outcome = await bridge.moving.rollback(operation, actor=staff.username, reason=wanted.reason)
+    outcome = await bridge.moving.rollback(operation, actor=f"user:{staff.username}", reason=wanted.reason)
     if isinstance(outcome, MoveRefused):
         raise _problem(outcome)
     await bridge.stages.look()

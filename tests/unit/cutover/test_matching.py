@@ -1,8 +1,10 @@
-"""Finding the operation of a request: bridge.cutover.tables."""
+"""Finding the operation of a request: bridge.cutover.matching."""
 
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.routing import compile_path
 
 from bridge.cutover.demands import Demands
@@ -116,3 +118,19 @@ def test_what_is_remembered_is_bounded():
         table.find("GET", f"/{number}")
 
     assert table._remembered.cache_info().currsize == 4096
+
+
+TEMPLATES = st.lists(st.sampled_from(["a", "b", "{}"]), max_size=4).map(
+    lambda parts: "/" + "".join(part.replace("{}", f"{{x{number}}}") + "/" for number, part in enumerate(parts))
+)
+WAYS = st.lists(st.sampled_from(["a", "b", "c"]), max_size=4).map(lambda parts: "/" + "/".join(parts))
+
+
+@given(st.lists(TEMPLATES, max_size=12), WAYS, st.sampled_from(["", "/"]))
+@settings(deadline=None, derandomize=True, database=None)
+def test_the_index_finds_what_a_look_at_every_route_in_turn_would(templates: list[str], way: str, slash: str):
+    handlers = [handler("GET", template) for template in templates]
+
+    in_turn = next((each for each in handlers if each.regex.match(way + slash)), None)
+
+    assert OperationTable(handlers).find("GET", way + slash) == in_turn

@@ -61,11 +61,10 @@ def built_from(view: Any) -> BuiltView | None:
     return BuiltView(held["cls"], held["initkwargs"], held.get("actions"))
 
 
-def demands(view: BuiltView) -> dict[str, Demands] | None:
-    """Give the demands of each method that a class answers; None where its own ``dispatch`` decides on methods."""
-    around = reduce(and_, _of_dispatch(view), ANYBODY)
-    found = {method: around & _of_handler(view, method, handler) for method, handler in view.handlers()}
-    return found or ({} if around == ANYBODY else None)
+def demands(view: BuiltView) -> tuple[Demands, dict[str, Demands] | None]:
+    """Give what a class demands, and what each method that it has a handler for does; None where it has no handlers."""
+    found = {method: _of_handler(view, method, handler) for method, handler in view.handlers()}
+    return reduce(and_, _of_dispatch(view), ANYBODY), found or None
 
 
 def _of_handler(view: BuiltView, method: str, handler: Any) -> Demands:

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, Final
 
-from django.contrib.admin import AdminSite
 from django.db.transaction import Atomic
 
 from bridge.contrib.django.describing.urls.names import code_name, dotted, held_by, is_frameworks
@@ -72,15 +71,20 @@ def layers_around(view: Any) -> Iterator[Layer]:
     wrappers, inner = unwrapped(view)
     for wrapper in wrappers:
         yield from _read(wrapper)
-    if _is_made_from_another(inner):
-        yield Layer(Demands.told_by_nobody(".".join(code_name(inner))))
+    if not isinstance(inner, type | MethodType) and _holds_another(inner):
+        yield Layer(Demands.told_by_nobody(".".join(code_name(inner)) if _is_function(inner) else dotted(inner)))
 
 
-def _is_made_from_another(view: Any) -> bool:
-    """Tell whether a function holds another: perhaps a decorator that does without ``functools.wraps`` made it."""
-    if not isinstance(view, FunctionType) or is_frameworks(code_name(view)[0]):
+def _holds_another(view: Any) -> bool:
+    """Tell whether a view holds a function: perhaps it is a decorator's, which does without ``functools.wraps``."""
+    if _is_function(view) and is_frameworks(code_name(view)[0]):
         return False
-    return any(isinstance(each, FunctionType) for each in held_by(view).values())
+    held = held_by(view) if _is_function(view) else getattr(view, "__dict__", {})
+    return any(_is_function(each) for each in held.values())
+
+
+def _is_function(thing: Any) -> bool:
+    return isinstance(thing, FunctionType)
 
 
 def _read(wrapper: Any) -> Iterator[Layer]:
@@ -147,10 +151,11 @@ def _context(held: dict[str, Any]) -> Iterator[Layer]:
 
 def _admin(held: dict[str, Any]) -> Iterator[Layer]:
     """Read what an admin site puts around its views and those of its models (``AdminSite.admin_view``)."""
-    owner = held.get("self")
-    site = getattr(owner, "admin_site", owner)
-    is_stock = getattr(type(site), "has_permission", None) is AdminSite.has_permission
-    demands = _STAFF if is_stock else Demands.told_by_nobody(f"{dotted(type(site))}.has_permission")
+    owner: Any = held["self"]
+    site: Any = getattr(owner, "admin_site", owner)
+    decides = dotted(type(site).has_permission)
+    is_stock = decides == "django.contrib.admin.sites.AdminSite.has_permission"  # which need not be installed
+    demands = _STAFF if is_stock else Demands.told_by_nobody(decides)
     if site is not owner:  # a model's own, which it asks for while it runs
         demands &= Demands(login=None, unknown=(f"{dotted(type(owner))}.has_*_permission",))
     yield Layer(demands, is_admins=True)

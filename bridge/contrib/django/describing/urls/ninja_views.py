@@ -9,6 +9,7 @@ from typing import Any, Final
 from bridge.contrib.django.describing.urls.layers import ANYBODY, LOGIN, layers_around
 from bridge.contrib.django.describing.urls.names import dotted, held_by
 from bridge.cutover.demands import Demands
+from bridge.cutover.operations import METHODS
 
 __all__ = ["demands", "operations_of"]
 
@@ -33,7 +34,7 @@ def demands(operations: Sequence[Any]) -> dict[str, Demands]:
     found: dict[str, Demands] = {}
     for operation in operations:
         around = reduce(and_, (layer.demands for layer in layers_around(operation.view_func)), ANYBODY)
-        for method in operation.methods:
+        for method in (each for each in METHODS if each in operation.methods):
             found.setdefault(method, around & _of_auth(operation.auth_callbacks))
     return found
 

@@ -31,6 +31,8 @@ _TOKEN: Final = re.compile(
 _CAPTURE: Final = re.compile(r"\($|\(\?P<")
 _NOT_TO_BE_JOINED: Final = re.compile(r"\^|\\A|\\[1-9]|\(\?P=|\(\?\(|\(\?<[=!]|\(\?[aiLmsux]+\)")
 _REPEAT: Final = re.compile(r"[*+]|\{\d*,\d*\}")
+_MOST_WILDCARDS: Final = 2  # each multiplies the time that a hostile path takes by its length
+_WILDCARD: Final = re.compile(r"(?<!\\)\.[*+]|\[\\s\\S\]\*")
 _LITERAL: Final = re.compile(r"[\w/~-]|\\[^\w\s]")
 
 
@@ -57,11 +59,11 @@ class Place:
         templates = tuple(each for each in dict.fromkeys(joined) if len(each) <= _LONGEST_TEMPLATE)
         step = _regex(pattern)
         regex = "" if step is None or not self.regex else self.regex + step
-        return Place(templates[:_MOST_TEMPLATES], regex if _compiles(regex) else "")
+        return Place(templates[:_MOST_TEMPLATES], regex if _is_usable(regex) else "")
 
 
-def _compiles(regex: str) -> bool:
-    if len(regex) > LONGEST_TEXT:
+def _is_usable(regex: str) -> bool:
+    if len(regex) > LONGEST_TEXT or len(_WILDCARD.findall(regex)) > _MOST_WILDCARDS:
         return False
     try:
         re.compile(regex)

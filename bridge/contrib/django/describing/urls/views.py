@@ -40,8 +40,8 @@ class View:
 def view_of(callback: Any) -> View:
     """Describe what a URL leads to."""
     layers = list(layers_around(callback))
-    kind, name, by_method = _inside(unwrapped(callback)[1])
-    around = reduce(and_, (layer.demands for layer in layers), _of_middleware(callback))
+    kind, name, within, by_method = _inside(unwrapped(callback)[1])
+    around = reduce(and_, (layer.demands for layer in layers), _of_middleware(callback) & within)
     return View(
         name=name,
         kind="admin" if any(layer.is_admins for layer in layers) or name.startswith("django.contrib.admin.") else kind,
@@ -50,15 +50,15 @@ def view_of(callback: Any) -> View:
     )
 
 
-def _inside(view: Any) -> tuple[Kind, str, DemandsByMethod | None]:
-    """Give kind, name, and the demands of each method; None where it says nothing of methods."""
+def _inside(view: Any) -> tuple[Kind, str, Demands, DemandsByMethod | None]:
+    """Give kind, name, demands, and those of each method; None where it says nothing of methods."""
     operations = ninja_views.operations_of(view)
     if operations:
-        return "ninja", dotted(operations[0].view_func), ninja_views.demands(operations)
+        return "ninja", dotted(operations[0].view_func), ANYBODY, ninja_views.demands(operations)
     built = class_views.built_from(view)
     if built is None:
-        return "view", dotted(view), None
-    return ("drf" if built.is_api_view else "class"), dotted(built.cls), class_views.demands(built)
+        return "view", dotted(view), ANYBODY, None
+    return ("drf" if built.is_api_view else "class"), dotted(built.cls), *class_views.demands(built)
 
 
 def _let_pass(by_method: DemandsByMethod | None, layers: Sequence[Layer]) -> DemandsByMethod | None:

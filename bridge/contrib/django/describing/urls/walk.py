@@ -23,7 +23,7 @@ _logger: Final = logging.getLogger(__name__)
 def urls() -> UrlInventory:
     """List what the site answers; nothing, with the reason, where its URLconf cannot be imported."""
     if getattr(settings, "ROOT_URLCONF", None) is None:
-        return UrlInventory(shortcoming="ROOT_URLCONF is not set")
+        return UrlInventory()  # nothing is served from here
     walk = _Walk()
     try:
         with override(settings.LANGUAGE_CODE):
