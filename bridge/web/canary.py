@@ -75,7 +75,7 @@ def marking(send: Send, choice: Choice, *, is_secure: bool) -> Send:
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["cache-control"] = _private(headers.get("cache-control", ""))
+            headers["cache-control"] = _private(", ".join(headers.getlist("cache-control")))
             for name in ("Authorization", "Cookie"):
                 headers.add_vary_header(name)
             if choice.new_cookie is not None:

@@ -11,11 +11,13 @@ from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
 from bridge.web.composition import Bridge
 from bridge.web.cutover import Cutover
+from bridge.web.errors import problem_answer
 from bridge.web.replaying import SHADOW
 
 __all__ = ["Dispatch"]
 
-_UNANSWERED: Final = 500
+_FAILED: Final = 500
+_LEFT: Final = 499  # as nginx logs a client that did not wait: neither app has failed
 
 
 class Dispatch:
@@ -33,10 +35,13 @@ class Dispatch:
         cutover: Cutover | None = None if scope["type"] == "lifespan" else scope["app"].state.cutover
         if cutover is None or SHADOW in scope:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await cutover.upstream(scope, receive, send)
+        elif not _is_plain(scope):
+            await _refuse(scope, receive, send)
         elif scope["path"] in cutover.own_paths:
             await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            answering = self._app if _has_moved(cutover, scope["path"]) else cutover.upstream
+            await answering(scope, receive, send)
         else:
             await self._dispatch(cutover, scope, receive, send)
 
@@ -57,10 +62,13 @@ class Dispatch:
                 answering = self._app if side is Side.BRIDGE else cutover.upstream
                 with cutover.shadow.watching(scope, answer, shape=shape, standing=standing) as watched:
                     await answering(scope, receive, watched)
+        except Exception:
+            answer.status = answer.status or _FAILED
+            raise
         finally:
             # Django does not say whom it answered.
             role = role_of(scope) if side is Side.BRIDGE else "unknown"
-            cutover.traffic.count(shape, side=side, role=role, status=answer.status, seconds=answer.seconds)
+            cutover.traffic.count(shape, side=side, role=role, status=answer.status or _LEFT, seconds=answer.seconds)
 
 
 async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_Answer", *, shape: str) -> Side:
@@ -75,16 +83,16 @@ async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_An
         session_cookie=bridge.session_cookie,
         secret_keys=cutover.secret_keys,
     )
-    answer.send = marking(answer.send, choice, is_secure=scope["scheme"] == "https")
+    answer.send = marking(answer.send, choice, is_secure=cutover.forwarding.is_secure(scope))
     return choice.side
 
 
 class _Answer:
-    """Passes an answer on to the client, and notes its status and how long it took."""
+    """Passes an answer on to the client, and notes its status, if there was any, and how long it took."""
 
     def __init__(self, send: Send) -> None:
         self.send = send
-        self.status = _UNANSWERED
+        self.status: int | None = None
         self._began = time.perf_counter()
 
     @property
@@ -95,6 +103,30 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self.send(message)
+
+
+def _is_plain(scope: Scope) -> bool:
+    """Tell whether every server reads the same path and method in a request.
+
+    Some servers let more pass than `bridge serve`'s; Django's own would drop a fragment or a host, and write a method
+    in capitals, so that a request for what has moved would be answered there.
+    """
+    is_path = scope["path"].startswith("/") and b"#" not in (scope.get("raw_path") or b"")
+    return is_path and (scope["type"] == "websocket" or scope["method"].isupper())
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
+    refusal = problem_answer(400, code="malformed_request", detail="The request is not for a path")
+    await refusal(scope, receive, send)
+
+
+def _has_moved(cutover: Cutover, path: str) -> bool:
+    """Tell whether Django has a path no more for a WebSocket's handshake, which is a GET to a server of WSGI."""
+    handler = cutover.handlers.find("GET", path)
+    return handler is not None and cutover.stages.of(handler.operation.shape).side(bucket=None) is Side.BRIDGE
 
 
 def _asked_method(scope: Scope) -> str:
