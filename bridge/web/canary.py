@@ -1,5 +1,6 @@
 """Which app answers a canary's request, and how its answers are kept out of shared caches."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -25,6 +26,7 @@ COOKIE: Final = "bridge_canary"
 _COOKIE_SECONDS: Final = 30 * 86_400
 _KEY_PURPOSE: Final = b"bridge.canary.cookie"
 _MAC_LENGTH: Final = 32
+_PATIENCE_SECONDS: Final = 1.0
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -51,13 +53,14 @@ async def chosen(
 ) -> Choice:
     """Choose by user, the same for their token and their session; by cookie for a client that is nobody.
 
-    A database that is away leaves everybody with Django.
+    A database that is away, or does not answer in a second, leaves whoever needs it with Django.
     """
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     cookies = request_cookies(headers)
     try:
-        asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
-    except DatabaseError as exc:
+        async with asyncio.timeout(_PATIENCE_SECONDS):  # Django's answer waits for it
+            asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
+    except (DatabaseError, TimeoutError) as exc:
         _logger.warning("who asks was not found out, Django answers: %s", type(exc).__name__)
         return Choice(Side.LEGACY)
     if asker is not None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 
 import httpx
@@ -59,7 +60,8 @@ class Front:
 
 @asynccontextmanager
 async def in_front(url: str, database: Database, **settings: Any) -> AsyncIterator[Front]:
-    """Start a bridge before the telling site."""
+    """Start a bridge before the telling site; its client keeps no cookie."""
     app = create_app(settings_for(url, **{"upstream": UPSTREAM, **settings}), routers=[router])
     async with running(app) as client:
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         yield Front(app, client, database)
