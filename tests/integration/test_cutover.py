@@ -1,9 +1,11 @@
 """Two replicas of the bridge in front of a site, as their operators and clients see them: real servers, PostgreSQL."""
 
 import asyncio
+import json
 import re
 import secrets
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,11 +13,13 @@ from typing import Final
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from bridge.cutover import WHOLE, Stage, Standing
 from bridge.cutover.operations import Operation
 from bridge.services.clock import system_clock
-from bridge.store.database import Database, open_database
+from bridge.store.database import open_database
 from bridge.store.endpoints import Author, Endpoints
 from tests.conftest import (
     PASSWORD,
@@ -24,12 +28,12 @@ from tests.conftest import (
     bearer,
     bridge_command,
     execute_on_server,
-    old_hash,
     with_database,
 )
 from tests.processes import server
 from tests.site.telling import BY
 from tests.web.test_health import allow_connections, end_every_connection
+from tests.wire import ask, connected, parsed, request
 
 SECONDS: Final = 30.0
 PROMISED: Final = 1.0
@@ -74,25 +78,20 @@ def shop(database_url: str, service_role: str) -> Iterator[str]:
 class Operator:
     """Moves endpoints, at the database."""
 
-    database: Database
+    database_url: str
 
     async def set(self, operation: str, stage: Stage, share: int | None = None) -> None:
         standing, author = Standing.of(stage, share), Author("tests", "", system_clock())
-        await Endpoints(self.database).change(
+        database = await open_database(self.database_url)
+        await Endpoints(database).change(
             Operation.parse(operation).shape, expected_version=None, standing=standing, author=author
         )
+        await database.close()
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = await open_database(database_url)
-    yield opened
-    await opened.close()
-
-
-@pytest.fixture
-def operator(database: Database) -> Operator:
-    return Operator(database)
+def operator(database_url: str) -> Operator:
+    return Operator(database_url)
 
 
 # Clients --------------------------------------------------------------------------------------------------------------
@@ -100,7 +99,7 @@ def operator(database: Database) -> Operator:
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(SECONDS):
-        while not await holds():
+        while not await holds():  # noqa: ASYNC110  # no server tells
             await asyncio.sleep(0.02)
 
 
@@ -133,6 +132,7 @@ class Answered:
 class Load:
     """What clients were answered that ask all the time."""
 
+    clients: list[tuple[str, str]]
     answers: list[Answered] = field(default_factory=list)
 
     async def ask(self, replica: str, path: str) -> None:
@@ -148,9 +148,8 @@ class Load:
         already = len(self.answers)
 
         async def are_there() -> bool:
-            clients = {(each.replica, each.path) for each in self.answers}
-            came = [(each.replica, each.path) for each in self.answers[already:]]
-            return all(came.count(client) >= number for client in clients)
+            came = Counter((each.replica, each.path) for each in self.answers[already:])
+            return all(came[client] >= number for client in self.clients)
 
         await until(are_there)
 
@@ -164,12 +163,12 @@ class Load:
 @asynccontextmanager
 async def load(replicas: tuple[str, str], *paths: str) -> AsyncIterator[Load]:
     """Have clients ask both replicas for every path, all the time; one that fails fails the test."""
-    made = Load()
+    made = Load([(replica, path) for replica in replicas for path in paths])
     async with asyncio.TaskGroup() as group:
-        clients = [group.create_task(made.ask(replica, path)) for replica in replicas for path in paths]
+        tasks = [group.create_task(made.ask(*client)) for client in made.clients]
         yield made
-        for client in clients:
-            client.cancel()
+        for task in tasks:
+            task.cancel()
 
 
 # Two replicas ---------------------------------------------------------------------------------------------------------
@@ -185,18 +184,20 @@ async def test_a_rollback_is_in_force_on_both_replicas_within_a_second_and_no_re
 
     async with load(replicas, "/moved/", "/again/", "/elsewhere/") as clients:
         await clients.more()
-        assert clients.sides("/moved/") == clients.sides("/again/") == {"bridge"}
         done = await asyncio.to_thread(bridge_command, database_url, "endpoints", "rollback", "--all")
         returned = time.monotonic()
         for path in ("/moved/", "/again/"):
             await until_answered_by("django", replicas, path)
+        until_then = len(clients.answers)
         await clients.more()
 
     assert done.returncode == 0, done.stderr
     assert clients.failed() == []
+    assert {each.side for each in clients.answers[: 2 * len(clients.clients)] if each.path != "/elsewhere/"} == {
+        "bridge"
+    }
     assert max(each.at for each in clients.answers if each.side == "bridge") < returned + PROMISED
-    for replica in replicas:
-        assert {each.side for each in clients.answers[-12:] if each.replica == replica} == {"django"}
+    assert {each.side for each in clients.answers[until_then + len(clients.clients) :]} == {"django"}
 
 
 async def test_a_database_that_stops_and_starts_again_fails_no_request_that_needs_none(
@@ -205,33 +206,21 @@ async def test_a_database_that_stops_and_starts_again_fails_no_request_that_need
     await operator.set("GET /moved/", Stage.MIGRATED)
     await operator.set("GET /again/", Stage.LEGACY)
     await until_answered_by("bridge", replicas, "/moved/")
+    await until_answered_by("django", replicas, "/again/")
 
     async with load(replicas, "/moved/", "/again/", "/elsewhere/") as clients:
         await clients.more()
         end_every_connection(database_url, postgresql_server, and_allow_no_more=True)
-        await until_ready(replicas, status=503)
-        await clients.more()
+        await clients.more(100)
         allow_connections(database_url, postgresql_server)
-        await until_ready(replicas, status=200)
         await clients.more()
-
-        assert clients.sides("/moved/") == {"bridge"}
-        assert clients.sides("/again/") == {"django"}
+        seen = {path: clients.sides(path) for path in ("/moved/", "/again/", "/elsewhere/")}
 
         await operator.set("GET /again/", Stage.MIGRATED)
         await until_answered_by("bridge", replicas, "/again/")
 
     assert clients.failed() == []
-
-
-async def until_ready(replicas: tuple[str, str], *, status: int) -> None:
-    for replica in replicas:
-        async with httpx.AsyncClient(base_url=replica, timeout=SECONDS) as client:
-
-            async def says(client: httpx.AsyncClient = client) -> bool:
-                return (await client.get("/readyz")).status_code == status
-
-            await until(says)
+    assert seen == {"/moved/": {"bridge"}, "/again/": {"django"}, "/elsewhere/": {"django"}}
 
 
 async def test_a_canary_that_errs_goes_back_on_both_replicas_and_stays_until_it_is_re_armed(
@@ -256,6 +245,91 @@ async def test_a_canary_that_errs_goes_back_on_both_replicas_and_stays_until_it_
     done = await asyncio.to_thread(bridge_command, database_url, *wanted, "--rearm", BRIDGE_ENDPOINTS=ENDPOINTS)
     assert done.returncode == 0, done.stderr
     await until_answered_by("nobody", replicas, "/broken/")
+
+
+# Clients that mean harm ----------------------------------------------------------------------------------------------
+
+HIDDEN: Final = b"GET /hidden/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+CHUNKED: Final = b"0\r\n\r\n" + HIDDEN
+LENGTH: Final = f"Content-Length: {len(HIDDEN)}"
+IN_CHUNKS: Final = "Transfer-Encoding: chunked"
+
+REFUSED: Final[dict[str, bytes]] = {
+    "chunked-and-length": request("/x/", IN_CHUNKS, "Content-Length: 4", method="POST", body=CHUNKED),
+    "length-and-chunked": request("/x/", "Content-Length: 4", IN_CHUNKS, method="POST", body=CHUNKED),
+    "chunked-and-identity": request("/x/", IN_CHUNKS, "Transfer-Encoding: identity", method="POST", body=CHUNKED),
+    "chunked-misspelt": request("/x/", "Transfer-Encoding: xchunked", LENGTH, method="POST", body=HIDDEN),
+    "two-lengths": request("/x/", LENGTH, "Content-Length: 1", method="POST", body=HIDDEN),
+    "lengths-in-one-line": request("/x/", f"{LENGTH}, 1", method="POST", body=HIDDEN),
+    "length-with-a-sign": request("/x/", "Content-Length: +1", method="POST", body=HIDDEN),
+    "space-before-a-colon": request("/x/", f"{LENGTH.replace(':', ' :')}", method="POST", body=HIDDEN),
+    "folded-line": request("/x/", "A: b", " Transfer-Encoding: chunked", method="POST", body=CHUNKED),
+    "name-of-odd-bytes": request("/x/", "X-\xe9: 1"),
+    "carriage-return-in-a-value": request("/x/", "A: b\rTransfer-Encoding: chunked", method="POST", body=CHUNKED),
+    "line-feeds-only": request("/x/").replace(b"\r", b""),
+    "nul-in-a-value": request("/x/", "A: b\x00c"),
+    "small-letters": request("/moved/", method="get"),
+    "authority": request("127.0.0.1:80", method="CONNECT"),
+    "no-path": request("http://127.0.0.1"),
+    "space-in-a-path": request("/moved/ /x/"),
+}  # fmt: skip
+
+PASSED: Final[dict[str, bytes]] = {
+    "underscores-instead-of-dashes": request("/x/", "Transfer_Encoding: chunked", LENGTH, method="POST", body=HIDDEN),
+    "length-named-by-connection": request("/x/", "Connection: content-length", LENGTH, method="POST", body=HIDDEN),
+    "length-in-a-get": request("/x/", LENGTH, body=HIDDEN),
+    "path-before-the-path": request("/x/", "SCRIPT_NAME: /x", "Script-Name: /x", "X-Original-URL: /moved/"),
+    "another-protocol": request("/x/", "Connection: Upgrade", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"),
+}  # fmt: skip
+
+
+def statuses(replica: str, sent: bytes) -> list[bytes]:
+    with connected(replica) as connection:
+        connection.sendall(sent)
+        return re.findall(rb"HTTP/1.1 (\d{3})", connection.makefile("rb").read())
+
+
+@pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED.keys())
+def test_a_request_that_could_be_read_in_two_ways_is_refused(replicas: tuple[str, str], sent: bytes):
+    assert statuses(replicas[0], sent) == [b"400"]
+
+
+@pytest.mark.parametrize("sent", PASSED.values(), ids=PASSED.keys())
+def test_no_request_hides_in_another(replicas: tuple[str, str], sent: bytes):
+    with connected(replicas[0]) as connection:
+        connection.sendall(sent)
+        received = connection.makefile("rb").read()
+
+    answer = parsed(received)
+    assert (received.count(b"HTTP/1.1 "), answer.status, json.loads(answer.body)["path"]) == (1, 200, "/x/")
+
+
+PIECES: Final = [
+    *("/", "//", "moved", "moved/", "healthz", "x", "..", ".", "%2e%2e", "%2F", "%2f", "%6d", "%00", "%0A", "%C3%A9"),
+    *("%E9", ";", "#", "?", "\\", "%5C", "%23", "%3F", "%25", "http://127.0.0.1", "@", ":80", "*", "&", "~"),
+]
+TARGETS: Final = st.lists(st.sampled_from(PIECES), min_size=1, max_size=5).map("".join)
+
+
+@pytest.fixture
+async def moved(replicas: tuple[str, str], operator: Operator) -> str:
+    """A replica where an endpoint has moved."""
+    await operator.set("GET /moved/", Stage.MIGRATED)
+    await until_answered_by("bridge", replicas, "/moved/")
+    return replicas[0]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(target=TARGETS, is_rooted=st.booleans())
+@example(target="/moved/#x", is_rooted=False)
+@example(target="http://127.0.0.1/moved/", is_rooted=False)
+def test_however_a_path_is_written_django_is_not_asked_for_what_has_moved(moved: str, target: str, *, is_rooted: bool):
+    answer = ask(moved, request(f"/{target}" if is_rooted else target))
+
+    if answer.all(BY.encode()) == [b"django"]:
+        assert json.loads(answer.body)["path"] not in {"/moved/", "/healthz"}
+    else:
+        assert answer.status in {200, 400}
 
 
 # People, through the bridge -------------------------------------------------------------------------------------------
@@ -296,9 +370,11 @@ async def client(shop: str, operator: Operator) -> AsyncIterator[httpx.AsyncClie
 
 
 @pytest.fixture
-async def username(database: Database) -> str:
+async def username(database_url: str) -> str:
+    database = await open_database(database_url)
     name = f"ada_{secrets.token_hex(4)}"
-    await Cast(database).add(name, encoded=old_hash(PASSWORD))
+    await Cast(database).add(name)
+    await database.close()
     return name
 
 
