@@ -61,7 +61,8 @@ async def chosen(
         async with asyncio.timeout(_PATIENCE_SECONDS):  # Django's answer waits for it
             asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
     except (DatabaseError, TimeoutError) as exc:
-        _logger.warning("who asks was not found out, Django answers: %s", type(exc).__name__)
+        # As often as somebody asks; that the database is away was told once.
+        _logger.info("who asks was not found out, Django answers: %s", type(exc).__name__)
         return Choice(Side.LEGACY)
     if asker is not None:
         bucket = bucket_of(asker.subject, salt=group.salt)

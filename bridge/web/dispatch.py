@@ -119,7 +119,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close"})
         return
-    refusal = problem_answer(400, code="malformed_request", detail="The request is not for a path")
+    refusal = problem_answer(400, code="malformed_request", detail="The request cannot be passed on")
     await refusal(scope, receive, send)
 
 

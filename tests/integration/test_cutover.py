@@ -103,9 +103,14 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
+def said_by(answer: httpx.Response) -> str:
+    side: str = answer.headers.get(BY, "nobody")
+    return side
+
+
 async def side_of(replica: str, path: str) -> str:
     async with httpx.AsyncClient(base_url=replica) as client:
-        return (await client.get(path)).headers.get(BY, "nobody")
+        return said_by(await client.get(path))
 
 
 async def until_answered_by(side: str, replicas: tuple[str, str], path: str) -> None:
@@ -139,8 +144,8 @@ class Load:
         async with httpx.AsyncClient(base_url=replica, timeout=SECONDS) as client:
             while True:
                 answer = await client.get(path)
-                side = answer.headers.get(BY, "nobody")
-                self.answers.append(Answered(replica, path, answer.status_code, side, time.monotonic()))
+                told = Answered(replica, path, answer.status_code, said_by(answer), time.monotonic())
+                self.answers.append(told)
                 await asyncio.sleep(0.01)
 
     async def more(self, number: int = 20) -> None:
@@ -232,7 +237,7 @@ async def test_a_canary_that_errs_goes_back_on_both_replicas_and_stays_until_it_
     async with httpx.AsyncClient(base_url=replicas[0]) as client:
 
         async def is_django() -> bool:
-            return (await client.get("/broken/")).headers.get(BY) == "django"
+            return said_by(await client.get("/broken/")) == "django"
 
         await until(is_django)
     await until_answered_by("django", replicas, "/broken/")

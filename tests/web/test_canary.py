@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -91,7 +91,7 @@ async def test_a_user_needs_no_cookie_of_the_canarys(front: Front, cast: Cast):
     ],
 )
 async def test_those_whom_the_plan_lists_come_first(
-    front: Front, cast: Cast, browsers: Browsers, columns: dict[str, object], side: str
+    front: Front, cast: Cast, browsers: Browsers, columns: dict[str, Any], side: str
 ):
     await front.set("GET /cached/", Stage.CANARY, 0)
     await cast.add("ada", **columns)

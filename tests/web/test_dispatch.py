@@ -1,7 +1,7 @@
 """Who answers: the bridge's own endpoints, those that move by their stage, and Django for all else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -144,7 +144,7 @@ class Site:
     asked: list[bytes] = field(default_factory=list)
 
 
-Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
+Respond = Callable[[asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
 async def answers_like_django(writer: asyncio.StreamWriter) -> None:
