@@ -18,7 +18,8 @@ from bridge.store.differences import Differences
 from bridge.store.endpoints import Endpoints
 from bridge.web.composition import Foundation
 from bridge.web.operations import handlers_of, own_paths
-from bridge.web.proxy import Forwarding, Upstream, open_upstream
+from bridge.web.proxy import Upstream, open_upstream
+from bridge.web.proxy.forwarding import Forwarding
 from bridge.web.shadow import Shadow
 
 __all__ = ["Cutover", "open_cutover"]
