@@ -227,6 +227,16 @@ async def test_the_cookie_is_secure_where_the_client_came_by_tls(
     assert (kept["path"], kept["samesite"], bool(kept["httponly"]), kept["domain"]) == ("/", "Lax", True, "")
 
 
+@before_any_database
+async def test_a_preflight_carries_nothing_to_tell_by_and_is_djangos(front: Front):
+    """Drawn by lot, it would be refused for some of the users whom its method lets pass."""
+    await front.set(MOVED, Stage.CANARY, WHOLE)
+
+    answer = await front.client.options("/moved/", headers={"Access-Control-Request-Method": "GET"})
+
+    assert (by(answer), answer.headers.get_list("set-cookie")) == ("django", [])
+
+
 # Caches ---------------------------------------------------------------------------------------------------------------
 
 
