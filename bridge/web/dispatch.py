@@ -46,7 +46,7 @@ class Dispatch:
             await self._dispatch(cutover, scope, receive, send)
 
     async def _dispatch(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _Answer(send)
+        exchange = _Exchange(receive, send)
         method, path = _asked_method(scope), scope["path"]
         handler = cutover.handlers.find(method, path)
         side, shape = Side.LEGACY, None
@@ -54,24 +54,25 @@ class Dispatch:
             if handler is None:
                 bridge: Bridge = scope["app"].state.bridge
                 shape = bridge.legacy_operations.find(method, path)
-                await cutover.upstream(scope, receive, answer)
+                await cutover.upstream(scope, exchange.receive, exchange.send)
             else:
                 shape = handler.operation.shape
                 standing = cutover.stages.of(shape)
-                side = await _side(cutover, standing, scope, answer, shape=shape)
+                side = await _side(cutover, standing, scope, exchange, shape=shape)
                 answering = self._app if side is Side.BRIDGE else cutover.upstream
-                with cutover.shadow.watching(scope, answer, shape=shape, standing=standing) as watched:
-                    await answering(scope, receive, watched)
+                with cutover.shadow.watching(scope, exchange.send, shape=shape, standing=standing) as watched:
+                    await answering(scope, exchange.receive, watched)
         except Exception:
-            answer.status = answer.status or _FAILED
+            exchange.status = exchange.status or _FAILED
             raise
         finally:
             # Django does not say whom it answered.
             role = role_of(scope) if side is Side.BRIDGE else "unknown"
-            cutover.traffic.count(shape, side=side, role=role, status=answer.status or _LEFT, seconds=answer.seconds)
+            status, seconds = exchange.status or _LEFT, exchange.seconds
+            cutover.traffic.count(shape, side=side, role=role, status=status, seconds=seconds)
 
 
-async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_Answer", *, shape: str) -> Side:
+async def _side(cutover: Cutover, standing: Standing, scope: Scope, exchange: "_Exchange", *, shape: str) -> Side:
     # A browser's preflight carries nothing that tells who asks: during a canary it is Django's.
     if standing.stage is not Stage.CANARY or scope["method"] == "OPTIONS":
         return standing.side(bucket=None)
@@ -84,26 +85,41 @@ async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_An
         session_cookie=bridge.session_cookie,
         secret_keys=cutover.secret_keys,
     )
-    answer.send = marking(answer.send, choice, is_secure=cutover.forwarding.is_secure(scope))
+    exchange.send_on = marking(exchange.send_on, choice, is_secure=cutover.forwarding.is_secure(scope))
     return choice.side
 
 
-class _Answer:
-    """Passes an answer on to the client, and notes its status, if there was any, and how long it took."""
+class _Exchange:
+    """Passes a request and its answer on, and notes the status, if there was any, and how long an app took.
 
-    def __init__(self, send: Send) -> None:
-        self.send = send
+    What is spent waiting for the client is not the app's: it could be made to seem slow from outside.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self.send_on = send
         self.status: int | None = None
         self._began = time.perf_counter()
+        self._clients = 0.0
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self._began
+        return max(0.0, time.perf_counter() - self._began - self._clients)
 
-    async def __call__(self, message: Message) -> None:
+    async def receive(self) -> Message:
+        waiting_since = time.perf_counter()
+        message = await self._receive()
+        # Whoever waits for the client to hang up does something else meanwhile.
+        if message["type"] == "http.request":
+            self._clients += time.perf_counter() - waiting_since
+        return message
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        await self.send(message)
+        waiting_since = time.perf_counter()
+        await self.send_on(message)
+        self._clients += time.perf_counter() - waiting_since
 
 
 def _is_plain(scope: Scope) -> bool:

@@ -172,8 +172,8 @@ async def listening(respond: Respond) -> AsyncIterator[Site]:
     server.close()
 
 
-async def exchanged(front: Front, messages: list[Message], **scope: Any) -> list[Message]:
-    """Play a server that is less strict than `bridge serve`'s; give what it is to send."""
+async def exchanged(front: Front, messages: list[Message], *, pause: float = 0, **scope: Any) -> list[Message]:
+    """Play a server that is less strict than `bridge serve`'s, and a client that takes its time; give what is sent."""
     sent: list[Message] = []
     received = iter(messages)
     asked: dict[str, Any] = {
@@ -189,12 +189,14 @@ async def exchanged(front: Front, messages: list[Message], **scope: Any) -> list
     }
 
     async def receive() -> Message:
+        await asyncio.sleep(pause)
         try:
             return next(received)
         except StopIteration:
             return await asyncio.Future()
 
     async def send(message: Message) -> None:
+        await asyncio.sleep(pause)
         sent.append(message)
 
     async with asyncio.timeout(SECONDS):
@@ -277,3 +279,26 @@ async def test_a_client_that_hangs_up_is_no_error_of_either_app(service_url: str
         assert await exchanged(front, leaving, type="http", scheme="http", method="GET", raw_path=b"/moved/") == []
 
         assert await front.counted("bridge_requests_total") == {"operation=GET /moved/,side=legacy,status=4xx": 1}
+
+
+async def test_a_client_that_takes_its_time_makes_neither_app_slow(service_url: str, database: Database):
+    """Slowness takes an endpoint back: nobody is to bring that about from outside."""
+    body: Message = {"type": "http.request", "body": b"{}", "more_body": False}
+    posted: dict[str, Any] = {
+        "method": "POST",
+        "raw_path": b"/moved/",
+        "headers": [(b"host", b"bridge"), (b"content-length", b"2")],
+    }
+    async with (
+        listening(answers_like_django) as site,
+        in_front(service_url, database, upstream=site.address) as front,
+    ):
+        for stage in (Stage.LEGACY, Stage.MIGRATED):
+            await front.set("POST /moved/", stage)
+            answer = await exchanged(front, [body], pause=0.5, type="http", scheme="http", **posted)
+            assert answer[0]["status"] == 200
+
+        took = await front.counted("bridge_request_duration_seconds_sum")
+
+    assert set(took) == {"operation=POST /moved/,side=legacy", "operation=POST /moved/,side=bridge"}
+    assert max(took.values()) < 0.4
