@@ -285,6 +285,8 @@ async def test_a_client_that_takes_its_time_makes_neither_app_slow(service_url: 
     """Slowness takes an endpoint back: nobody is to bring that about from outside."""
     body: Message = {"type": "http.request", "body": b"{}", "more_body": False}
     posted: dict[str, Any] = {
+        "type": "http",
+        "scheme": "http",
         "method": "POST",
         "raw_path": b"/moved/",
         "headers": [(b"host", b"bridge"), (b"content-length", b"2")],
@@ -295,7 +297,7 @@ async def test_a_client_that_takes_its_time_makes_neither_app_slow(service_url: 
     ):
         for stage in (Stage.LEGACY, Stage.MIGRATED):
             await front.set("POST /moved/", stage)
-            answer = await exchanged(front, [body], pause=0.5, type="http", scheme="http", **posted)
+            answer = await exchanged(front, [body], pause=0.5, **posted)
             assert answer[0]["status"] == 200
 
         took = await front.counted("bridge_request_duration_seconds_sum")
