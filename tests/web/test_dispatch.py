@@ -234,7 +234,7 @@ async def test_a_handshake_is_a_get_and_reaches_no_view_that_has_moved(
         in_front(service_url, database, upstream=site.address) as front,
     ):
         await front.set(MOVED, Stage.MIGRATED)
-        handshake = {"type": "websocket", "scheme": "ws", "subprotocols": [], "path": raw_path}
+        handshake: dict[str, Any] = {"type": "websocket", "scheme": "ws", "subprotocols": [], "path": raw_path}
         answer = await exchanged(front, [{"type": "websocket.connect"}], **handshake, raw_path=raw_path.encode())
 
     assert [message["type"] for message in answer] == ["websocket.close"]
