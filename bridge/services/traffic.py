@@ -119,7 +119,7 @@ class Traffic:
             side: which app answered.
             role: one of ``ROLES``.
             status: of HTTP.
-            seconds: until the answer was complete.
+            seconds: until the answer was complete, without waiting for the client.
         """
         name = self._name(operation)
         self._answered(name, side, side.value, role=role, status=status, seconds=seconds)

@@ -1,5 +1,6 @@
 """Which app answers a canary's request, and how its answers are kept out of shared caches."""
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -25,6 +26,7 @@ COOKIE: Final = "bridge_canary"
 _COOKIE_SECONDS: Final = 30 * 86_400
 _KEY_PURPOSE: Final = b"bridge.canary.cookie"
 _MAC_LENGTH: Final = 32
+_PATIENCE_SECONDS: Final = 1.0
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -51,14 +53,16 @@ async def chosen(
 ) -> Choice:
     """Choose by user, the same for their token and their session; by cookie for a client that is nobody.
 
-    A database that is away leaves everybody with Django.
+    A database that is away, or does not answer in a second, leaves whoever needs it with Django.
     """
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     cookies = request_cookies(headers)
     try:
-        asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
-    except DatabaseError as exc:
-        _logger.warning("who asks was not found out, Django answers: %s", type(exc).__name__)
+        async with asyncio.timeout(_PATIENCE_SECONDS):  # Django's answer waits for it
+            asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
+    except (DatabaseError, TimeoutError) as exc:
+        # As often as somebody asks; that the database is away was told once.
+        _logger.info("who asks was not found out, Django answers: %s", type(exc).__name__)
         return Choice(Side.LEGACY)
     if asker is not None:
         bucket = bucket_of(asker.subject, salt=group.salt)
@@ -75,7 +79,7 @@ def marking(send: Send, choice: Choice, *, is_secure: bool) -> Send:
     async def marked(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            headers["cache-control"] = _private(headers.get("cache-control", ""))
+            headers["cache-control"] = _private(", ".join(headers.getlist("cache-control")))
             for name in ("Authorization", "Cookie"):
                 headers.add_vary_header(name)
             if choice.new_cookie is not None:

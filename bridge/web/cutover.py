@@ -19,6 +19,7 @@ from bridge.store.endpoints import Endpoints
 from bridge.web.composition import Foundation
 from bridge.web.operations import handlers_of, own_paths
 from bridge.web.proxy import Upstream, open_upstream
+from bridge.web.proxy.forwarding import Forwarding
 from bridge.web.shadow import Shadow
 
 __all__ = ["Cutover", "open_cutover"]
@@ -32,6 +33,7 @@ class Cutover:
 
     Attributes:
         upstream: the site.
+        forwarding: what is believed of a client that a proxy speaks for.
         own_paths: what the bridge answers, whatever has moved.
         handlers: the migrated endpoints.
         stages: which of both answers on them.
@@ -43,6 +45,7 @@ class Cutover:
     """
 
     upstream: Upstream
+    forwarding: Forwarding
     own_paths: OwnPaths
     handlers: OperationTable
     stages: Stages
@@ -69,10 +72,11 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
     profile = app.state.bridge.profile
     if settings.upstream is None:
         return None
+    scheme_header = profile.csrf.secure_proxy_ssl_header if profile else None
     upstream = await open_upstream(
         settings.upstream,
         trusted_proxies=settings.trusted_proxies,
-        scheme_header=profile.csrf.secure_proxy_ssl_header if profile else None,
+        scheme_header=scheme_header,
         timeout=timedelta(seconds=settings.upstream_timeout),
     )
     traffic = Traffic(
@@ -83,6 +87,7 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
     )
     return Cutover(
         upstream=upstream,
+        forwarding=Forwarding(trusted_proxies=settings.trusted_proxies, scheme_header=scheme_header),
         own_paths=OwnPaths(own_paths(app, routers)),
         handlers=OperationTable(handlers_of(app, routers)),
         stages=foundation.stages,

@@ -11,11 +11,13 @@ from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
 from bridge.web.composition import Bridge
 from bridge.web.cutover import Cutover
+from bridge.web.errors import problem_answer
 from bridge.web.replaying import SHADOW
 
 __all__ = ["Dispatch"]
 
-_UNANSWERED: Final = 500
+_FAILED: Final = 500
+_LEFT: Final = 499  # as nginx logs a client that did not wait: neither app has failed
 
 
 class Dispatch:
@@ -33,15 +35,18 @@ class Dispatch:
         cutover: Cutover | None = None if scope["type"] == "lifespan" else scope["app"].state.cutover
         if cutover is None or SHADOW in scope:
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await cutover.upstream(scope, receive, send)
+        elif not _is_plain(scope):
+            await _refuse(scope, receive, send)
         elif scope["path"] in cutover.own_paths:
             await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            answering = self._app if _has_moved(cutover, scope["path"]) else cutover.upstream
+            await answering(scope, receive, send)
         else:
             await self._dispatch(cutover, scope, receive, send)
 
     async def _dispatch(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = _Answer(send)
+        exchange = _Exchange(receive, send)
         method, path = _asked_method(scope), scope["path"]
         handler = cutover.handlers.find(method, path)
         side, shape = Side.LEGACY, None
@@ -49,22 +54,27 @@ class Dispatch:
             if handler is None:
                 bridge: Bridge = scope["app"].state.bridge
                 shape = bridge.legacy_operations.find(method, path)
-                await cutover.upstream(scope, receive, answer)
+                await cutover.upstream(scope, exchange.receive, exchange.send)
             else:
                 shape = handler.operation.shape
                 standing = cutover.stages.of(shape)
-                side = await _side(cutover, standing, scope, answer, shape=shape)
+                side = await _side(cutover, standing, scope, exchange, shape=shape)
                 answering = self._app if side is Side.BRIDGE else cutover.upstream
-                with cutover.shadow.watching(scope, answer, shape=shape, standing=standing) as watched:
-                    await answering(scope, receive, watched)
+                with cutover.shadow.watching(scope, exchange.send, shape=shape, standing=standing) as watched:
+                    await answering(scope, exchange.receive, watched)
+        except Exception:
+            exchange.status = exchange.status or _FAILED
+            raise
         finally:
             # Django does not say whom it answered.
             role = role_of(scope) if side is Side.BRIDGE else "unknown"
-            cutover.traffic.count(shape, side=side, role=role, status=answer.status, seconds=answer.seconds)
+            status, seconds = exchange.status or _LEFT, exchange.seconds
+            cutover.traffic.count(shape, side=side, role=role, status=status, seconds=seconds)
 
 
-async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_Answer", *, shape: str) -> Side:
-    if standing.stage is not Stage.CANARY:
+async def _side(cutover: Cutover, standing: Standing, scope: Scope, exchange: "_Exchange", *, shape: str) -> Side:
+    # A browser's preflight carries nothing that tells who asks: during a canary it is Django's.
+    if standing.stage is not Stage.CANARY or scope["method"] == "OPTIONS":
         return standing.side(bucket=None)
     bridge: Bridge = scope["app"].state.bridge
     choice = await chosen(
@@ -75,26 +85,65 @@ async def _side(cutover: Cutover, standing: Standing, scope: Scope, answer: "_An
         session_cookie=bridge.session_cookie,
         secret_keys=cutover.secret_keys,
     )
-    answer.send = marking(answer.send, choice, is_secure=scope["scheme"] == "https")
+    exchange.send_on = marking(exchange.send_on, choice, is_secure=cutover.forwarding.is_secure(scope))
     return choice.side
 
 
-class _Answer:
-    """Passes an answer on to the client, and notes its status and how long it took."""
+class _Exchange:
+    """Passes a request and its answer on, and notes the status, if there was any, and how long an app took.
 
-    def __init__(self, send: Send) -> None:
-        self.send = send
-        self.status = _UNANSWERED
+    What is spent waiting for the client is not the app's: it could be made to seem slow from outside.
+    """
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self.send_on = send
+        self.status: int | None = None
         self._began = time.perf_counter()
+        self._clients = 0.0
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self._began
+        return max(0.0, time.perf_counter() - self._began - self._clients)
 
-    async def __call__(self, message: Message) -> None:
+    async def receive(self) -> Message:
+        waiting_since = time.perf_counter()
+        message = await self._receive()
+        # Whoever waits for the client to hang up does something else meanwhile.
+        if message["type"] == "http.request":
+            self._clients += time.perf_counter() - waiting_since
+        return message
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-        await self.send(message)
+        waiting_since = time.perf_counter()
+        await self.send_on(message)
+        self._clients += time.perf_counter() - waiting_since
+
+
+def _is_plain(scope: Scope) -> bool:
+    """Tell whether every server reads the same path and method in a request.
+
+    Some servers let more pass than `bridge serve`'s; Django's own would drop a fragment or a host, and write a method
+    in capitals, so that a request for what has moved would be answered there.
+    """
+    is_path = scope["path"].startswith("/") and b"#" not in (scope.get("raw_path") or b"")
+    return is_path and (scope["type"] == "websocket" or scope["method"].isupper())
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close"})
+        return
+    refusal = problem_answer(400, code="malformed_request", detail="The request cannot be passed on")
+    await refusal(scope, receive, send)
+
+
+def _has_moved(cutover: Cutover, path: str) -> bool:
+    """Tell whether Django has a path no more for a WebSocket's handshake, which is a GET to a server of WSGI."""
+    handler = cutover.handlers.find("GET", path)
+    return handler is not None and cutover.stages.of(handler.operation.shape).side(bucket=None) is Side.BRIDGE
 
 
 def _asked_method(scope: Scope) -> str:

@@ -149,3 +149,26 @@ def test_an_answers_headers_keep_their_order_and_bytes():
 )
 def test_a_length_goes_back_where_a_body_may_follow_it(status: int, length: bytes, kept: list[bytes]):
     assert [value for _, value in answer_headers([(b"Content-Length", length)], status=status)] == kept
+
+
+@pytest.mark.parametrize(
+    ("headers", "peer", "scheme", "is_secure"),
+    [
+        pytest.param((), "10.0.0.1", "https", True, id="tls-to-here"),
+        pytest.param((), "10.0.0.1", "http", False, id="no-tls"),
+        pytest.param(((b"x-forwarded-proto", b"https"),), "10.0.0.1", "http", True, id="tls-to-a-proxy"),
+        pytest.param(((b"x-ssl", b"on"),), "10.0.0.1", "http", True, id="said-as-the-site-has-it-said"),
+        pytest.param(((b"x-ssl", b"off"),), "10.0.0.1", "http", False, id="or-not"),
+        pytest.param(
+            ((b"x-forwarded-proto", b"https"), (b"x-ssl", b"on")), "198.51.100.7", "http", False, id="stranger"
+        ),
+        pytest.param(((b"x-forwarded-proto", b"https"),), None, "http", False, id="socket-file"),
+    ],
+)
+def test_whether_a_client_came_by_tls_is_a_trusted_proxys_to_say(
+    headers: tuple[tuple[bytes, bytes], ...], peer: str | None, scheme: str, *, is_secure: bool
+):
+    scope: dict[str, Any] = {"headers": list(headers), "scheme": scheme, "client": (peer, 1) if peer else None}
+    forwarding = Forwarding(trusted_proxies=("10.0.0.0/8",), scheme_header=("HTTP_X_SSL", "on"))
+
+    assert forwarding.is_secure(scope) is is_secure

@@ -22,6 +22,12 @@ def end_every_connection(database_url: str, postgresql_server: str, *, and_allow
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
+def allow_connections(database_url: str, postgresql_server: str) -> None:
+    """End the outage."""
+    name = urlsplit(database_url).path.removeprefix("/")
+    execute_on_server(postgresql_server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
 # Health ---------------------------------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,13 @@ class Forwarding:
                 passed_on.append((name, value))
         return passed_on + self._about_client(scope, said)
 
+    def is_secure(self, scope: Scope) -> bool:
+        """Tell whether the client came by TLS, to this server or to a trusted proxy before it."""
+        peer = _peer_of(scope)
+        said = dict(scope["headers"]) if peer and self._is_trusted(peer) else {}
+        scheme = said.get(b"x-forwarded-proto", scope["scheme"].encode())
+        return scheme == b"https" or (bool(self._scheme_name) and said.get(self._scheme_name) == self._secure_value)
+
     def _tells_of_client(self, name: bytes) -> bool:
         return name.startswith(_FORWARDED_FAMILY) or name in _FORWARDED or name == self._scheme_name
 

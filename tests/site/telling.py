@@ -1,0 +1,60 @@
+"""A site that needs no database, under any WSGI server: it tells what it was asked. Handlers for what moves from it."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+
+__all__ = ["BY", "application", "router"]
+
+BY: Final = "x-by"
+"""The header by which both sides say who they are. The bridge's own endpoints know nothing of it."""
+
+_CACHED: Final = [
+    ("Cache-Control", "public, max-age=60"),
+    ("Cache-Control", "s-maxage=600, no-transform"),
+    ("Vary", "Accept-Language"),
+]
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Tell which request it was, by the path that Django would resolve."""
+    path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
+    told = json.dumps({"method": environ["REQUEST_METHOD"], "path": path}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(told))), (BY, "django")]
+    start_response("200 OK", [*headers, *(_CACHED if path == "/cached/" else ())])
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else told]
+
+
+router = APIRouter()
+
+
+@router.get("/moved/")
+@router.post("/moved/")
+@router.get("/moved/{number}/")
+@router.get("/again/")
+async def moved(response: Response) -> dict[str, str]:
+    """Answer without a database."""
+    response.headers[BY] = "bridge"
+    return {}
+
+
+@router.get("/cached/")
+async def cached(response: Response) -> dict[str, str]:
+    """Answer for every cache on the way."""
+    response.headers[BY] = "bridge"
+    for name, value in _CACHED:
+        response.headers.append(name, value)
+    return {}
+
+
+@router.get("/broken/")
+async def broken() -> None:
+    """Raise."""
+    raise RuntimeError("as a handler may")
+
+
+@router.get("/healthz")
+async def hidden() -> None:
+    """Be hidden by the bridge's own."""
