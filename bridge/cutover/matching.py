@@ -59,7 +59,7 @@ class OperationTable:
         routes: dict[str, list[_Route[Handler]]] = {method: [] for method in METHODS}
         for handler in handlers:
             prefix = handler.operation.template.partition("{")[0]
-            routes[handler.operation.method].append((prefix, handler.regex.match, handler))
+            routes[handler.operation.method].append((prefix, handler.regex.fullmatch, handler))
         self._routes = {method: _Routes(found) for method, found in routes.items()}
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
 
@@ -89,7 +89,7 @@ class OwnPaths:
         return (self._remembered if len(path) <= LONGEST_PATH else self._look)(path)
 
     def _look(self, path: str) -> bool:
-        return any(pattern.match(path) for pattern in self._patterns)
+        return any(pattern.fullmatch(path) for pattern in self._patterns)
 
 
 class LegacyTable:

@@ -40,6 +40,7 @@ MOST_KEPT: Final = 50_000
 _Key = TypeVar("_Key", Answered, Compared)
 
 _LEAST_STATUS: Final = 100
+_FIRST_REFUSAL: Final = 400
 _GREATEST_STATUS: Final = 599
 _logger: Final = logging.getLogger(__name__)
 
@@ -133,7 +134,9 @@ class Traffic:
         """Count a comparison; the status is Django's."""
         name, now = self._name(operation), self._clock()
         self._comparisons.labels(name, verdict.value).inc()
-        self._window(name).compared(verdict, at=now)
+        if status < _FIRST_REFUSAL:
+            # What Django refuses any client can make differ, by a Host or a type that it does not know.
+            self._window(name).compared(verdict, at=now)
         status = status if _class_of(status) else 0
         self._keep(self._pending.compared, Compared(now.date(), name, _role(role), status, verdict.value))
 

@@ -21,6 +21,7 @@ __all__ = [
     "CsrfRules",
     "csrf_rejection",
     "header_meta",
+    "is_allowed_host",
     "request_cookies",
 ]
 
@@ -113,6 +114,12 @@ def csrf_rejection(request: CsrfRequest, *, rules: CsrfRules) -> str | None:
     except _Rejected as exc:
         return str(exc)
     return None
+
+
+def is_allowed_host(headers: Iterable[tuple[bytes, bytes]], *, rules: CsrfRules) -> bool:
+    """Tell whether Django would answer for the host that a request asks for (``HttpRequest.get_host``)."""
+    host = _named_host(header_meta(headers), rules)
+    return host is None or _is_allowed(host, rules)
 
 
 def _check_source(request: CsrfRequest, rules: CsrfRules) -> None:
@@ -237,13 +244,21 @@ def _is_secure(request: CsrfRequest, rules: CsrfRules) -> bool:
 
 def _host(request: CsrfRequest, rules: CsrfRules) -> str | None:
     """Give the host and port that the client asked for; None where ALLOWED_HOSTS knows it not (``get_host``)."""
-    forwarded = request.meta.get("HTTP_X_FORWARDED_HOST") if rules.use_x_forwarded_host else None
-    host = request.meta.get("HTTP_HOST") if forwarded is None else forwarded
+    host = _named_host(request.meta, rules)
     if host is None:
         name, port = request.server[0], _port(request, rules)
         host = name if port == ("443" if _is_secure(request, rules) else "80") else f"{name}:{port}"
+    return host if _is_allowed(host, rules) else None
+
+
+def _named_host(meta: Mapping[str, str], rules: CsrfRules) -> str | None:
+    forwarded = meta.get("HTTP_X_FORWARDED_HOST") if rules.use_x_forwarded_host else None
+    return meta.get("HTTP_HOST") if forwarded is None else forwarded
+
+
+def _is_allowed(host: str, rules: CsrfRules) -> bool:
     domain, _ = split_domain_port(host)
-    return host if domain and validate_host(domain, rules.allowed_hosts) else None
+    return bool(domain) and validate_host(domain, rules.allowed_hosts)
 
 
 def _port(request: CsrfRequest, rules: CsrfRules) -> str:

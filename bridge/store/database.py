@@ -9,7 +9,19 @@ from typing import Any, Final, Literal, Protocol
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["Database", "Dialect", "Executor", "Parameters", "Reading", "Row", "open_database", "quoted"]
+__all__ = [
+    "MOST_CONNECTIONS",
+    "Database",
+    "Dialect",
+    "Executor",
+    "Parameters",
+    "Reading",
+    "Row",
+    "open_database",
+    "quoted",
+]
+
+MOST_CONNECTIONS: Final = 10
 
 Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
@@ -74,8 +86,12 @@ class Database(Executor, Protocol):
         ...
 
 
-async def open_database(url: str) -> Database:
+async def open_database(url: str, *, connections: int = MOST_CONNECTIONS) -> Database:
     """Connect to ``postgresql://…``, ``sqlite:///relative`` or ``sqlite:////absolute``.
+
+    Args:
+        url: where.
+        connections: to PostgreSQL, at most.
 
     Raises:
         ConfigurationError: the URL is of no kind that we know.
@@ -85,7 +101,7 @@ async def open_database(url: str) -> Database:
     if url.startswith(("postgresql://", "postgres://")):
         from bridge.store.postgresql import PostgresqlDatabase  # noqa: PLC0415
 
-        return await PostgresqlDatabase.connect(url)
+        return await PostgresqlDatabase.connect(url, connections=connections)
     if url.startswith("sqlite:///"):
         from bridge.store.sqlite import SqliteDatabase  # noqa: PLC0415
 

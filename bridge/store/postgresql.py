@@ -19,7 +19,7 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import Dialect, Executor, Parameters, Row, pyformat
+from bridge.store.database import MOST_CONNECTIONS, Dialect, Executor, Parameters, Row, pyformat
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["PostgresqlDatabase"]
@@ -27,7 +27,6 @@ __all__ = ["PostgresqlDatabase"]
 _Connection = psycopg.AsyncConnection[DictRow]
 
 _WAIT_SECONDS: Final = 5.0
-_MAXIMUM_CONNECTIONS: Final = 10
 _READ_ONLY_RUNS: Final = 2
 _REFUSALS: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull)
 
@@ -73,7 +72,7 @@ class PostgresqlDatabase:
         self._read_only_runs = asyncio.Semaphore(_READ_ONLY_RUNS)
 
     @classmethod
-    async def connect(cls, url: str) -> Self:
+    async def connect(cls, url: str, *, connections: int = MOST_CONNECTIONS) -> Self:
         """Open the pool and wait for its first connection.
 
         Raises:
@@ -92,7 +91,7 @@ class PostgresqlDatabase:
             url,
             kwargs=options,
             min_size=1,
-            max_size=_MAXIMUM_CONNECTIONS,
+            max_size=connections,
             timeout=_WAIT_SECONDS,
             # Attempts of their own grow ever rarer; given up, the next statement makes a new one at once.
             reconnect_timeout=_WAIT_SECONDS,

@@ -13,7 +13,7 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
-from bridge.cutover import CanaryGroup, Side, Standing, bucket_of
+from bridge.cutover import WHOLE, CanaryGroup, Side, Standing, bucket_of
 from bridge.errors import DatabaseError
 from bridge.services.canary import Askers
 from bridge.sessions.csrf import request_cookies
@@ -51,7 +51,7 @@ async def chosen(
     session_cookie: str,
     secret_keys: tuple[str, ...],
 ) -> Choice:
-    """Choose by user, the same for their token and their session; by cookie for a client that is nobody.
+    """Choose by user, the same for their token and their session; by cookie for a client that is nobody here.
 
     A database that is away, or does not answer in a second, leaves whoever needs it with Django.
     """
@@ -67,10 +67,14 @@ async def chosen(
     if asker is not None:
         bucket = bucket_of(asker.subject, salt=group.salt)
         return Choice(standing.side(bucket=bucket, is_listed=asker.is_listed))
-    known = _verified(cookies.get(COOKIE, ""), secret_keys)
-    number = known or secrets.token_hex(16)
-    side = standing.side(bucket=bucket_of(f"cookie:{number}", salt=group.salt))
-    return Choice(side, None if known else _signed(number, secret_keys[0]))
+    # With the bridge only once everybody is: whoever brings nothing to tell them by would change sides each time.
+    by_default = standing.side(bucket=WHOLE - 1)
+    if any(name == b"authorization" for name, _ in headers):
+        return Choice(by_default)
+    number = _verified(cookies.get(COOKIE, ""), secret_keys)
+    if number is None:
+        return Choice(by_default, _signed(secrets.token_hex(16), secret_keys[0]))
+    return Choice(standing.side(bucket=bucket_of(f"cookie:{number}", salt=group.salt)))
 
 
 def marking(send: Send, choice: Choice, *, is_secure: bool) -> Send:

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,7 +16,6 @@ from bridge.services.shadowing import Shadowing
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.differences import Differences
-from bridge.store.endpoints import Endpoints
 from bridge.web.composition import Foundation
 from bridge.web.operations import handlers_of, own_paths
 from bridge.web.proxy import Upstream, open_upstream
@@ -57,9 +57,10 @@ class Cutover:
 
     async def close(self) -> None:
         """End what is under way, write down what was counted, and let go of the site."""
-        await self.shadow.close()
-        await self.traffic.flush()
-        await self.upstream.close()
+        async with AsyncExitStack() as last:
+            last.push_async_callback(self.upstream.close)
+            last.push_async_callback(self.traffic.flush)
+            await self.shadow.close()
 
 
 async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[APIRouter]) -> Cutover | None:
@@ -96,7 +97,7 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         tripping=Tripping(
             traffic=traffic,
             stages=foundation.stages,
-            moving=Moving(endpoints=Endpoints(database), clock=foundation.clock, rules=foundation.rules),
+            moving=Moving(endpoints=foundation.endpoints, clock=foundation.clock, rules=foundation.rules),
             plan=plan,
             recorder=foundation.recorder,
         ),

@@ -1,5 +1,6 @@
 """Who answers a request: the bridge, or the Django site behind it. Pure ASGI, before FastAPI's routing."""
 
+import re
 import time
 from collections.abc import Iterable
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.cutover import Side, Stage, Standing
+from bridge.sessions.csrf import is_allowed_host
 from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
 from bridge.web.composition import Bridge
@@ -17,6 +19,7 @@ from bridge.web.replaying import SHADOW
 __all__ = ["Dispatch"]
 
 _FAILED: Final = 500
+_SLASHES: Final = re.compile(r"^//+")
 _LEFT: Final = 499  # as nginx logs a client that did not wait: neither app has failed
 
 
@@ -47,13 +50,14 @@ class Dispatch:
 
     async def _dispatch(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(receive, send)
-        method, path = _asked_method(scope), scope["path"]
-        handler = cutover.handlers.find(method, path)
+        # Some servers, Django's own among them, take several slashes in front for one.
+        method, path = _asked_method(scope), _SLASHES.sub("/", scope["path"])
+        bridge: Bridge = scope["app"].state.bridge
+        handler = cutover.handlers.find(method, path) if _is_for_site(scope, bridge) else None
         side, shape = Side.LEGACY, None
         try:
             if handler is None:
-                bridge: Bridge = scope["app"].state.bridge
-                shape = bridge.legacy_operations.find(method, path)
+                shape = bridge.legacy_operations.find(method, scope["path"])
                 await cutover.upstream(scope, exchange.receive, exchange.send)
             else:
                 shape = handler.operation.shape
@@ -63,13 +67,12 @@ class Dispatch:
                 with cutover.shadow.watching(scope, exchange.send, shape=shape, standing=standing) as watched:
                     await answering(scope, exchange.receive, watched)
         except Exception:
-            exchange.status = exchange.status or _FAILED
+            exchange.fail()
             raise
         finally:
             # Django does not say whom it answered.
             role = role_of(scope) if side is Side.BRIDGE else "unknown"
-            status, seconds = exchange.status or _LEFT, exchange.seconds
-            cutover.traffic.count(shape, side=side, role=role, status=status, seconds=seconds)
+            cutover.traffic.count(shape, side=side, role=role, status=exchange.status, seconds=exchange.seconds)
 
 
 async def _side(cutover: Cutover, standing: Standing, scope: Scope, exchange: "_Exchange", *, shape: str) -> Side:
@@ -98,9 +101,20 @@ class _Exchange:
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self.send_on = send
-        self.status: int | None = None
+        self._status = 0
+        self._has_left = False
         self._began = time.perf_counter()
         self._clients = 0.0
+
+    @property
+    def status(self) -> int:
+        """What was answered; of an app that fails once its client has left, that it left."""
+        is_lost = not self._status or (self._has_left and self._status >= _FAILED)
+        return _LEFT if is_lost else self._status
+
+    def fail(self) -> None:
+        """Note that the app raised."""
+        self._status = self._status or _FAILED
 
     @property
     def seconds(self) -> float:
@@ -112,11 +126,13 @@ class _Exchange:
         # Whoever waits for the client to hang up does something else meanwhile.
         if message["type"] == "http.request":
             self._clients += time.perf_counter() - waiting_since
+        elif not self._status:
+            self._has_left = True
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            self._status = message["status"]
         waiting_since = time.perf_counter()
         await self.send_on(message)
         self._clients += time.perf_counter() - waiting_since
@@ -130,6 +146,12 @@ def _is_plain(scope: Scope) -> bool:
     """
     is_path = scope["path"].startswith("/") and b"#" not in (scope.get("raw_path") or b"")
     return is_path and (scope["type"] == "websocket" or scope["method"].isupper())
+
+
+def _is_for_site(scope: Scope, bridge: Bridge) -> bool:
+    """Tell whether Django would answer for this Host: what it refuses it is to refuse itself, moved or not."""
+    rules = bridge.csrf_rules
+    return not rules.allowed_hosts or is_allowed_host(scope["headers"], rules=rules)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:

@@ -44,8 +44,9 @@ def handlers_of(app: FastAPI, routers: Sequence[APIRouter]) -> tuple[Handler, ..
         routers: the migrated ones.
 
     Raises:
-        ConfigurationError: the path of one is longer than an operation may be.
+        ConfigurationError: the path of one is longer than an operation may be, or one is none of FastAPI's.
     """
+    _refuse_plain_routes(routers)
     migrated, own = _endpoints(routers), own_paths(app, routers)
     routes = [route for route in effective_routes(app) if id(getattr(route, "endpoint", None)) in migrated]
     found = [handler for route in routes for handler in _handlers(route)]
@@ -85,6 +86,16 @@ def _listed(found: Sequence[str]) -> str:
 def _is_under(template: str, paths: Sequence[re.Pattern[str]]) -> bool:
     # A template is a path of its own: what is in its braces counts as any other text does.
     return any(path.match(template) for path in paths)
+
+
+def _refuse_plain_routes(routers: Sequence[APIRouter]) -> None:
+    for router in routers:
+        for route in routes_of(router):
+            if not isinstance(getattr(route, "dependant", None), Dependant):
+                raise ConfigurationError(
+                    f"{getattr(route, 'path', route)!r} is a plain route or a mount, which no stage could hold back",
+                    cure="Write it as an endpoint of the router: @router.get, @router.api_route …",
+                )
 
 
 def _endpoints(routers: Sequence[APIRouter]) -> frozenset[int]:

@@ -67,6 +67,8 @@ def running(
                 stack.push_async_callback(cutover.close)
                 background += [cutover.traffic.keep_flushing(), cutover.tripping.watch()]
             tasks = [asyncio.create_task(each) for each in background]
+            for task in tasks:
+                task.add_done_callback(_tell_of_end)
             stack.push_async_callback(_end, tasks)
             yield
 
@@ -75,8 +77,12 @@ def running(
 
 async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExitStack) -> Foundation:
     key_source = settings.key_source()
-    database = await open_database(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    database = await open_database(url)
     stack.push_async_callback(database.close)
+    apart = await open_database(url, connections=1)
+    stack.push_async_callback(apart.close)
+    endpoints = Endpoints(apart)
     pool = HashingPool(workers=settings.hashing_workers)
     stack.push_async_callback(pool.close)
     registry = CollectorRegistry()
@@ -90,8 +96,15 @@ async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExi
         key_source=key_source,
         clock=clock,
         rules=rules,
-        stages=Stages(Endpoints(database), clock=clock),
+        endpoints=endpoints,
+        stages=Stages(endpoints, clock=clock),
     )
+
+
+def _tell_of_end(task: asyncio.Task[None]) -> None:
+    """Log what nobody foresaw: without the background a process does not follow, flush or prune any more."""
+    if not task.cancelled() and task.exception() is not None:
+        _logger.critical("background work has ended, restart this process", exc_info=task.exception())
 
 
 async def _end(tasks: Collection[asyncio.Task[None]]) -> None:

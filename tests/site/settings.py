@@ -14,5 +14,5 @@ PASSWORD_HASHERS = [
     "tests.site.hashers.CheapPBKDF2PasswordHasher",
     *_HASHERS[2:],
 ]
-ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost", "bridge"]
 LOGGING_CONFIG = None  # the runner captures logs; Django's handlers would write to streams that it has closed

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 __all__ = ["BY", "application", "router"]
 
@@ -46,6 +46,13 @@ async def cached(response: Response) -> dict[str, str]:
     response.headers[BY] = "bridge"
     for name, value in _CACHED:
         response.headers.append(name, value)
+    return {}
+
+
+@router.post("/reading/")
+async def reading(request: Request) -> dict[str, str]:
+    """Read the body without FastAPI's help."""
+    await request.body()
     return {}
 
 

@@ -195,12 +195,22 @@ async def test_the_session_of_somebody_who_has_left_makes_a_client_nobody(front:
 
 
 @before_any_database
-async def test_so_does_a_token_that_is_refused(front: Front):
-    await front.set(MOVED, Stage.CANARY, WHOLE)
+@pytest.mark.parametrize("credentials", ["Bearer e30.e30.e30", "Token 0123abcd", "Basic YTpi"])
+async def test_credentials_that_only_the_site_may_know_stay_there_until_everybody_has_moved(
+    front: Front, credentials: str
+):
+    """Their clients keep no cookies, and would change sides each time."""
+    for share, side in ((WHOLE - 1, "django"), (WHOLE, "bridge")):
+        await front.set(MOVED, Stage.CANARY, share)
+        answer = await front.client.get("/moved/", headers={"Authorization": credentials})
+        assert (by(answer), answer.headers.get_list("set-cookie")) == (side, [])
 
-    answer = await front.client.get("/moved/", headers={"Authorization": "Bearer e30.e30.e30"})
 
-    assert (by(answer), len(answer.headers.get_list("set-cookie"))) == ("bridge", 1)
+@before_any_database
+async def test_a_client_that_never_brings_its_cookie_stays_with_django(front: Front):
+    await front.set(MOVED, Stage.CANARY, WHOLE - 1)
+
+    assert {await front.ask("/moved/") for _ in range(5)} == {"django"}
 
 
 @before_any_database

@@ -589,6 +589,7 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
         source,
         system_clock,
         Rules(),
+        Endpoints(database),
         Stages(Endpoints(database), clock=system_clock),
     )
     app.state.bridge = compose(foundation, await site_profile(database), source.look())

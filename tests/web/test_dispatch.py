@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from bridge.cutover import WHOLE, Stage
@@ -259,6 +260,44 @@ async def test_requests_are_counted_by_operation_and_never_by_path(front: Front)
         "operation=GET /orders/,side=legacy,status=2xx": 1,
         "operation=GET /api/orders/{}/,side=legacy,status=2xx": 1,
     }
+
+
+async def test_a_host_that_the_site_does_not_know_is_its_to_refuse(front: Front):
+    await front.set(MOVED, Stage.MIGRATED)
+
+    assert await front.ask("/moved/", headers={"Host": "evil.example"}) == "django"
+    assert await front.ask("/moved/", headers={"Host": "localhost:8001"}) == "bridge"
+
+
+@pytest.mark.parametrize("path", ["//moved/", "///moved/"])
+async def test_slashes_in_front_lead_past_no_stage(front: Front, path: str):
+    """Django's own server takes them for one."""
+    await front.set(MOVED, Stage.MIGRATED)
+
+    assert await front.ask(f"http://bridge{path}") != "django"
+
+
+async def test_a_line_break_at_the_end_is_another_path(front: Front):
+    await front.set(MOVED, Stage.MIGRATED)
+
+    assert await front.ask("/moved/%0A") == "django"
+    assert await front.ask("/healthz%0A") == "django"
+
+
+async def test_a_client_that_leaves_while_it_uploads_trips_nothing(front: Front):
+    """A handler that reads a body itself raises then."""
+    await front.set("POST /reading/", Stage.MIGRATED)
+    leaving: list[Message] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    with pytest.raises(ClientDisconnect):
+        await exchanged(
+            front, leaving, type="http", scheme="http", method="POST", path="/reading/", raw_path=b"/reading/"
+        )
+
+    assert await front.counted("bridge_requests_total") == {"operation=POST /reading/,side=bridge,status=4xx": 1}
 
 
 async def test_a_handler_that_raises_is_an_error_and_counts_as_one(front: Front):

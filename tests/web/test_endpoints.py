@@ -12,10 +12,12 @@ import pytest
 from bridge.cutover.stages import Stage, Standing
 from bridge.demo.endpoints import router as demo_router
 from bridge.errors import ConfigurationError
+from bridge.store.database import MOST_CONNECTIONS, open_database
 from bridge.store.endpoints import Author, Endpoints
 from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, running, settings_for
 from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
+from tests.web.front import in_front
 from tests.web.test_csrf import SECRET, Visitor
 from tests.web.test_sessions import Browsers, browsers
 
@@ -329,3 +331,24 @@ async def test_a_plan_that_cannot_be_read_stops_the_service_before_it_serves(ser
     with pytest.raises(ConfigurationError, match=r"BRIDGE_CUTOVER_FILE: .* cannot be read"):
         async with serve(cutover_file=tmp_path / "missing.toml"):
             pass
+
+
+async def test_a_rollback_gets_through_where_a_slow_handler_holds_every_connection(postgresql_url: str):
+    """Which is when one is wanted."""
+    database = await open_database(postgresql_url)
+    async with in_front(postgresql_url, database) as front:
+        await front.set("GET /moved/", Stage.MIGRATED)
+        slow = front.app.state.bridge.database
+        holding = [asyncio.create_task(slow.fetch_one("SELECT pg_sleep(60)")) for _ in range(2 * MOST_CONNECTIONS)]
+        busy = "SELECT count(*) AS busy FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND state = 'active'"
+        while (await database.fetch_one(busy) or {})["busy"] < MOST_CONNECTIONS:
+            pass  # each look lets the others run
+
+        await front.app.state.bridge.moving.rollback(None, actor="tests", reason="slow")
+        await front.app.state.cutover.stages.look()
+
+        assert await front.ask("/moved/") == "django"
+        for each in holding:
+            each.cancel()
+        await asyncio.gather(*holding, return_exceptions=True)
+    await database.close()

@@ -81,6 +81,7 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
             key_source=settings.key_source(),
             clock=clock,
             rules=Rules(),
+            endpoints=Endpoints(database),
             stages=Stages(Endpoints(database), clock=clock),
         )
         bridge = compose(foundation, await site_profile(database), settings.keys())

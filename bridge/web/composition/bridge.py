@@ -36,7 +36,6 @@ from bridge.sessions.csrf import CsrfRules
 from bridge.store.activity import Activity
 from bridge.store.census import Census
 from bridge.store.database import Database
-from bridge.store.endpoints import Endpoints
 from bridge.tokens import KeySet
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
@@ -145,7 +144,7 @@ def compose(
         listing=listing_of(database, profile, foundation.rules.served.values(), clock),
         cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
         stages=foundation.stages,
-        moving=Moving(endpoints=Endpoints(database), clock=clock, rules=foundation.rules),
+        moving=Moving(endpoints=foundation.endpoints, clock=clock, rules=foundation.rules),
     )
 
 

@@ -25,6 +25,7 @@ from bridge.services.sessions import SiteSessions
 from bridge.services.token_pairs import TokenPairs
 from bridge.store.blacklist import Blacklist
 from bridge.store.database import Database
+from bridge.store.endpoints import Endpoints
 from bridge.store.grants import Grants
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
@@ -39,7 +40,11 @@ __all__ = ["Foundation", "Parts", "parts_of"]
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """What lives as long as the process, whatever the site profile says."""
+    """What lives as long as the process, whatever the site profile says.
+
+    Attributes:
+        endpoints: on a connection of its own: a rollback has to get through when a slow handler holds all others.
+    """
 
     settings: Settings
     database: Database
@@ -50,6 +55,7 @@ class Foundation:
     key_source: KeySource
     clock: Clock
     rules: Rules
+    endpoints: Endpoints
     stages: Stages
 
 
