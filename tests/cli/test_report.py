@@ -16,6 +16,9 @@ from tests.conftest import DJANGO_SECRET_KEY, SIGNING_KEY, Cast
 ONLY_THE_DATABASE: Final = {"BRIDGE_DJANGO_SECRET_KEY": None, "BRIDGE_SIGNING_KEY": None}
 
 
+NEVER_SEEN: Final = {**dict.fromkeys(("7d", "30d", "90d", "365d", "older"), "0"), "schema_version": "1"}
+
+
 async def crowd(cast: Cast) -> None:
     stored = {"argon2": "argon2$a$b", "pbkdf2_sha256": "pbkdf2_sha256$1$a$b", "md5": "md5$a$b", "unusable": "!x"}
     for number, encoded in enumerate(stored.values(), start=1):
@@ -65,10 +68,10 @@ def test_a_report_in_csv_has_a_line_for_each_format(run: Run, crowded_url: str):
     done = run("report", "--format", "csv", url=crowded_url)
 
     assert list(csv.DictReader(io.StringIO(done.stdout))) == [
-        {"algorithm": "unusable", "users": "4", "share": "0.4"},
-        {"algorithm": "md5", "users": "3", "share": "0.3"},
-        {"algorithm": "pbkdf2_sha256", "users": "2", "share": "0.2"},
-        {"algorithm": "argon2", "users": "1", "share": "0.1"},
+        {"algorithm": "unusable", "users": "4", "share": "0.4", **NEVER_SEEN, "never": "4"},
+        {"algorithm": "md5", "users": "3", "share": "0.3", **NEVER_SEEN, "never": "3"},
+        {"algorithm": "pbkdf2_sha256", "users": "2", "share": "0.2", **NEVER_SEEN, "never": "2"},
+        {"algorithm": "argon2", "users": "1", "share": "0.1", **NEVER_SEEN, "never": "1"},
     ]
 
 

@@ -3,7 +3,14 @@
 from bridge.web.composition.bridge import Bridge, compose
 from bridge.web.composition.endpoints import rules_of, served_by
 from bridge.web.composition.parts import Foundation
-from bridge.web.composition.site import longest_unused, preconditions_of, site_profile, upgrading_of, users_of
+from bridge.web.composition.site import (
+    longest_unused,
+    preconditions_of,
+    reporting_of,
+    site_profile,
+    upgrading_of,
+    users_of,
+)
 
 __all__ = [
     "Bridge",
@@ -11,6 +18,7 @@ __all__ = [
     "compose",
     "longest_unused",
     "preconditions_of",
+    "reporting_of",
     "rules_of",
     "served_by",
     "site_profile",

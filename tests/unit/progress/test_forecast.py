@@ -4,7 +4,7 @@ import json
 import random
 from collections.abc import Callable
 from datetime import date, timedelta
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 import pytest
@@ -21,7 +21,7 @@ def seen(*, upgraded: dict[int, int], waiting: dict[int, int]) -> dict[int, Last
     return {age: LastSeen(upgraded=upgraded.get(age, 0), waiting=waiting.get(age, 0)) for age in ages}
 
 
-STEADY: Final = seen(upgraded={age: 10 for age in range(60)}, waiting={age: 10 for age in range(60, 100)})
+STEADY: Final = seen(upgraded=dict.fromkeys(range(60), 10), waiting=dict.fromkeys(range(60, 100), 10))
 """A thousand accounts, each of which comes back once in a hundred days; upgrades began sixty days ago."""
 
 
@@ -37,7 +37,9 @@ def test_a_milestone_is_expected_once_few_enough_were_away_for_so_long():
 
 def test_the_expected_day_is_within_its_interval():
     for each in forecast(STEADY, began=LONG_AGO, today=TODAY).milestones:
-        assert each.expected and each.earliest and each.latest
+        assert each.expected
+        assert each.earliest
+        assert each.latest
         assert TODAY <= each.earliest <= each.expected <= each.latest <= TODAY + timedelta(days=ACTIVE_DAYS + 1)
 
 
@@ -80,9 +82,7 @@ def test_where_nobody_waits_it_does_not_matter_when_it_began():
     ],
     ids=["nobody", "few", "not_begun", "just_begun", "a_share_is_upgraded"],
 )
-def test_it_says_when_there_is_not_enough_data(
-    accounts: dict[int, LastSeen], began: date | None, lacking: NotForecast
-):
+def test_it_says_when_there_is_not_enough_data(accounts: dict[int, LastSeen], began: date | None, lacking: NotForecast):
     found = forecast(accounts, began=began, today=TODAY)
 
     assert (found.lacking, found.milestones) == (lacking, ())
@@ -155,7 +155,7 @@ def shares(site: list[list[float]], *, start: int) -> list[float]:
         changes[high] -= 1
 
     for moments in site:
-        for this, following in zip(moments, moments[1:], strict=False):
+        for this, following in pairwise(moments):
             gone = min(following, this + ACTIVE_DAYS)
             if gone > start:
                 add(active, this, gone)
@@ -165,11 +165,9 @@ def shares(site: list[list[float]], *, start: int) -> list[float]:
     return [1 - left / every for left, every in totals]
 
 
-@pytest.mark.parametrize(
-    "shape", ["as_it_comes", "each_at_its_own_rate", "in_bursts", "regularly", "with_long_tails"]
-)
+@pytest.mark.parametrize("shape", ["as_it_comes", "each_at_its_own_rate", "in_bursts", "regularly", "with_long_tails"])
 def test_the_interval_covers_the_truth_in_nine_of_ten_runs(shape: str):
-    rng = random.Random(shape)
+    rng = random.Random(shape)  # noqa: S311
     covered = []
     for _ in range(RUNS):
         since = rng.randrange(10, 40)
