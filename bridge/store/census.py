@@ -56,7 +56,7 @@ class UserCensus:
             f"SELECT age, sum(CASE WHEN algorithm = '{TARGET}' THEN users ELSE 0 END) AS upgraded,"
             f" sum(CASE WHEN algorithm = '{TARGET}' THEN 0 ELSE users END) AS waiting FROM"
             f" (SELECT {algorithm_of(self._database.dialect)} AS algorithm, age, users FROM"
-            f" (SELECT head, age, count(*) AS users FROM ({self._ages()}) AS each_user GROUP BY 1, 2) AS heads) AS kinds"
+            f" (SELECT head, age, count(*) AS users FROM ({self._ages()}) AS each_user GROUP BY 1, 2) AS heads) AS k"
             f" WHERE algorithm NOT IN ('{UNUSABLE}', '{UNKNOWN}') GROUP BY age",
             {"now": self._site_time(now), "since": self._site_time(now - timedelta(days=ACTIVE_DAYS))},
         )
