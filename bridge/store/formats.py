@@ -11,8 +11,7 @@ __all__ = ["algorithm_of", "cost_of", "head"]
 
 _DIGITS: Final = "0123456789"
 _NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
-_LONGEST_NUMBER: Final = 11
-_LONGEST_PARAMETERS: Final = 31
+_LONGEST_COST: Final = 32
 _LONGEST_NAME: Final = 32
 _SHORTEST_HASH: Final = 40
 _ARGON2: Final = "argon2$argon2id$v=19$"
@@ -30,21 +29,23 @@ def head(dialect: Dialect) -> str:
     A value that no hasher takes is named by what it looks like: by what stands before its first ``$`` only where the
     rest is long enough for a hash, and never by anything of a bare word, which may be somebody's password.
     """
-    begins = partial(_begins, dialect)
+    begins, part = partial(_begins, dialect), partial(_part, dialect)
+    bare_names = ", ".join(f"'{name}'" for name in ALGORITHMS)
     named = [
-        f"WHEN {begins('pbkdf2_sha256$')} THEN 'pbkdf2_sha256$' || {_part(dialect, 15, _LONGEST_NUMBER)}",
-        f"WHEN {begins(_ARGON2)} THEN 'argon2$' || {_part(dialect, len(_ARGON2) + 1, _LONGEST_PARAMETERS)}",
+        f"WHEN {begins('pbkdf2_sha256$')} THEN 'pbkdf2_sha256$' || {part('pbkdf2_sha256$')}",
+        f"WHEN {begins(_ARGON2)} THEN 'argon2$' || {part(_ARGON2)}",
         f"WHEN {begins(UNUSABLE_PREFIX)} THEN '{UNUSABLE}$'",
-        f"WHEN {begins('pbkdf2_sha1$')} THEN 'pbkdf2_sha1$' || {_part(dialect, 13, _LONGEST_NUMBER)}",
-        f"WHEN {begins('scrypt$')} THEN 'scrypt$' || {_part(dialect, 8, _LONGEST_NUMBER)}",
+        f"WHEN {begins('pbkdf2_sha1$')} THEN 'pbkdf2_sha1$' || {part('pbkdf2_sha1$')}",
+        f"WHEN {begins('scrypt$')} THEN 'scrypt$' || {part('scrypt$')}",
         *(
-            f"WHEN {begins(f'{name}$$2{minor}$')} THEN '{name}$' || {_part(dialect, len(name) + 6, 2)}"
+            f"WHEN {begins(f'{name}$$2{minor}$')} THEN '{name}$' || {part(f'{name}$$2{minor}$')}"
             for name in ("bcrypt_sha256", "bcrypt")
             for minor in "ba"
         ),
-        f"WHEN length(password) = 37 AND {begins('md5$$')} THEN 'unsalted_md5$'",
-        f"WHEN length(password) = 46 AND {begins('sha1$$')} THEN 'unsalted_sha1$'",
-        *(f"WHEN {begins(name + '$')} OR password = '{name}' THEN '{name}$'" for name in ALGORITHMS),
+        f"WHEN {begins('md5$$')} AND length(password) = 37 THEN 'unsalted_md5$'",
+        f"WHEN {begins('sha1$$')} AND length(password) = 46 THEN 'unsalted_sha1$'",
+        *(f"WHEN {begins(name + '$')} THEN '{name}$'" for name in ALGORITHMS),
+        f"WHEN password IN ({bare_names}) THEN password || '$'",
         "WHEN length(password) = 32 AND replace(password, '$', '') = password THEN 'unsalted_md5$'",
         f"WHEN password = '' THEN '{UNKNOWN}${_EMPTY}'",
         *(f"WHEN {begins(prefix)} THEN '{UNKNOWN}${kind}'" for prefix, kind in _LOOKS_LIKE.items()),
@@ -61,7 +62,8 @@ def cost_of(dialect: Dialect) -> str:
     """Give the cost of a column ``head``: nothing but what a cost is made of."""
     cost = f"substr(head, {_position(dialect)}(head, '$') + 1)"
     return (
-        f"CASE WHEN ltrim({cost}, CASE WHEN substr(head, 1, 7) = 'argon2$' THEN 'mtp=,{_DIGITS}'"
+        f"CASE WHEN length({cost}) <= {_LONGEST_COST} AND ltrim({cost},"
+        f" CASE WHEN substr(head, 1, 7) = 'argon2$' THEN 'mtp=,{_DIGITS}'"
         f" WHEN substr(head, 1, {len(UNKNOWN) + 1}) = '{UNKNOWN}$' THEN '{_NAME}'"
         f" ELSE '{_DIGITS}' END) = '' THEN {cost} ELSE '' END"
     )
@@ -70,7 +72,8 @@ def cost_of(dialect: Dialect) -> str:
 def _begins(dialect: Dialect, prefix: str) -> str:
     # What each of them does fastest: a pass over a million rows asks several times a row.
     if dialect == "postgresql":
-        return f"starts_with(password, '{prefix}')"
+        escaped = prefix.replace("_", r"\_")
+        return f"password LIKE '{escaped}%'"
     after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
     return f"(password >= '{prefix}' AND password < '{after}')"
 
@@ -79,10 +82,12 @@ def _position(dialect: Dialect) -> str:
     return "strpos" if dialect == "postgresql" else "instr"
 
 
-def _part(dialect: Dialect, start: int, longest: int) -> str:
-    """Give what stands between a position and the next ``$``; if that is too far, something that is no cost."""
-    window = f"substr(password, {start}, {longest + 1})"
-    return f"substr(password, {start}, {_position(dialect)}({window} || '$', '$') - 1)"
+def _part(dialect: Dialect, before: str) -> str:
+    """Give what stands between a prefix and the next ``$``; it need not be a cost, nor end there."""
+    if dialect == "postgresql":
+        return f"split_part(password, '$', {before.count('$') + 1})"
+    window = f"substr(password, {len(before) + 1}, {_LONGEST_COST + 1})"
+    return f"substr({window}, 1, instr({window} || '$', '$') - 1)"
 
 
 def _foreign_name(dialect: Dialect) -> str:

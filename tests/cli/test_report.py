@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 import bridge
-from bridge.store.database import open_database
+from bridge.store.database import Database, open_database
 from tests.cli.conftest import Run, assert_one_line
 from tests.conftest import DJANGO_SECRET_KEY, SIGNING_KEY, Cast
 
@@ -126,6 +126,13 @@ def test_a_report_on_a_database_without_the_tables_names_the_cure(run: Run, empt
     done = run("report", url=empty_url)
 
     assert_one_line(done, naming="no bridge_* tables", cure="bridge migrate")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_report_on_tables_of_an_earlier_version_names_the_cure(run: Run, database: Database, database_url: str):
+    await database.execute("DROP TABLE bridge_census_snapshot")
+
+    assert_one_line(run("report", url=database_url), naming="earlier version", cure="bridge migrate")
 
 
 def test_a_report_of_an_unknown_format_is_refused(run: Run, crowded_url: str):

@@ -27,14 +27,14 @@ HEX: Final = "0123456789abcdef" * 4
 # The same in Python ---------------------------------------------------------------------------------------------------
 
 DIGITS: Final = frozenset("0123456789")
-COSTS: Final = {
-    "pbkdf2_sha256$": 12,
-    "pbkdf2_sha1$": 12,
-    "scrypt$": 12,
-    **{f"{name}$$2{minor}$": 3 for name in ("bcrypt_sha256", "bcrypt") for minor in "ab"},
-    "argon2$argon2id$v=19$": 32,
-}
-"""What stands before a cost, and how far it is looked at."""
+COSTS: Final = (
+    "pbkdf2_sha256$",
+    "pbkdf2_sha1$",
+    "scrypt$",
+    *(f"{name}$$2{minor}$" for name in ("bcrypt_sha256", "bcrypt") for minor in "ab"),
+    "argon2$argon2id$v=19$",
+)
+"""What stands before a cost."""
 KINDS: Final = {"$2": "bare_bcrypt", "$argon2": "bare_argon2", "$": "modular_crypt", "{": "ldap"}
 
 
@@ -45,10 +45,11 @@ def named(stored: str) -> tuple[str, str]:
     algorithm = EncodedPassword.parse(stored).algorithm
     if algorithm is None:
         return "unknown", kind(stored)
-    for before, window in COSTS.items():
+    for before in COSTS:
         if stored.startswith(before):
-            cost = stored[len(before) :][:window].partition("$")[0]
-            return algorithm, cost if set(cost) <= DIGITS | set("mtp=," * (algorithm == "argon2")) else ""
+            cost = stored[len(before) :].partition("$")[0]
+            is_cost = len(cost) <= 32 and set(cost) <= DIGITS | set("mtp=," * (algorithm == "argon2"))
+            return algorithm, cost if is_cost else ""
     return algorithm, ""
 
 

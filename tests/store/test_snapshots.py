@@ -137,7 +137,9 @@ async def test_the_service_takes_them_and_shows_the_last_one_to_prometheus(repor
     )
     try:
         async with asyncio.timeout(10):
-            while (users := registry.get_sample_value("bridge_users", {"algorithm": "md5", "cohort": "never"})) is None:
+            users = None
+            while users is None:  # the service tells nobody else
+                users = registry.get_sample_value("bridge_users", {"algorithm": "md5", "cohort": "never"})
                 await asyncio.sleep(0.01)  # the service tells nobody else
     finally:
         task.cancel()
