@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from bridge.errors import ConfigurationError, SchemaMissing, WriteRefused
 from bridge.passwords.encoded import ALGORITHMS
 from bridge.profile import SiteProfile, UserTable
 from bridge.progress import MigrationReport
+from bridge.progress.census import Cohort
 from bridge.progress.gate import RemovalGate
 from bridge.progress.report import SCHEMA_VERSION
 from bridge.services.clock import system_clock
@@ -135,19 +137,17 @@ def _print(counted: MigrationReport, form: Format) -> None:
 
 
 def _rows(counted: MigrationReport) -> list[tuple[Any, ...]]:
-    cohorts = [cohort for cohort, _ in counted.by_cohort]
-    by_cohort = {
-        cohort: counted.census.only(lambda row, of=cohort: row.cohort is of).by(lambda row: row.algorithm)  # type: ignore[misc]
-        for cohort in cohorts
-    }
+    users: Counter[tuple[str, Cohort]] = Counter()
+    for row, number in counted.census.rows.items():
+        users[row.algorithm, row.cohort] += number
     return [
-        ("algorithm", "users", "share", *(cohort.value for cohort in cohorts), "schema_version"),
+        ("algorithm", "users", "share", *(cohort.value for cohort in Cohort), "schema_version"),
         *(
             (
                 each.algorithm,
                 each.users,
                 round(each.share, 6),
-                *(by_cohort[cohort].get(each.algorithm, 0) for cohort in cohorts),
+                *(users[each.algorithm, cohort] for cohort in Cohort),
                 SCHEMA_VERSION,
             )
             for each in counted.by_algorithm

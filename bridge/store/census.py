@@ -63,13 +63,10 @@ class UserCensus:
         return {row["age"]: LastSeen(upgraded=int(row["upgraded"]), waiting=int(row["waiting"])) for row in rows}
 
     def _kinds(self) -> str:
-        kinds = (
-            f"SELECT {head(self._database.dialect)} AS head, {self._cohort()} * 4 + {self._active()} * 2"
-            f" + {self._staff()} AS flags FROM {quoted(self._table.name)}"
+        flags = f"{self._cohort()} * 4 + {self._active()} * 2 + {self._staff()}"
+        return self._fenced(
+            f"SELECT {head(self._database.dialect)} AS head, {flags} AS flags FROM {quoted(self._table.name)}"
         )
-        # PostgreSQL would expect as many kinds as there are passwords, and then not count in parallel; of a union it
-        # expects nothing.
-        return kinds + (" UNION ALL SELECT NULL, NULL WHERE false" if self._database.dialect == "postgresql" else "")
 
     def _ages(self) -> str:
         if self._database.dialect == "postgresql":
@@ -77,9 +74,18 @@ class UserCensus:
         else:
             age = "CAST(julianday(:now) - julianday(last_login) AS INTEGER)"
         # Whoever seems to have logged in later than now did so now, by another clock.
-        return (
+        # A column as it is, not a number made of it: PostgreSQL knows how many are active.
+        active = "is_active" if "is_active" in self._table.columns else f"{self._active()} = 1"
+        return self._fenced(
             f"SELECT {head(self._database.dialect)} AS head, CASE WHEN last_login > :now THEN 0 ELSE {age} END AS age"
-            f" FROM {quoted(self._table.name)} WHERE last_login > :since AND {self._active()} = 1"
+            f" FROM {quoted(self._table.name)} WHERE last_login > :since AND {active}"
+        )
+
+    def _fenced(self, statement: str) -> str:
+        # PostgreSQL would expect as many kinds as there are passwords, and then not count in parallel; of a union it
+        # expects nothing.
+        return statement + (
+            " UNION ALL SELECT NULL, NULL WHERE false" if self._database.dialect == "postgresql" else ""
         )
 
     def _cohort(self) -> str:
