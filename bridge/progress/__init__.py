@@ -1,5 +1,5 @@
 """How far the upgrade is. Pure: counts in, figures out."""
 
-from bridge.progress.report import ActivityCount, AlgorithmCount, MigrationReport
+from bridge.progress.report import ActivityCount, AlgorithmCount, DailyActivity, MigrationReport
 
-__all__ = ["ActivityCount", "AlgorithmCount", "MigrationReport"]
+__all__ = ["ActivityCount", "AlgorithmCount", "DailyActivity", "MigrationReport"]

@@ -1,25 +1,125 @@
-"""Counts how far the upgrade is."""
+"""Counts how far the upgrade is, and remembers how far it was."""
 
-from bridge.progress import MigrationReport
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from bridge.errors import DatabaseError
+from bridge.progress.forecast import forecast
+from bridge.progress.report import MigrationReport
 from bridge.services.clock import Clock
+from bridge.services.recording import Event
 from bridge.store.activity import Activity
-from bridge.store.census import Census
+from bridge.store.census import UserCensus
+from bridge.store.snapshots import Snapshots
 
-__all__ = ["Reporting"]
+__all__ = ["ReportGauges", "Reporting", "keep_snapshots"]
+
+_logger: Final = logging.getLogger(__name__)
+
+_TREND: Final = timedelta(days=366)
+_DAILY_ACTIVITY: Final = timedelta(days=30)
+_SNAPSHOTS_EVERY: Final = timedelta(minutes=10)
 
 
 class Reporting:
-    """Draws up the report from a fresh count."""
+    """Draws up the report from a fresh count.
 
-    def __init__(self, *, census: Census, activity: Activity, clock: Clock) -> None:
+    Args:
+        listed: the algorithms that the site verifies; None where it has not said.
+    """
+
+    def __init__(
+        self,
+        *,
+        census: UserCensus,
+        activity: Activity,
+        snapshots: Snapshots,
+        listed: Collection[str] | None,
+        clock: Clock,
+    ) -> None:
         self._census = census
         self._activity = activity
+        self._snapshots = snapshots
+        self._listed = listed
         self._clock = clock
 
     async def report(self) -> MigrationReport:
-        """Count every user's algorithm and everything that happened."""
-        return MigrationReport.from_counts(
-            await self._census.users_by_algorithm(),
+        """Count every user, and put what happened beside it."""
+        now = self._clock()
+        began = await self._activity.first_day(Event.UPGRADE_WRITTEN)
+        return MigrationReport(
+            generated_at=now,
+            census=await self._census.count(now),
+            forecast=forecast(await self._census.last_seen(now), began=began, today=now.date()),
+            listed=self._listed,
             activity=await self._activity.totals(),
-            generated_at=self._clock(),
+            daily_activity=await self._activity.daily((now - _DAILY_ACTIVITY).date()),
+            trend=await self._snapshots.trend((now - _TREND).date()),
         )
+
+    async def take_snapshot(self, *, again: bool = True) -> MigrationReport | None:
+        """Keep a report; None if another replica is taking today's, or has and it is not wanted ``again``."""
+        begun_at = self._clock()
+        if not await self._snapshots.begin(begun_at, again=again):
+            return None
+        try:
+            drawn = await self.report()
+        except BaseException:
+            await self._snapshots.give_up(begun_at)
+            raise
+        # The trend is in the rows of the other days.
+        document = {**drawn.to_document(), "trend": []}
+        await self._snapshots.finish(begun_at, taken_at=drawn.generated_at, document=document, figures=drawn.figures)
+        await self._snapshots.prune(now=begun_at)
+        return drawn
+
+    async def latest_snapshot(self) -> dict[str, Any] | None:
+        """Give the last report that was kept; None before the first."""
+        latest = await self._snapshots.latest()
+        return latest[1] if latest else None
+
+
+class ReportGauges:
+    """The last snapshot's figures for Prometheus: whoever scrapes starts no count."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._users = Gauge(
+            "bridge_users",
+            "Users by the algorithm of their password and their last login, as of the last daily snapshot.",
+            ("algorithm", "cohort"),
+            registry=registry,
+        )
+
+    def show(self, document: dict[str, Any]) -> None:
+        """Take the figures of a report."""
+        self._users.clear()
+        for row in document["census"]:
+            self._users.labels(algorithm=row["algorithm"], cohort=row["cohort"]).inc(row["users"])
+
+
+async def keep_snapshots(
+    reporting: Callable[[], Reporting], gauges: ReportGauges, *, every: timedelta = _SNAPSHOTS_EVERY
+) -> None:
+    """Show the last snapshot, and take one on each day; a database that is away is asked again later.
+
+    Args:
+        reporting: gives the one in force: the site's profile may change.
+        gauges: where they are shown.
+        every: how often to look whether today's is there.
+    """
+    while True:
+        try:
+            if (latest := await reporting().latest_snapshot()) is not None:
+                gauges.show(latest)
+        except DatabaseError as exc:
+            _logger.warning("the last snapshot was not read: %s", type(exc).__name__)
+        await asyncio.sleep(every.total_seconds())
+        try:
+            await reporting().take_snapshot(again=False)
+        except DatabaseError as exc:
+            _logger.warning("today's snapshot was not taken: %s", type(exc).__name__)

@@ -1,8 +1,9 @@
 """How often what happened, by day and app (table ``bridge_activity``, which the Django app writes as well)."""
 
 from datetime import date
+from typing import Any
 
-from bridge.progress import ActivityCount
+from bridge.progress import ActivityCount, DailyActivity
 from bridge.store.database import Database
 
 __all__ = ["Activity"]
@@ -36,3 +37,22 @@ class Activity:
             "SELECT app, event, sum(count) AS count FROM bridge_activity GROUP BY app, event"
         )
         return tuple(ActivityCount(app=row["app"], event=row["event"], count=int(row["count"])) for row in rows)
+
+    async def daily(self, since: date) -> tuple[DailyActivity, ...]:
+        """Give what happened on each day from one on."""
+        rows = await self._database.fetch_all(
+            "SELECT day, app, event, count FROM bridge_activity WHERE day >= :since ORDER BY day, app, event",
+            {"since": since},
+        )
+        return tuple(DailyActivity(_day(row["day"]), row["app"], row["event"], int(row["count"])) for row in rows)
+
+    async def first_day(self, event: str) -> date | None:
+        """Give the day on which something first happened, in either app."""
+        row = await self._database.fetch_one(
+            "SELECT min(day) AS day FROM bridge_activity WHERE event = :event", {"event": event}
+        )
+        return _day(row["day"]) if row and row["day"] is not None else None
+
+
+def _day(value: Any) -> date:
+    return date.fromisoformat(value) if isinstance(value, str) else value

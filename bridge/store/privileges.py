@@ -21,6 +21,7 @@ _OWN_TABLES = {
     "bridge_password_upgrade": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_rehash_journal": ("SELECT", "INSERT", "DELETE"),
     "bridge_second_factor": ("SELECT", "INSERT", "UPDATE"),
+    "bridge_census_snapshot": ("SELECT", "INSERT", "UPDATE", "DELETE"),
     "bridge_endpoint_stage": ("SELECT", "INSERT", "UPDATE"),
     "bridge_endpoint_change": ("SELECT", "INSERT"),
     "bridge_endpoint_traffic": ("SELECT", "INSERT", "UPDATE", "DELETE"),

@@ -238,7 +238,7 @@ class Users:
         return known | {self._table.username: username, "password": encoded}
 
     def _user(self, row: Row) -> StoredUser:
-        key = self._text_key(row["key"])
+        key = self.text_key(row["key"])
         return StoredUser(
             id=key,
             key=int(key) if self._table.key_type == "integer" else key,
@@ -267,7 +267,8 @@ class Users:
                 return None
         return user_id if is_storable(user_id) else None
 
-    def _text_key(self, key: Any) -> str:
+    def text_key(self, key: Any) -> str:
+        """Give a key as tokens carry it."""
         # SQLite holds a UUID as 32 hex digits; Django writes the dashes into its tokens.
         return str(UUID(key)) if self._table.key_type == "uuid" and isinstance(key, str) else str(key)
 

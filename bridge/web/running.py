@@ -19,6 +19,7 @@ from bridge.services.clock import Clock
 from bridge.services.endpoints import Rules, Stages, follow
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
+from bridge.services.reporting import ReportGauges, keep_snapshots
 from bridge.services.traffic import KEPT as TRAFFIC_KEPT
 from bridge.store.activity import Activity
 from bridge.store.database import open_database
@@ -60,6 +61,7 @@ def running(
                 _follow_site(app, foundation, follow_every),
                 follow(foundation.stages, every=_STAGES_EVERY),
                 _prune(app, foundation),
+                keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry)),
             ]
             cutover = await open_cutover(app, foundation, routers)
             app.state.cutover = cutover

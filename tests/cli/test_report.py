@@ -3,17 +3,21 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 import bridge
-from bridge.store.database import open_database
+from bridge.store.database import Database, open_database
 from tests.cli.conftest import Run, assert_one_line
 from tests.conftest import DJANGO_SECRET_KEY, SIGNING_KEY, Cast
 
 ONLY_THE_DATABASE: Final = {"BRIDGE_DJANGO_SECRET_KEY": None, "BRIDGE_SIGNING_KEY": None}
+
+
+NEVER_SEEN: Final = {**dict.fromkeys(("7d", "30d", "90d", "365d", "older"), "0"), "schema_version": "1"}
 
 
 async def crowd(cast: Cast) -> None:
@@ -65,10 +69,10 @@ def test_a_report_in_csv_has_a_line_for_each_format(run: Run, crowded_url: str):
     done = run("report", "--format", "csv", url=crowded_url)
 
     assert list(csv.DictReader(io.StringIO(done.stdout))) == [
-        {"algorithm": "unusable", "users": "4", "share": "0.4"},
-        {"algorithm": "md5", "users": "3", "share": "0.3"},
-        {"algorithm": "pbkdf2_sha256", "users": "2", "share": "0.2"},
-        {"algorithm": "argon2", "users": "1", "share": "0.1"},
+        {"algorithm": "unusable", "users": "4", "share": "0.4", **NEVER_SEEN, "never": "4"},
+        {"algorithm": "md5", "users": "3", "share": "0.3", **NEVER_SEEN, "never": "3"},
+        {"algorithm": "pbkdf2_sha256", "users": "2", "share": "0.2", **NEVER_SEEN, "never": "2"},
+        {"algorithm": "argon2", "users": "1", "share": "0.1", **NEVER_SEEN, "never": "1"},
     ]
 
 
@@ -124,6 +128,13 @@ def test_a_report_on_a_database_without_the_tables_names_the_cure(run: Run, empt
     assert_one_line(done, naming="no bridge_* tables", cure="bridge migrate")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_report_on_tables_of_an_earlier_version_names_the_cure(run: Run, database: Database, database_url: str):
+    await database.execute("DROP TABLE bridge_census_snapshot")
+
+    assert_one_line(run("report", url=database_url), naming="earlier version", cure="bridge migrate")
+
+
 def test_a_report_of_an_unknown_format_is_refused(run: Run, crowded_url: str):
     done = run("report", "--format", "xml", url=crowded_url)
 
@@ -153,3 +164,114 @@ def test_no_command_shows_what_there_is(run: Run):
 
     for command in ("serve", "migrate", "report", "demo"):
         assert command in done.stdout + done.stderr
+
+
+# The gate -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_gate_is_shut_while_anybody_would_be_locked_out(run: Run, crowded_url: str):
+    done = run("report", "--gate", "pbkdf2_sha256", url=crowded_url)
+
+    assert done.returncode == 1
+    assert "2 users would be locked out without pbkdf2_sha256: 2 of them active, 0 staff." in done.stdout
+    assert any(line.split() == ["never", "2"] for line in done.stdout.splitlines())
+
+
+def test_the_gate_is_open_once_nobody_would_be(run: Run, crowded_url: str):
+    done = run("report", "--gate", "scrypt", url=crowded_url)
+
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Nobody's password is stored by scrypt: it may leave PASSWORD_HASHERS.\n",
+    )
+
+
+def test_the_gate_has_a_form_for_scripts(run: Run, crowded_url: str):
+    done = run("report", "--gate", "md5", "--json", url=crowded_url)
+
+    gate = json.loads(done.stdout)
+    assert (done.returncode, gate["schema_version"], gate["locked_out"], gate["by_cohort"]["never"]) == (1, 1, 3, 3)
+
+
+@pytest.mark.parametrize("options", [["--gate"], ["--remaining", "--algorithm"]], ids=["gate", "remaining"])
+def test_an_algorithm_that_django_does_not_know_is_refused_with_those_that_it_does(
+    run: Run, crowded_url: str, options: list[str]
+):
+    done = run("report", *options, "rot13", url=crowded_url)
+
+    assert_one_line(done, naming="'rot13'", cure="There are argon2, pbkdf2_sha256,")
+
+
+# A snapshot -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_is_kept_and_is_the_trends_last_point(run: Run, crowded_url: str):
+    assert run("report", "--snapshot", url=crowded_url).returncode == 0
+
+    trend = json.loads(run("report", "--json", url=crowded_url).stdout)["trend"]
+
+    assert [(point["total"], point["all"]["upgraded"]) for point in trend] == [(10, 1)]
+
+
+# Who remains ----------------------------------------------------------------------------------------------------------
+
+
+async def remaining_site(cast: Cast) -> None:
+    now = datetime.now(UTC)
+    await cast.add("ada", encoded="md5$a$b", email="ada@example.com", last_login=now - timedelta(days=10))
+    await cast.add("=cmd|calc", encoded="sha1$a$b", email="+1@example.com", last_login=now - timedelta(days=400))
+    await cast.add("Grace, Hopper", encoded="md5$a$b", is_active=False)
+    await cast.add("new", encoded="md5$a$b", date_joined=now)
+    await cast.add("done", encoded="argon2$argon2id$v=19$m=64,t=1,p=1$c2FsdA$aGFzaA")
+    await cast.add("never", encoded="!unusable")
+    await cast.add("foreign", encoded="$2y$10$another.framework")
+
+
+async def remaining(run: Run, url: str, *options: str) -> list[dict[str, str]]:
+    done = run("report", "--remaining", *options, url=url)
+    assert (done.returncode, done.stderr) == (0, "")
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+async def test_the_remaining_accounts_are_listed_without_a_hash(run: Run, cast: Cast, database_url: str):
+    await remaining_site(cast)
+
+    rows = await remaining(run, database_url)
+
+    assert [(row["username"], row["email"]) for row in rows] == [
+        ("ada", "ada@example.com"),
+        ("'=cmd|calc", "'+1@example.com"),
+        ("Grace, Hopper", ""),
+        ("new", ""),
+    ]
+    assert list(rows[0]) == ["id", "username", "email", "last_login"]
+    assert datetime.fromisoformat(rows[0]["last_login"]).utcoffset() == timedelta(0)
+    assert rows[2]["last_login"] == ""
+    assert not [value for row in rows for value in row.values() if "$" in value]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("options", "listed"),
+    [
+        (["--algorithm", "sha1"], ["'=cmd|calc"]),
+        (["--dormant-days", "30"], ["'=cmd|calc", "Grace, Hopper"]),
+        (["--dormant-days", "0"], ["ada", "'=cmd|calc", "Grace, Hopper", "new"]),
+        (["--active-only"], ["ada", "'=cmd|calc", "new"]),
+        (["--active-only", "--dormant-days", "5", "--algorithm", "md5"], ["ada"]),
+    ],
+    ids=["algorithm", "dormant", "dormant_at_all", "active", "all_of_it"],
+)
+async def test_the_list_may_be_narrowed(run: Run, cast: Cast, database_url: str, options: list[str], listed: list[str]):
+    await remaining_site(cast)
+
+    assert [row["username"] for row in await remaining(run, database_url, *options)] == listed
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--gate", "md5", "--remaining"], ["--snapshot", "--gate", "md5"], ["--active-only"], ["--dormant-days", "3"]],
+    ids=["gate_and_remaining", "snapshot_and_gate", "active_alone", "dormant_alone"],
+)
+def test_options_that_do_not_go_together_are_refused(run: Run, crowded_url: str, options: list[str]):
+    assert run("report", *options, url=crowded_url).returncode == 2

@@ -15,6 +15,7 @@ from tests.conftest import CHECKOUT, manage
 
 OWN_TABLES: Final = {
     "bridge_activity",
+    "bridge_census_snapshot",
     "bridge_endpoint_change",
     "bridge_endpoint_difference",
     "bridge_endpoint_parity",

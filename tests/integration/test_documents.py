@@ -254,7 +254,8 @@ def test_a_call_of_the_bridge_is_one_that_it_takes(call: list[str]):
 def test_the_table_of_commands_names_each_of_them():
     shown = {re.split(r" [\[-]", row[0])[0] for row in table("Commands")}
 
-    assert shown - {"manage.py bridge_profile"} == set(names_of(typer.main.get_command(command_line)))
+    at_site = {"manage.py bridge_profile", "manage.py bridge_report"}
+    assert shown - at_site == set(names_of(typer.main.get_command(command_line)))
 
 
 @pytest.mark.parametrize("shown", [row[0] for row in table("Commands") if row[0].startswith("bridge ")])

@@ -1,5 +1,6 @@
 """How far the upgrade is, for staff: GET /migration/report."""
 
+import asyncio
 from collections import Counter
 from typing import Any, Final
 
@@ -7,7 +8,8 @@ import httpx
 import pytest
 from django.contrib.auth.hashers import identify_hasher, make_password
 
-from tests.conftest import PASSWORD, Cast, FrozenClock, bearer, log_in
+from bridge.web.composition import reporting_of
+from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in
 from tests.web.conftest import assert_problem, moment
 
 REPORT: Final = "/migration/report"
@@ -119,11 +121,11 @@ async def test_a_report_says_what_happened_and_when_it_was_drawn_up(
 
 async def test_no_hash_and_no_username_is_in_a_report(client: httpx.AsyncClient, cast: Cast):
     await crowd(cast)
-    await cast.add("staff", is_staff=True)
+    await cast.add("the-boss", is_staff=True)
 
-    report = await client.get(REPORT, headers=await bearer(client, "staff"))
+    report = await client.get(REPORT, headers=await bearer(client, "the-boss"))
 
-    assert "staff" not in report.text
+    assert "the-boss" not in report.text
     assert not [encoded for encoded in STORED.values() if encoded in report.text]
 
 
@@ -139,3 +141,13 @@ async def test_nobody_sees_a_report_without_a_token(client: httpx.AsyncClient):
 
     assert_problem(answer, status=401, code="not_authenticated")
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_prometheus_sees_the_last_snapshot(serve: Serve, cast: Cast, clock: FrozenClock):
+    await cast.add("ada", encoded="md5$a$b")
+    await reporting_of(cast.database, None, clock).take_snapshot()
+
+    async with serve() as client, asyncio.timeout(10):
+        while 'bridge_users{algorithm="md5",cohort="never"} 1.0' not in (await client.get("/metrics")).text:  # noqa: ASYNC110  # the service tells nobody else
+            await asyncio.sleep(0.01)

@@ -3,7 +3,14 @@
 from bridge.web.composition.bridge import Bridge, compose
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of, rules_of
 from bridge.web.composition.parts import Foundation
-from bridge.web.composition.site import longest_unused, preconditions_of, site_profile, upgrading_of, users_of
+from bridge.web.composition.site import (
+    longest_unused,
+    preconditions_of,
+    reporting_of,
+    site_profile,
+    upgrading_of,
+    users_of,
+)
 
 __all__ = [
     "Bridge",
@@ -13,6 +20,7 @@ __all__ = [
     "listing_of",
     "longest_unused",
     "preconditions_of",
+    "reporting_of",
     "rules_of",
     "site_profile",
     "upgrading_of",

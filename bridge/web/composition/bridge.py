@@ -15,7 +15,7 @@ from bridge.errors import ConfigurationError
 from bridge.passwords.decoy import decoy_value
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.validation import PasswordRules
-from bridge.profile import CsrfProfile, SiteProfile, UserTable
+from bridge.profile import CsrfProfile, SiteProfile
 from bridge.services.accounts import Accounts
 from bridge.services.canary import Askers
 from bridge.services.cutover_report import CutoverReporting
@@ -33,13 +33,11 @@ from bridge.services.refreshing import Refreshing
 from bridge.services.reporting import Reporting
 from bridge.services.second_factors import SecondFactors
 from bridge.sessions.csrf import CsrfRules
-from bridge.store.activity import Activity
-from bridge.store.census import Census
 from bridge.store.database import Database
 from bridge.tokens import KeySet
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
-from bridge.web.composition.site import site_sessions, upgrading_of
+from bridge.web.composition.site import reporting_of, site_sessions, upgrading_of
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "compose"]
@@ -92,7 +90,6 @@ def compose(
         guards: tables of second factors or lockouts that were seen in the database of a site without a profile.
     """
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
-    table = profile.user_table if profile else UserTable()
     parts = parts_of(foundation, profile, keys, guards=guards)
     return Bridge(
         database=database,
@@ -138,7 +135,7 @@ def compose(
             site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
             clock=clock,
         ),
-        reporting=Reporting(census=Census(database, table), activity=Activity(database), clock=clock),
+        reporting=reporting_of(database, profile, clock),
         askers=Askers(parts.identity),
         legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
         listing=listing_of(database, profile, foundation.rules.served.values(), clock),

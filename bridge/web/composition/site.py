@@ -6,8 +6,10 @@ from bridge.errors import ConfigurationError, SchemaMissing, WriteRefused
 from bridge.profile import SessionProfile, SimpleJwtProfile, SiteProfile, UserTable
 from bridge.services.clock import Clock
 from bridge.services.preconditions import BridgeFacts, Preconditions
+from bridge.services.reporting import Reporting
 from bridge.services.upgrading import Upgrading
 from bridge.store.activity import Activity
+from bridge.store.census import UserCensus
 from bridge.store.database import Database
 from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
@@ -15,6 +17,7 @@ from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
 from bridge.store.sessions import Sessions
 from bridge.store.site_privileges import site_privileges
+from bridge.store.snapshots import Snapshots
 from bridge.store.upgrades import Upgrades
 from bridge.store.users import Users
 from bridge.tokens import KeySet
@@ -23,6 +26,7 @@ from bridge.web.settings import Settings
 __all__ = [
     "longest_unused",
     "preconditions_of",
+    "reporting_of",
     "sessions_in",
     "site_profile",
     "site_sessions",
@@ -60,6 +64,18 @@ def users_of(database: Database, profile: SiteProfile | None) -> Users:
     """Build the access to the site's user table."""
     table = profile.user_table if profile else UserTable()
     return Users(database, table, time_zone=profile.time_zone if profile else None)
+
+
+def reporting_of(database: Database, profile: SiteProfile | None, clock: Clock) -> Reporting:
+    """Build what counts how far the upgrade is."""
+    table = profile.user_table if profile else UserTable()
+    return Reporting(
+        census=UserCensus(database, table, time_zone=profile.time_zone if profile else None),
+        activity=Activity(database),
+        snapshots=Snapshots(database),
+        listed=profile.accepted_algorithms if profile else None,
+        clock=clock,
+    )
 
 
 def upgrading_of(settings: Settings, database: Database, profile: SiteProfile | None, clock: Clock) -> Upgrading:

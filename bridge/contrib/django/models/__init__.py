@@ -1,5 +1,6 @@
 """The ``bridge_*`` tables. Users are named by their primary key's text form, so that any user model will do."""
 
+from bridge.contrib.django.models.census import CensusSnapshot
 from bridge.contrib.django.models.endpoints import (
     EndpointChange,
     EndpointDifference,
@@ -20,6 +21,7 @@ from bridge.contrib.django.models.logins import (
 
 __all__ = [
     "Activity",
+    "CensusSnapshot",
     "EndpointChange",
     "EndpointDifference",
     "EndpointParity",
