@@ -1,5 +1,6 @@
 """What wrapping and expiring in bulk have in common: when they are allowed, and whom they are about."""
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from bridge.errors import ConfigurationError
@@ -11,7 +12,20 @@ from bridge.store.holders import Holders
 from bridge.web.composition import preconditions_of, users_of
 from bridge.web.settings import Settings
 
-__all__ = ["holders_of", "safe_profile"]
+__all__ = ["holders_of", "require_among", "safe_profile"]
+
+
+def require_among(known: Collection[str], *names: str) -> None:
+    """Take the names of algorithms that a command knows.
+
+    Raises:
+        ConfigurationError: one is another.
+    """
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f"--algorithm {name} is not possible here", cure=f"Use {', '.join(sorted(known))}."
+            )
 
 
 async def safe_profile(settings: Settings, database: Database, profile: SiteProfile | None) -> SiteProfile:

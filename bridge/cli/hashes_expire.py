@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
-import click
 import typer
 
-from bridge.cli.bulk import holders_of, safe_profile
+from bridge.cli.bulk import holders_of, require_among, safe_profile
 from bridge.cli.opening import opened
 from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
@@ -39,10 +38,7 @@ def expire(
     ] = None,
     algorithm: Annotated[
         list[str] | None,
-        typer.Option(
-            click_type=click.Choice(sorted(_EXPIRABLE)),
-            help="Only values of these algorithms; all but argon2, plain or around others, if left out.",
-        ),
+        typer.Option(help="Only values of these; if left out, of all but argon2, plain or around others."),
     ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would be expired, and change nothing.")] = False,
@@ -55,8 +51,10 @@ def expire(
     """
     if csv_file is None and not dry_run:
         raise ConfigurationError("Nobody would know whom to mail", cure="Give --csv FILE, or --dry-run.")
+    algorithms = tuple(algorithm or _LEGACY)
+    require_among(_EXPIRABLE, *algorithms)
     settings = Settings.load()
-    done = asyncio.run(_expire(settings, algorithm or _LEGACY, csv_file, dormant_days=dormant_days, dry_run=dry_run))
+    done = asyncio.run(_expire(settings, algorithms, csv_file, dormant_days=dormant_days, dry_run=dry_run))
     _tell(done, dry_run=dry_run, as_json=as_json)
 
 

@@ -4,10 +4,9 @@ import asyncio
 import json
 from typing import Annotated, Final
 
-import click
 import typer
 
-from bridge.cli.bulk import holders_of, safe_profile
+from bridge.cli.bulk import holders_of, require_among, safe_profile
 from bridge.cli.opening import opened
 from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
@@ -26,9 +25,7 @@ _LINE_EVERY: Final = 100
 
 
 def wrap(
-    algorithm: Annotated[
-        str, typer.Option(click_type=click.Choice(sorted(WRAPPED.values())), help="Whose values to wrap.")
-    ],
+    algorithm: Annotated[str, typer.Option(help="Whose values to wrap, such as pbkdf2_sha256.")],
     dormant_days: Annotated[
         int | None, typer.Option(min=1, help="Only of users who have not logged in for so many days.")
     ] = None,
@@ -42,6 +39,7 @@ def wrap(
     Users notice nothing: they log in at either app, and leave with plain argon2. Password-reset links that are pending
     for them stop working. Exit 1 if some value could not be wrapped.
     """
+    require_among(WRAPPED.values(), algorithm)
     done = asyncio.run(
         _wrap(Settings.load(), algorithm, dormant_days=dormant_days, per_second=per_second, dry_run=dry_run)
     )

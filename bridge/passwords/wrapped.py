@@ -43,6 +43,7 @@ _EMPTY_SALT: Final = re.compile(r"^(?:md5|sha1)\$\$")
 # Salt and hash in bytes, the first that fits. RFC 9106, 3.1: 16 bytes of hash do, and 8 of salt where space is short;
 # the old value has a salt of its own.
 _LENGTHS: Final = ((16, 32), (16, 24), (16, 16), (8, 16))
+_SETTINGS: Final = {"pbkdf2_sha256": 2, "pbkdf2_sha1": 2, "md5": 1, "sha1": 1, "unsalted_md5": 0, "unsalted_sha1": 0}
 _PHC_FIELDS: Final = 5
 
 
@@ -98,6 +99,7 @@ class WrappedPassword:
         """
         head, *phc = stored.rsplit("$", _PHC_FIELDS)
         algorithm, *settings = head.split("$")
-        if algorithm not in WRAPPED:
+        old = WRAPPED.get(algorithm, "")
+        if len(settings) != _SETTINGS.get(old):
             raise ValueError("not a wrapped value")
-        return cls(old=WRAPPED[algorithm], settings=tuple(settings), argon2="$".join(("argon2", *phc)))
+        return cls(old=old, settings=tuple(settings), argon2="$".join(("argon2", *phc)))

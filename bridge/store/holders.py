@@ -13,7 +13,7 @@ _BATCH: Final = 500
 _UNSALTED: Final = {
     "unsalted_md5": "(length(password) = 32 AND replace(password, '$', '') = password)"
     " OR (length(password) = 37 AND substr(password, 1, 5) = 'md5$$')",
-    "unsalted_sha1": "length(password) = 46 AND substr(password, 1, 6) = 'sha1$$'",
+    "unsalted_sha1": "(length(password) = 46 AND substr(password, 1, 6) = 'sha1$$')",
 }
 
 
@@ -52,8 +52,8 @@ def _condition(users: Users, algorithms: Sequence[str], away_since: datetime | N
 
 
 def _has_algorithm(name: str) -> str:
+    has_name = f"substr(password || '$', 1, {len(name) + 1}) = '{name}$'"
     if name in _UNSALTED:
-        return _UNSALTED[name]
-    has_name = f"substr(password, 1, {len(name) + 1}) = '{name}$'"
-    unsalted = _UNSALTED.get(f"unsalted_{name}")
-    return f"{has_name} AND NOT ({unsalted})" if unsalted else has_name
+        return f"{has_name} OR {_UNSALTED[name]}"
+    lookalike = _UNSALTED.get(f"unsalted_{name}")
+    return f"{has_name} AND NOT ({lookalike})" if lookalike else has_name
