@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from bridge.passwords.encoded import UNUSABLE_PREFIX
 from bridge.store.users import StoredUser, Users
 
 __all__ = ["Holders"]
@@ -43,12 +44,13 @@ class Holders:
 
 
 def _condition(users: Users, algorithms: Sequence[str], away_since: datetime | None) -> tuple[str, dict[str, Any]]:
-    condition = " OR ".join(f"({_has_algorithm(name)})" for name in algorithms)
+    among = " OR ".join(f"({_has_algorithm(name)})" for name in algorithms)
+    condition = f"({among}) AND substr(password, 1, 1) <> '{UNUSABLE_PREFIX}'"
     seen = ", ".join(name for name in ("last_login", "date_joined") if users.has(name))
     if away_since is None or not seen:
         return condition, {}
     last = f"COALESCE({seen}, NULL)"
-    return f"({condition}) AND ({last} IS NULL OR {last} < :since)", {"since": users.site_time(away_since)}
+    return f"{condition} AND ({last} IS NULL OR {last} < :since)", {"since": users.site_time(away_since)}
 
 
 def _has_algorithm(name: str) -> str:
