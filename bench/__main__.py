@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from bench import passthrough
+from bench import passthrough, wrapping
 from bench.figures import Figure
 
 Case = Callable[[int, float], list[Figure]]
 
-CASES: Final[dict[str, Case]] = {"passthrough": passthrough.measure}
+CASES: Final[dict[str, Case]] = {"passthrough": passthrough.measure, "wrapping": wrapping.measure}
 
 
 def main() -> None:
