@@ -5,6 +5,8 @@ import secrets
 from time import perf_counter
 from typing import Final
 
+from pydantic import SecretStr
+
 from bench.figures import Figure
 from bench.servers import site_database
 from bridge.passwords.parameters import Argon2Parameters
@@ -31,9 +33,9 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
 
 async def _measure(environment: dict[str, str], rounds: int, *, users: int) -> list[Figure]:
     settings = Settings(
-        database_url=environment["BRIDGE_DATABASE_URL"],
-        django_secret_key=environment["BRIDGE_DJANGO_SECRET_KEY"],
-        signing_key=environment["BRIDGE_SIGNING_KEY"],
+        database_url=SecretStr(environment["BRIDGE_DATABASE_URL"]),
+        django_secret_key=SecretStr(environment["BRIDGE_DJANGO_SECRET_KEY"]),
+        signing_key=SecretStr(environment["BRIDGE_SIGNING_KEY"]),
     )
     database, pool = await open_database(environment["BRIDGE_DATABASE_URL"]), hashing_pool(None)
     alone: list[float] = []

@@ -143,7 +143,8 @@ class _WrappedHasher(BasePasswordHasher):
         *costs, salt = wrapped.settings or ("",)
         inner = {"iterations": int(costs[0])} if costs else {}
         outer = Argon2PasswordHasher().decode(wrapped.argon2)
-        return {**outer, "algorithm": self.algorithm, "inner_salt": salt, **inner}
+        own_salt = wrapped.argon2.split("$")[-2]  # its bytes are no text
+        return {**outer, "algorithm": self.algorithm, "salt": own_salt, "inner_salt": salt, **inner}
 
     def safe_summary(self, encoded: str) -> dict[Any, Any]:
         """Show the costs of both halves, and no salt whole."""

@@ -59,7 +59,8 @@ def test_both_apps_take_the_password_and_no_other_one(stored: str):
 
 @each_old
 def test_either_app_replaces_a_wrapped_value_by_plain_argon2(stored: str):
-    value, asked = wrapped(stored), []
+    value = wrapped(stored)
+    asked: list[str] = []
 
     rehashed = cheap_policy().verify_and_update(PASSWORD, value).rehashed
     check_password(PASSWORD, value, setter=asked.append)
