@@ -28,7 +28,7 @@ _HASHES_A_SECOND: Final = 8  # about, on two cores: how many users make a measur
 def measure(rounds: int, seconds: float) -> list[Figure]:
     """Measure both in turns, on SQLite."""
     with site_database() as environment:
-        return asyncio.run(_measure(environment, rounds, users=max(8, round(seconds * _HASHES_A_SECOND))))
+        return asyncio.run(_measure(environment, rounds, users=max(4, round(seconds * _HASHES_A_SECOND))))
 
 
 async def _measure(environment: dict[str, str], rounds: int, *, users: int) -> list[Figure]:
@@ -86,7 +86,7 @@ async def _wrap(settings: Settings, database: Database, pool: HashingPool, *, us
         upgrading=upgrading_of(settings, database, profile, system_clock),
     )
     began = perf_counter()
-    async for progress in wrapping.run(dry_run=False):
+    async for progress in wrapping.run():
         done = progress.wrapped
     assert done == users, f"{done} of {users}"  # noqa: S101  # else the figure is of something else
     return perf_counter() - began

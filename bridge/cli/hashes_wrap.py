@@ -73,7 +73,7 @@ async def _watched(wrapping: BulkWrapping, *, dry_run: bool) -> Progress:
     latest, told = Progress(users=0), 0
     with progress_bar() as bar:
         task = bar.add_task("wrapping", total=None)
-        async for latest in wrapping.run(dry_run=dry_run):
+        async for latest in wrapping.rehearse() if dry_run else wrapping.run():
             bar.update(task, total=latest.users, completed=latest.done)
             if bar.disable and latest.done - told >= _LINE_EVERY:
                 told = latest.done

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
@@ -36,7 +35,7 @@ class Progress:
 
     Attributes:
         users: candidates at the start.
-        wrapped: values wrapped, or with a dry run, that would be.
+        wrapped: values wrapped, or of a rehearsal, that would be.
         changed_since: users who have another value by now, which stands.
         refused: values that cannot be wrapped.
         named: the first of these.
@@ -89,20 +88,14 @@ class BulkWrapping:
         self._upgrading = upgrading
         self._per_second = per_second
 
-    async def run(self, *, dry_run: bool) -> AsyncIterator[Progress]:
-        """Go through the users, and say after each how it stands.
+    async def run(self) -> AsyncIterator[Progress]:
+        """Go through the users, and say after some of them how it stands.
 
         Raises:
             DatabaseError: what was wrapped until then stays so.
         """
         progress = Progress(users=await self._holders.count())
         yield progress
-        if dry_run:
-            async for batch in self._holders.batches():
-                for user in batch:
-                    progress.count(self._refusal(user) or "wrapped")
-                yield progress
-            return
         under_way: set[asyncio.Task[Outcome | Refused]] = set()
         try:
             async for user in self._paced():
@@ -115,6 +108,16 @@ class BulkWrapping:
                 yield progress
         finally:
             await _end(under_way)
+
+    async def rehearse(self) -> AsyncIterator[Progress]:
+        """Say the same of what would be, and neither hash nor write anything."""
+        progress = Progress(users=await self._holders.count())
+        yield progress
+        async for batch in self._holders.batches():
+            for user in batch:
+                prepared = self._wrapper.prepare(user.encoded)
+                progress.count("wrapped" if isinstance(prepared, Wrapping) else Refused(user.id, prepared.reason))
+            yield progress
 
     async def _paced(self) -> AsyncIterator[StoredUser]:
         loop = asyncio.get_running_loop()
@@ -135,10 +138,6 @@ class BulkWrapping:
             replaced = await self._upgrading.replace(user, encoded, executor=transaction)
         return "changed_since" if replaced is None else "wrapped"
 
-    def _refusal(self, user: StoredUser) -> Refused | None:
-        prepared = self._wrapper.prepare(user.encoded)
-        return None if isinstance(prepared, Wrapping) else Refused(user.id, prepared.reason)
-
 
 def hashing_pool(workers: int | None) -> HashingPool:
     """Build a pool for bulk work, in which nobody waits for an answer."""
@@ -156,9 +155,7 @@ async def _some(
 
 
 async def _end(under_way: set[asyncio.Task[Outcome | Refused]]) -> None:
-    """Let each roll back what it has begun."""
+    """Let each roll back what it has begun; why the work ends is known, so that nothing more of it is heard."""
     for each in under_way:
         each.cancel()
-    for each in under_way:
-        with suppress(asyncio.CancelledError, Exception):
-            await each
+    await asyncio.gather(*under_way, return_exceptions=True)

@@ -109,11 +109,14 @@ class Users:
         self, condition: str, parameters: Parameters, *, after: StoredUser | None, limit: int
     ) -> Sequence[StoredUser]:
         """Read users and their stored passwords by a condition in SQL, in the order of their keys from one on."""
-        beyond = "" if after is None else f" AND {self._key} > :after"
+        given = {**parameters, "limit": limit}
+        if after is not None:
+            condition = f"({condition}) AND {self._key} > :after"
+            given["after"] = after.key if isinstance(after.key, int) else self.native_key(after.id)
         rows = await self._database.fetch_all(
-            f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE ({condition}){beyond}"
+            f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {condition}"
             f" ORDER BY {self._key} LIMIT :limit",
-            {**parameters, "limit": limit} | ({} if after is None else {"after": self.native_key(after.id)}),
+            given,
         )
         return [self._user(row) for row in rows]
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -67,24 +68,25 @@ async def refused_at_the_bridge(database: Database, stored: dict[str, str]) -> l
 
 
 async def test_every_value_of_the_algorithm_is_wrapped_and_no_other_one(crowd: Crowd, wrap: Wrap):
-    await crowd.gather(240)
+    await crowd.gather(480)
 
     done = wrap("--json")
 
+    assert re.fullmatch(r"looked at 1\d\d of 120 users\n", done.stderr)
     assert (done.returncode, figures(done)) == (
         0,
         {
             "dry_run": False,
             "algorithm": PBKDF2,
-            "users": 60,
-            "wrapped": 60,
+            "users": 120,
+            "wrapped": 120,
             "changed_since": 0,
             "refused": 0,
             "named": [],
         },
     )
     stored = await crowd.stored()
-    assert algorithms(stored) == {f"argon2_{PBKDF2}": 60, "md5": 60, "unsalted_md5": 60, "unsalted_sha1": 60}
+    assert algorithms(stored) == {f"argon2_{PBKDF2}": 120, "md5": 120, "unsalted_md5": 120, "unsalted_sha1": 120}
     assert max(map(len, stored.values())) <= 128
     assert refused_at_django(stored) == []
     assert await refused_at_the_bridge(crowd.database, stored) == []

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID, uuid4
 
 import pytest
 
 from bridge.passwords.encoded import ALGORITHMS, EncodedPassword
 from bridge.profile import UserTable
+from bridge.profile.users import KeyType
 from bridge.store.database import Database
 from bridge.store.holders import Holders
 from bridge.store.users import Users
@@ -55,11 +57,26 @@ async def test_a_table_that_keeps_no_moments_has_only_absent_users(database: Dat
     assert await found(Holders(Users(database, table), algorithms=["pbkdf2_sha256"], away_since=NOW)) == ["ada"]
 
 
-async def test_users_come_in_the_order_of_their_keys_whatever_their_number(database: Database, cast: Cast):
+@pytest.mark.parametrize(
+    ("key_type", "column", "keys"),
+    [
+        pytest.param("integer", "bigint", [number - 700 for number in range(1203)], id="integers"),
+        pytest.param("uuid", "uuid", [uuid4() for _ in range(1203)], id="uuids"),
+        pytest.param("text", "varchar(20)", [f"Ä{number % 7}-{number}" for number in range(1203)], id="texts"),
+    ],
+)
+async def test_everybody_is_read_once_whatever_the_keys(
+    database: Database, key_type: KeyType, column: str, keys: list[int | UUID | str]
+):
+    as_stored = "char(32)" if column == "uuid" and database.dialect == "sqlite" else column
+    await database.execute(f"CREATE TABLE members (uid {as_stored} PRIMARY KEY, email text, password varchar(128))")
     async with database.transaction() as transaction:
-        for number in range(1203):
-            await Cast(database=transaction).add(f"user{number:04}", encoded=f"md5${number}$x")  # type: ignore[arg-type]
+        for key in keys:
+            await transaction.execute("INSERT INTO members VALUES (:key, 'x', 'md5$salt$x')", {"key": key})
+    table = UserTable(name="members", key="uid", key_type=key_type, username="email", columns={"password": 128})
 
-    names = await found(Holders(Users(database, UserTable()), algorithms=["md5", "sha1"]))
+    holders = Holders(Users(database, table), algorithms=["md5", "sha1"])
 
-    assert names == [f"user{number:04}" for number in range(1203)]
+    read = [user.id async for batch in holders.batches() for user in batch]
+    assert sorted(read) == sorted(str(key) for key in keys)
+    assert await holders.count() == len(keys)
