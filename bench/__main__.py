@@ -7,12 +7,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from bench import census, passthrough
+from bench import census, passthrough, wrapping
 from bench.figures import Figure
 
 Case = Callable[[int, float], list[Figure]]
 
-CASES: Final[dict[str, Case]] = {"census": census.measure, "passthrough": passthrough.measure}
+CASES: Final[dict[str, Case]] = {
+    "census": census.measure,
+    "passthrough": passthrough.measure,
+    "wrapping": wrapping.measure,
+}
 
 
 def main() -> None:

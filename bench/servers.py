@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Shop", "bridge_before", "shop"]
+__all__ = ["Shop", "bridge_before", "shop", "site_database"]
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 _START_SECONDS: Final = 60.0
@@ -39,11 +39,18 @@ class Shop:
 
 
 @contextmanager
-def shop() -> Iterator[Shop]:
-    """Start the shop with a few products, on SQLite."""
+def site_database() -> Iterator[dict[str, str]]:
+    """Make the shop's database, on SQLite, and give the environment in which it is the one."""
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
         environment = _environment(f"sqlite:///{folder}/shop.sqlite3")
         _manage(environment, "migrate", "--verbosity", "0")
+        yield environment
+
+
+@contextmanager
+def shop() -> Iterator[Shop]:
+    """Start the shop with a few products."""
+    with site_database() as environment:
         _manage(environment, "seed_shop", "--users", "0")
         with _server(environment, *_GUNICORN, *_THREADS) as address:
             yield Shop(address, environment)

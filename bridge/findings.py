@@ -71,6 +71,12 @@ ARGON2_NOT_REPRODUCIBLE: Final = Finding(
     "each Django login would rewrite the value",
     "Let its params() differ in time_cost, memory_cost, parallelism and salt_entropy only; the bridge adopts those.",
 )
+WRAPPED_UNLISTED: Final = Finding(
+    "wrapped-unlisted",
+    "Wrapped passwords are stored whose hasher is not in PASSWORD_HASHERS: their users can log in to neither app",
+    "List these hashers of bridge.contrib.django.hashers again, for as long as such a value is left.",
+    blocking=False,
+)
 
 # The user table
 

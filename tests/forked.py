@@ -6,14 +6,15 @@ import runpy
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Final
 
-__all__ = ["run_module"]
+__all__ = ["Running", "run_module", "running_module"]
 
 _PRELOADED: Final = ["bridge.cli", "django.core.management", "django.contrib.auth.hashers", "tests.forked"]
 _PATIENCE: Final = 60.0
@@ -24,18 +25,47 @@ def run_module(
     module: str, *arguments: str, environment: Mapping[str, str], folder: Path
 ) -> subprocess.CompletedProcess[str]:
     """Do what ``python -m module arguments`` does, in a process that shares nothing with this one but the imports."""
+    with running_module(module, *arguments, environment=environment, folder=folder) as running:
+        return running.done()
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command under way."""
+
+    words: list[str]
+    process: ForkServerProcess
+    output: Path
+    errors: Path
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def done(self) -> subprocess.CompletedProcess[str]:
+        """Wait for its end; a signal's number, negative, is the code of what it ended."""
+        self.process.join(_PATIENCE)
+        if self.process.exitcode is None:
+            raise subprocess.TimeoutExpired(self.words, _PATIENCE)
+        said = (self.output.read_text(), self.errors.read_text())
+        return subprocess.CompletedProcess(self.words, self.process.exitcode, *said)
+
+
+@contextmanager
+def running_module(module: str, *arguments: str, environment: Mapping[str, str], folder: Path) -> Iterator[Running]:
+    """Start the same, and end it with the block."""
     with tempfile.TemporaryDirectory() as streams:
         output, errors = Path(streams, "output"), Path(streams, "errors")
-        command = _Command(module, arguments, dict(environment), folder, output, errors)
-        process = _server().Process(target=command.run)
+        for path in (output, errors):
+            path.touch()
+        process = _server().Process(target=_Command(module, arguments, dict(environment), folder, output, errors).run)
         process.start()
-        process.join(_PATIENCE)
-        if process.exitcode is None:
+        try:
+            yield Running([module, *arguments], process, output, errors)
+        finally:
             process.kill()
-            raise subprocess.TimeoutExpired([module, *arguments], _PATIENCE)
-        return subprocess.CompletedProcess(
-            [module, *arguments], process.exitcode, output.read_text(), errors.read_text()
-        )
+            process.join()
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ _CHECKED: Final = (
     (findings.ARGON2_NOT_FIRST, "Django prefers argon2"),
     (findings.ARGON2_NOT_INSTALLED, "argon2-cffi is installed where Django runs"),
     (findings.ARGON2_NOT_REPRODUCIBLE, "The bridge can write what Django would"),
+    (findings.WRAPPED_UNLISTED, "Wrapped passwords have their hashers"),
     (findings.PASSWORD_COLUMN, "The password column holds an argon2 value"),
     (findings.ACTIVE_FLAG, "Inactive users can be told from active ones"),
     (findings.USER_TABLE_DIFFERS, "The user table is as the profile has it"),
@@ -59,6 +60,7 @@ _TOLD_BY_PROFILE: Final = (
     findings.ARGON2_NOT_FIRST,
     findings.ARGON2_NOT_INSTALLED,
     findings.ARGON2_NOT_REPRODUCIBLE,
+    findings.WRAPPED_UNLISTED,
     findings.PASSWORD_COLUMN,
     findings.ACTIVE_FLAG,
     findings.SECOND_FACTOR,
@@ -80,6 +82,7 @@ _TOLD_BY_PROFILE: Final = (
 _TOLD_BY_URLS: Final = (findings.HANDLER_DEMANDS_LESS, findings.SITE_PATHS_HIDDEN)
 
 _TOLD_BY_DATABASE: Final = (
+    findings.WRAPPED_UNLISTED,
     findings.PRIVILEGES_MISSING,
     findings.USERNAMES_UNCHECKED,
     findings.USERNAMES_DIFFER_BY_CASE,
@@ -110,10 +113,15 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
     async with opened(settings.database_url.get_secret_value()) as database:
         profile = await site_profile(database)
         preconditions = preconditions_of(settings, database, profile, system_clock, keys=settings.keys())
+        found = await preconditions.findings()
+        can_read = {findings.USER_TABLE_DIFFERS.code, findings.PRIVILEGES_MISSING.code}.isdisjoint(
+            each.code for each in found
+        )
         inventory = profile.urls.endpoints if profile else ()
         return (
-            *await preconditions.findings(),
+            *found,
             *await _of_usernames(preconditions),
+            *(await preconditions.password_findings() if can_read else ()),
             *endpoint_findings(create_app(settings, routers=routers), routers, inventory),
         )
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from bridge.cli.hashes_expire import expire
+from bridge.cli.hashes_wrap import wrap
 from bridge.cli.opening import opened
+from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalOpener
 from bridge.services.clock import system_clock
@@ -22,6 +23,8 @@ from bridge.web.settings import Settings
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Stored values in bulk.")
+app.command()(wrap)
+app.command()(expire)
 
 
 @app.callback()
@@ -56,19 +59,13 @@ async def _restore(settings: Settings, opener: JournalOpener, *, dry_run: bool) 
             upgrading=upgrading_of(settings, database, profile, system_clock),
         )
         latest = RestoreProgress(entries=0)
-        with _progress_bar() as bar:
+        with progress_bar() as bar:
             task = bar.add_task("restoring", total=None)
             async for latest in restoring.run(opener, dry_run=dry_run):
                 bar.update(task, total=latest.entries, completed=latest.done)
                 if bar.disable:
                     typer.echo(f"looked at {latest.done} of {latest.entries} entries", err=True)
         return latest
-
-
-def _progress_bar() -> Progress:
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal)
 
 
 def _tell(done: RestoreProgress, *, dry_run: bool, as_json: bool) -> None:

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from argon2 import DEFAULT_HASH_LENGTH, Parameters, Type, extract_parameters
 from argon2.low_level import ARGON2_VERSION
@@ -22,6 +22,7 @@ from pwdlib.hashers.bcrypt import BcryptHasher as PwdlibBcryptHasher
 
 from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
+from bridge.passwords.wrapped import WrappedPassword
 
 __all__ = ["Argon2Hasher", "Hasher", "hashers"]
 
@@ -62,10 +63,13 @@ class Pbkdf2Hasher:
     def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
         """Derive the key again and compare the whole value."""
         rounds, salt, _ = encoded.body.split("$", 2)
+        return _same(encoded.value, self.encode(password, rounds, salt))
+
+    def encode(self, password: bytes, rounds: str, salt: str) -> str:
+        """Give the value as Django would have stored it."""
         _require_salt(salt)
         key = pbkdf2_hmac(self._digest, password, salt.encode(), int(rounds))  # type: ignore[no-untyped-call]
-        again = f"{self.algorithm}${int(rounds)}${salt}${base64.b64encode(key).decode()}"
-        return _same(encoded.value, again)
+        return f"{self.algorithm}${int(rounds)}${salt}${base64.b64encode(key).decode()}"
 
 
 class SaltedDigestHasher:
@@ -80,9 +84,12 @@ class SaltedDigestHasher:
     def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
         """Hash salt and password again and compare the whole value."""
         salt, _ = encoded.body.split("$", 1)
+        return _same(encoded.value, self.encode(password, salt))
+
+    def encode(self, password: bytes, salt: str) -> str:
+        """Give the value as Django would have stored it."""
         _require_salt(salt)
-        again = f"{self.algorithm}${salt}${self._digest.const(salt.encode() + password).hexdigest()}"
-        return _same(encoded.value, again)
+        return f"{self.algorithm}${salt}${self._digest.const(salt.encode() + password).hexdigest()}"
 
 
 class UnsaltedDigestHasher:
@@ -97,7 +104,12 @@ class UnsaltedDigestHasher:
 
     def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
         """Hash the password again and compare."""
-        return _same(encoded.value.removeprefix(self._prefix), self._digest.const(password).hexdigest())
+        return _same(encoded.value.removeprefix(self._prefix), self.encode(password))
+
+    def encode(self, password: bytes) -> str:
+        """Give the digest alone."""
+        digest: str = self._digest.const(password).hexdigest()
+        return digest
 
 
 class DesCryptHasher:
@@ -195,20 +207,45 @@ class Argon2Hasher:
         return not is_current or found.salt_len < self._written.salt_len
 
 
+class WrappedHasher:
+    """``argon2_…``: argon2 over the value that an old hasher would write (``bridge.passwords.wrapped``).
+
+    Args:
+        old: the old hasher; its ``encode`` takes the password, and what the wrapped value still shows.
+    """
+
+    reads: int | None = None
+
+    def __init__(self, old: Any, argon2: Argon2Hasher) -> None:
+        self.algorithm = f"{_ARGON2_PREFIX}_{old.algorithm}"
+        self._old = old
+        self._argon2 = argon2
+
+    def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
+        """Compute the old value again and verify that, at the costs that both halves name."""
+        wrapped = WrappedPassword.parse(encoded.value)
+        old: str = self._old.encode(password, *wrapped.settings)
+        return self._argon2.verify(old.encode(), EncodedPassword.parse(wrapped.argon2))
+
+
 def hashers(argon2: Argon2Hasher) -> dict[str, Hasher]:
     """Map each algorithm's name to its hasher."""
-    every: tuple[Hasher, ...] = (
-        argon2,
+    wrappable = (
         Pbkdf2Hasher("sha256"),
         Pbkdf2Hasher("sha1"),
-        BcryptSha256Hasher(),
-        BcryptHasher(),
-        ScryptHasher(),
         SaltedDigestHasher("md5"),
         SaltedDigestHasher("sha1"),
         UnsaltedDigestHasher("md5"),
         UnsaltedDigestHasher("sha1"),
+    )
+    every: tuple[Hasher, ...] = (
+        argon2,
+        *wrappable,
+        BcryptSha256Hasher(),
+        BcryptHasher(),
+        ScryptHasher(),
         DesCryptHasher(),
+        *(WrappedHasher(old, argon2) for old in wrappable),
     )
     return {hasher.algorithm: hasher for hasher in every}
 

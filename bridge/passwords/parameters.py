@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["Argon2Parameters"]
+__all__ = ["Argon2Parameters", "base64_length"]
 
 _DJANGO_SALT_ALPHABET_SIZE: Final = 62
 _HASH_LENGTH: Final = 32
@@ -29,8 +29,13 @@ class Argon2Parameters:
     @property
     def encoded_length(self) -> int:
         """Count the characters of a value with these parameters, as Django stores it."""
-        costs = f"argon2$argon2id$v=19$m={self.memory_cost},t={self.time_cost},p={self.parallelism}$"
-        return len(costs) + _base64_length(self.salt_length) + 1 + _base64_length(_HASH_LENGTH)
+        fixed = len(f"argon2${self.prefix}$")
+        return fixed + base64_length(self.salt_length) + base64_length(_HASH_LENGTH)
+
+    @property
+    def prefix(self) -> str:
+        """What a value with these parameters has before its salt."""
+        return f"argon2id$v=19$m={self.memory_cost},t={self.time_cost},p={self.parallelism}$"
 
     @staticmethod
     def salt_length_for(entropy: float) -> int:
@@ -38,5 +43,6 @@ class Argon2Parameters:
         return math.ceil(entropy / math.log2(_DJANGO_SALT_ALPHABET_SIZE))
 
 
-def _base64_length(length: int) -> int:
+def base64_length(length: int) -> int:
+    """Count the characters of so many bytes in base64 without its padding."""
     return math.ceil(length * 4 / 3)

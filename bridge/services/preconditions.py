@@ -78,6 +78,18 @@ class Preconditions:
             (bool(unnormalised), findings.USERNAMES_NOT_NORMALISED.about(_listed(unnormalised))),
         )
 
+    async def password_findings(self) -> tuple[Finding, ...]:
+        """Look for stored values that the site cannot verify any more, which is a pass over the table as well.
+
+        Raises:
+            DatabaseError: the passwords cannot be read.
+        """
+        if self._profile is None:
+            return ()
+        stored = await self._inspection.wrapped_algorithms()
+        unlisted = [name for name in stored if name not in self._profile.accepted_algorithms]
+        return holding((bool(unlisted), findings.WRAPPED_UNLISTED.about(", ".join(unlisted))))
+
     def _of_profile(self) -> tuple[Finding, ...]:
         if self._profile is None:
             return (findings.PROFILE_MISSING,)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bridge.passwords.encoded import EncodedPassword
+from bridge.passwords.encoded import WRAPPED, EncodedPassword
 from bridge.passwords.journal import JournalSealer
 from bridge.services.clock import Clock
 from bridge.sessions.lineage import links_between, value_digest
@@ -82,12 +82,19 @@ class Upgrading:
         await self._link(user, encoded, executor)
         known = await self._upgrades.known(user.id, executor=executor)
         algorithm = EncodedPassword.parse(user.encoded).algorithm
-        is_same = algorithm == EncodedPassword.parse(encoded).algorithm
+        is_old = algorithm not in (EncodedPassword.parse(encoded).algorithm, *WRAPPED)
         await self._upgrades.record(
             user_id=user.id, old_algorithm=algorithm or "unknown", now=self._clock(), executor=executor
         )
         await self._keep(user, encoded, executor)
-        return Replaced(was_upgraded_before=known and not is_same)
+        return Replaced(was_upgraded_before=known and is_old)
+
+    async def expire(self, user: StoredUser, encoded: str, *, executor: Executor) -> bool:
+        """Replace the value in ``user`` by an unusable one, which ends what hangs on it: there is no lineage."""
+        if not await self._users.replace_password(user, encoded=encoded, executor=executor):
+            return False
+        await self._keep(user, encoded, executor)
+        return True
 
     async def restore(self, user: StoredUser, encoded: str, *, executor: Executor) -> bool:
         """Put an earlier value back over the one in ``user``; sessions of either live on."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from bridge.errors import SchemaMissing, WriteRefused
+from bridge.passwords.encoded import WRAPPED
 from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
 from bridge.store.privileges import Privilege, needed_privileges
@@ -92,6 +93,17 @@ class Inspection:
         """Give some usernames that no login form can produce."""
         names = await self._usernames_beyond_ascii()
         return [name for name in names if unicodedata.normalize("NFKC", name) != name][:_SAMPLE]
+
+    async def wrapped_algorithms(self) -> list[str]:
+        """Give the algorithms of wrapped values that are stored. One pass over the table."""
+        stored = ", ".join(
+            f"max(CASE WHEN substr(password, 1, {len(name) + 1}) = '{name}$' THEN 1 ELSE 0 END) AS {name}"
+            for name in WRAPPED
+        )
+        row = await self._database.fetch_one(
+            f"SELECT {stored} FROM {self._name} WHERE substr(password, 1, 7) = 'argon2_'"
+        )
+        return [name for name in WRAPPED if row and row[name]]
 
     async def _usernames_beyond_ascii(self) -> Sequence[str]:
         beyond_ascii = {

@@ -1,6 +1,6 @@
 """The Django site's user table, wherever its profile says it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from bridge.profile import UserTable
-from bridge.store.database import Database, Executor, Row, quoted
+from bridge.store.database import Database, Executor, Parameters, Row, quoted
 from bridge.store.rights import NOTHING, Rights, RightsColumns
 from bridge.store.text import is_storable
 
@@ -104,6 +104,28 @@ class Users:
             {"key": key},
         )
         return None if row is None else self._user(row)
+
+    async def matching(
+        self, condition: str, parameters: Parameters, *, after: StoredUser | None, limit: int
+    ) -> Sequence[StoredUser]:
+        """Read users and their stored passwords by a condition in SQL, in the order of their keys from one on."""
+        given = {**parameters, "limit": limit}
+        if after is not None:
+            condition = f"({condition}) AND {self._key} > :after"
+            given["after"] = after.key if isinstance(after.key, int) else self.native_key(after.id)
+        rows = await self._database.fetch_all(
+            f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {condition}"
+            f" ORDER BY {self._key} LIMIT :limit",
+            given,
+        )
+        return [self._user(row) for row in rows]
+
+    async def count(self, condition: str, parameters: Parameters) -> int:
+        """Count the users who meet a condition in SQL."""
+        row = await self._database.fetch_one(
+            f"SELECT count(*) AS count FROM {self._name} WHERE {condition}", parameters
+        )
+        return 0 if row is None else int(row["count"])
 
     async def with_rights(self, user_id: str, *, asked: Rights, session_name: str | None = None) -> Identified | None:
         """Read a user, their stored password, and what they hold of what is asked, in one statement.

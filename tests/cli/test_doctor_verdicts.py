@@ -4,9 +4,11 @@ import json
 from typing import Any, Final
 
 import pytest
+from django.contrib.auth.hashers import make_password
 
 from bridge.profile import fingerprint
 from tests.cli.conftest import Done, Run
+from tests.conftest import PASSWORD
 from tests.web.test_auto_rehash import Site, site
 
 __all__ = ["site"]
@@ -65,3 +67,23 @@ async def test_a_secret_key_that_the_site_falls_back_to_must_be_known_here(
     done = run("doctor", "--json", url=service_url, BRIDGE_DJANGO_SECRET_KEY_FALLBACKS=held)
 
     assert (done.returncode, verdicts(done)["secret-key-differs"]) == (0 if ok else 1, ok), done.stderr
+
+
+async def test_wrapped_passwords_without_their_hasher_are_found_whose_users_can_log_in_nowhere(
+    run: Run, site: Site, service_url: str
+):
+    for hasher in ("argon2_md5", "argon2_pbkdf2_sha256"):
+        await site.cast.add(hasher, encoded=make_password(PASSWORD, hasher=hasher))
+    fine = run("doctor", "--json", url=service_url)
+    await site.profile.edit(
+        lambda document: document.update(
+            hashers=[each for each in document["hashers"] if each["algorithm"] != "argon2_md5"]
+        )
+    )
+
+    found = run("doctor", "--json", url=service_url)
+
+    assert (verdicts(fine)["wrapped-unlisted"], verdicts(found)["wrapped-unlisted"]) == (True, False)
+    assert found.returncode == fine.returncode
+    (message,) = (each["message"] for each in json.loads(found.stdout)["checks"] if each["code"] == "wrapped-unlisted")
+    assert message.endswith(": argon2_md5")

@@ -1,4 +1,4 @@
-"""The three hashers that Django 5.1 dropped: bridge.contrib.django.hashers."""
+"""The three hashers that Django 5.1 dropped, and those of wrapped values: bridge.contrib.django.hashers."""
 
 import hashlib
 from typing import Final
@@ -13,6 +13,7 @@ from bridge.contrib.django.hashers import (
     UnsaltedMD5PasswordHasher,
     UnsaltedSHA1PasswordHasher,
 )
+from bridge.passwords.encoded import WRAPPED
 from tests.conftest import PASSWORD
 
 SECRET: Final = "lètmein"  # as in Django's own tests
@@ -115,7 +116,7 @@ def test_salted_sha1_refuses_a_salt_that_could_not_be_read_back(salt: str):
         SHA1PasswordHasher().encode(SECRET, salt)
 
 
-@pytest.mark.parametrize("hasher", OURS.keys())
+@pytest.mark.parametrize("hasher", [*OURS, *WRAPPED])
 def test_a_login_through_djangos_form_leaves_argon2(site: Client, ada: User, hasher: str):
     User.objects.update(password=make_password(PASSWORD, hasher=hasher))
 
@@ -136,7 +137,8 @@ def test_a_refused_login_leaves_the_old_value(site: Client, ada: User):
     assert ada.password == GOLDEN["sha1"]
 
 
-def test_a_user_with_a_malformed_value_is_refused_and_not_a_server_error(site: Client, ada: User):
-    User.objects.update(password="sha1$")
+@pytest.mark.parametrize("stored", ["sha1$", "argon2_md5$", "argon2_pbkdf2_sha256$x$y$argon2id$v=19$m=8,t=1,p=1$c$d"])
+def test_a_user_with_a_malformed_value_is_refused_and_not_a_server_error(site: Client, ada: User, stored: str):
+    User.objects.update(password=stored)
 
     assert site.post("/accounts/login/", {"username": "ada", "password": PASSWORD}).status_code == 200

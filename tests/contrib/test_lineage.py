@@ -103,6 +103,32 @@ def test_the_upgrade_is_told_to_the_report(
     assert Activity.objects.get(event="upgrade_written").app == "django"
 
 
+@pytest.mark.parametrize(
+    ("preferred", "event"),
+    [
+        pytest.param("CheapArgon2PasswordHasher", "upgrade_written", id="unwrapped"),
+        pytest.param("CheapPBKDF2PasswordHasher", "upgrade_reverted", id="by_a_site_that_prefers_the_old_algorithm"),
+    ],
+)
+def test_a_wrapped_value_is_upgraded_by_plain_argon2_alone(
+    ada: User,
+    settings: Settings,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    *,
+    preferred: str,
+    event: str,
+):
+    ada.password = make_password(PASSWORD, hasher="argon2_pbkdf2_sha256")
+    ada.save()
+    settings.PASSWORD_HASHERS = [f"tests.site.hashers.{preferred}", *settings.PASSWORD_HASHERS]
+
+    with django_capture_on_commit_callbacks(execute=True):
+        assert ada.check_password(PASSWORD)
+
+    assert PasswordUpgrade.objects.get().old_algorithm == "argon2_pbkdf2_sha256"
+    assert list(Activity.objects.values_list("event", flat=True)) == [event]
+
+
 def everything_written() -> str:
     rows = [*PasswordLineage.objects.values(), *PasswordUpgrade.objects.values(), *Activity.objects.values()]
     return repr(rows)

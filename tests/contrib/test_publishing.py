@@ -70,6 +70,7 @@ def test_the_hashers_are_listed_in_their_order(settings: Settings, paths: list[s
         pytest.param(BCRYPT, True, id="bcrypt_is_installed"),
         pytest.param(PBKDF2, True, id="pbkdf2_needs_no_library"),
         pytest.param(f"{OURS}SHA1PasswordHasher", True, id="ours_need_no_library"),
+        pytest.param(f"{OURS}Argon2MD5PasswordHasher", True, id="those_of_wrapped_values_need_argon2"),
         pytest.param(ABSENT_ARGON2, False, id="argon2_is_missing"),
         pytest.param(ABSENT_BCRYPT, False, id="bcrypt_is_missing"),
     ],

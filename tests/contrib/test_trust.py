@@ -16,7 +16,9 @@ from pytest_django import Settings
 from rest_framework_simplejwt.tokens import AccessToken
 
 from bridge.contrib.django.describing import describe_site
+from bridge.contrib.django.hashers import Argon2PBKDF2PasswordHasher
 from bridge.passwords.policy import PasswordPolicy
+from bridge.passwords.wrapped import DJANGO_HASHERS
 from tests.conftest import CHECKOUT, PASSWORD
 from tests.contrib.conftest import bearer, issued
 
@@ -237,6 +239,25 @@ def test_a_peppered_value_verifies_with_no_password_at_the_bridge(settings: Sett
     policy = PasswordPolicy(accepted=describe_site().accepted_algorithms)
 
     assert not any(policy.verify(each, stored).valid for each in (PASSWORD, f"{PASSWORD}pepper"))
+
+
+class WrapsAPepperedValue(Argon2PBKDF2PasswordHasher):
+    """Computes the old value in a way of its own."""
+
+    old = PepperedPBKDF2
+
+
+@pytest.mark.parametrize(
+    ("path", "accepted"),
+    [
+        pytest.param(DJANGO_HASHERS["argon2_pbkdf2_sha256"], True, id="ours"),
+        pytest.param(f"{__name__}.WrapsAPepperedValue", False, id="of_a_hasher_with_a_pepper"),
+    ],
+)
+def test_a_wrapping_hasher_is_accepted_if_it_is_ours(settings: Settings, path: str, *, accepted: bool):
+    settings.PASSWORD_HASHERS = [ARGON2, path]
+
+    assert ("argon2_pbkdf2_sha256" in describe_site().accepted_algorithms) is accepted
 
 
 def test_hashers_with_nothing_but_costs_of_their_own_stay_accepted(settings: Settings):

@@ -15,3 +15,12 @@ def test_passing_through_is_measured_in_one_run_and_no_request_fails():
     figures = {figure["name"]: figure for figure in json.loads(done.stdout)}
     assert figures["through / direct"]["median"] > 0
     assert figures["failed requests a round"]["high"] == 0
+
+
+def test_wrapping_is_measured_against_its_hashes_alone():
+    command = (sys.executable, "-m", "bench", "wrapping", "--rounds", "1", "--seconds", "0.1", "--json")
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    figures = {figure["name"]: figure for figure in json.loads(done.stdout)}
+    assert figures["wrapped / alone"]["median"] > 0

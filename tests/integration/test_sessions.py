@@ -22,6 +22,7 @@ from tests.conftest import (
     CHECKOUT,
     PASSWORD,
     Cast,
+    bridge_command,
     execute_on_server,
     log_in,
     manage,
@@ -256,6 +257,21 @@ async def test_an_upgrade_at_django_leaves_the_users_other_browsers_logged_in(
         assert is_djangos_own(await cast.stored_password(member))
 
         assert await all_at_once(browsers) == [member] * BROWSERS * PARALLEL
+        assert await everyone([*browsers, elsewhere]) == [member] * (BROWSERS + 1)
+
+
+async def test_wrapping_leaves_every_browser_logged_in_and_so_does_the_next_login_at_django(
+    servers: Addresses, browsers: list[Browser], cast: Cast, member: str, database_url: str
+):
+    done = bridge_command(database_url, "hashes", "wrap", "--algorithm", "pbkdf2_sha256")
+    assert done.returncode == 0, done.stderr
+    assert (await cast.stored_password(member)).startswith("argon2_pbkdf2_sha256$")
+
+    assert await all_at_once(browsers) == [member] * BROWSERS * PARALLEL
+    assert await at_the_bridge(servers, browsers) == [200] * BROWSERS
+    async with browsing(servers.django) as [elsewhere]:
+        assert await elsewhere.log_in(member)
+        assert is_djangos_own(await cast.stored_password(member))
         assert await everyone([*browsers, elsewhere]) == [member] * (BROWSERS + 1)
 
 

@@ -45,6 +45,7 @@ def imported_with(module: str) -> set[str]:
         ("bridge.passwords", EVERYTHING),
         ("bridge.passwords.encoded", EVERYTHING),
         ("bridge.passwords.parameters", EVERYTHING),
+        ("bridge.passwords.wrapped", EVERYTHING),
         ("bridge.passwords.rollout", EVERYTHING),
         ("bridge.passwords.pool", EVERYTHING),
         ("bridge.passwords.decoy", EVERYTHING),

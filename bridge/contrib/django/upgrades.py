@@ -16,7 +16,7 @@ from django.utils import timezone
 from bridge.contrib.django.conf import lineage_age, secret_keys
 from bridge.contrib.django.counting import count
 from bridge.contrib.django.models import PasswordLineage, PasswordUpgrade
-from bridge.passwords.encoded import EncodedPassword
+from bridge.passwords.encoded import WRAPPED, EncodedPassword
 from bridge.sessions.lineage import links_between
 
 __all__ = ["has_stock_password_check", "write_lineage_on_upgrade"]
@@ -63,7 +63,8 @@ def _upgrade(user: AbstractBaseUser, raw_password: str) -> None:
         _logger.warning("password of user %s not upgraded", user.pk, exc_info=True)
         return
     if written:
-        count("upgrade_reverted" if _algorithm(old) == "argon2" != _algorithm(new) else "upgrade_written")
+        was_upgraded = _algorithm(old) in ("argon2", *WRAPPED)
+        count("upgrade_reverted" if was_upgraded and _algorithm(new) != "argon2" else "upgrade_written")
 
 
 def _algorithm(encoded: str) -> str:

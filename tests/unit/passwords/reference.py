@@ -12,7 +12,7 @@ from django.contrib.auth.hashers import (
     get_hasher,
 )
 
-from bridge.passwords.encoded import ALGORITHMS
+from bridge.passwords.encoded import ALGORITHMS, WRAPPED
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
 
@@ -49,8 +49,14 @@ HASHERS: Final = [
     "bridge.contrib.django.hashers.SHA1PasswordHasher",
     "bridge.contrib.django.hashers.UnsaltedSHA1PasswordHasher",
     "bridge.contrib.django.hashers.UnsaltedMD5PasswordHasher",
+    "bridge.contrib.django.hashers.Argon2PBKDF2PasswordHasher",
+    "bridge.contrib.django.hashers.Argon2PBKDF2SHA1PasswordHasher",
+    "bridge.contrib.django.hashers.Argon2MD5PasswordHasher",
+    "bridge.contrib.django.hashers.Argon2SHA1PasswordHasher",
+    "bridge.contrib.django.hashers.Argon2UnsaltedMD5PasswordHasher",
+    "bridge.contrib.django.hashers.Argon2UnsaltedSHA1PasswordHasher",
 ]
-"""For PASSWORD_HASHERS: all that Django 5.2 ships, and the app's own for those that it dropped."""
+"""For PASSWORD_HASHERS: all that Django 5.2 ships, the app's own for those that it dropped, and for wrapped values."""
 
 ACCEPTED: Final = frozenset(ALGORITHMS) - {"crypt"}
 """The algorithms of ``HASHERS``."""
@@ -94,6 +100,12 @@ def encoders() -> Mapping[str, Callable[[str, str, int], str]]:
         hasher: Any = get_hasher(algorithm)
         return hasher.encode  # type: ignore[no-any-return]  # it takes the rounds third
 
+    def wrapped(algorithm: str) -> Callable[[str, str, int], str]:
+        hasher: Any = get_hasher(algorithm)
+        if "pbkdf2" in algorithm:
+            return hasher.encode  # type: ignore[no-any-return]
+        return lambda password, salt, cost: hasher.encode(password, "" if "unsalted" in algorithm else salt)
+
     bcrypt_sha256: Any = get_hasher("bcrypt_sha256")
     bcrypt: Any = get_hasher("bcrypt")
     scrypt: Any = get_hasher("scrypt")
@@ -109,4 +121,5 @@ def encoders() -> Mapping[str, Callable[[str, str, int], str]]:
         "unsalted_md5": unsalted("unsalted_md5"),
         "unsalted_md5-prefixed": unsalted("unsalted_md5", "md5$$"),
         "unsalted_sha1": unsalted("unsalted_sha1"),
+        **{name: wrapped(name) for name in WRAPPED},
     }

@@ -14,7 +14,7 @@ from passlib.hash import des_crypt, django_pbkdf2_sha256
 from pwdlib.hashers.argon2 import Argon2Hasher as PwdlibArgon2Hasher
 
 from bridge.passwords.decoy import decoy_value
-from bridge.passwords.encoded import ALGORITHMS, EncodedPassword
+from bridge.passwords.encoded import ALGORITHMS, WRAPPED, EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.store.users import StoredUser
@@ -142,7 +142,7 @@ def test_an_argon2_value_is_replaced_exactly_where_django_would(policy: Password
 
 FORMATS = [
     "pbkdf2_sha256", "pbkdf2_sha1", "bcrypt_sha256", "bcrypt", "scrypt", "md5", "sha1",
-    "unsalted_md5", "unsalted_md5-prefixed", "unsalted_sha1",
+    "unsalted_md5", "unsalted_md5-prefixed", "unsalted_sha1", *WRAPPED,
 ]  # fmt: skip
 
 

@@ -35,7 +35,7 @@ def _is_stock(hasher: Any) -> bool:
     """Tell whether a hasher encodes and verifies as the Django hasher that it derives from; costs may differ."""
     own = type(hasher)
     known = next((each for each in own.__mro__ if each.__module__ in _HASHER_MODULES), None)
-    names = ("encode", "decode", "verify", "digest")
+    names = ("encode", "decode", "verify", "digest", "old")
     return known is not None and all(getattr(own, name, None) is getattr(known, name, None) for name in names)
 
 
