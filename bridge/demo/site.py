@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -172,8 +173,14 @@ class DemoSite:
     def _server(self, name: str, *command: str, ready: str, **settings: str) -> Iterator[None]:
         log, environment = self.folder / f"{name}.log", self.environment() | settings
         with log.open("ab") as output:
+            # In a session of its own: Ctrl-C reaches the demo alone, which ends the bridge before the site behind it.
             process = subprocess.Popen(
-                command, env=environment, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT
+                command,
+                env=environment,
+                cwd=self.folder,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             _await_answer(process, ready, name=name, log=log)
@@ -266,7 +273,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # its workers with it
         process.wait()
 
 

@@ -246,7 +246,7 @@ def test_an_interrupt_stops_both_servers_and_leaves_no_process(
         code = running.process.wait(PATIENCE)
 
     assert children
-    # A worker may outlive its master, which Ctrl-C reached as well, by a moment.
+    # A worker may outlive its master by a moment.
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == []
     assert code == 0
