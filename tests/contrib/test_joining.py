@@ -148,9 +148,9 @@ def test_another_session_of_the_user_goes_on(browser: Client, ada: User):
 
 @every_engine
 def test_another_grant_of_the_session_goes_on(browser: Client, ada: User):
-    """A grant's end has always left the others alone; each was opened by a request of its own."""
+    """Any end but a logout leaves the others alone; each was opened by a request of its own."""
     other = joined(ada, browser)
-    end_at_the_bridge(joined(ada, browser))
+    end_at_the_bridge(joined(ada, browser), by="revoked")
     assert who(browser) is None
 
     assert list(Grant.objects.filter(ended_at=None)) == [other]
