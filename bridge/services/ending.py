@@ -96,16 +96,24 @@ class Ending:
             await self._revoke_refresh(token)
 
     async def end(self, grant_id: str, *, user_id: str, by: EndedBy, executor: Executor) -> bool:
-        """End a grant inside the caller's transaction, and let the site take no refresh token of it any more."""
+        """End a grant inside the caller's transaction, and let the site take no refresh token of it any more.
+
+        A logout ends the session, and with it all that the user has exchanged it for.
+        """
         now = self._clock()
-        ended = await self._grants.end(grant_id, user_id=user_id, reason=by, now=now, executor=executor)
-        if ended is not None:
-            await self._end_session(ended, executor)
+        if by is EndedBy.LOGOUT:
+            ended = await self._grants.end_joined(grant_id, user_id=user_id, reason=by, now=now, executor=executor)
+        else:
+            found = await self._grants.end(grant_id, user_id=user_id, reason=by, now=now, executor=executor)
+            ended = [] if found is None else [found]
+        if ended:
+            await self._end_session(ended[0], executor)
         if self._blacklist is not None:
             live = await self._blacklist.live(user_id, now=now, executor=executor)
-            members = [token_id for token_id, token in live if unverified_session_id(token) == grant_id]
+            over = {grant_id, *(grant.id for grant in ended)}
+            members = [token_id for token_id, token in live if unverified_session_id(token) in over]
             await self._blacklist.spend(members, now=now, executor=executor)
-        return ended is not None
+        return bool(ended)
 
     async def _end_session(self, grant: StoredGrant, executor: Executor) -> None:
         if grant.session_key and self._sessions is not None:

@@ -129,6 +129,24 @@ class Grants:
         )
         return None if row is None else _grant(row)
 
+    async def end_joined(
+        self, grant_id: str, *, user_id: str, reason: str, now: datetime, executor: Executor
+    ) -> Sequence[StoredGrant]:
+        """End a user's grant with all of theirs that are joined to the same session, and give them.
+
+        In one statement: two that each ended one first would wait for each other. SQLite looks into a subquery when it
+        first has to, so that nothing may be ended without it.
+        """
+        rows = await executor.fetch_all(
+            "UPDATE bridge_grant SET ended_at = :now, ended_by = :reason"
+            " WHERE ended_at IS NULL AND id IN (SELECT other.id FROM bridge_grant own JOIN bridge_grant other"
+            " ON other.user_id = own.user_id"
+            " AND (other.id = own.id OR (other.session_key = own.session_key AND own.session_key <> ''))"
+            " WHERE own.id = :id AND own.user_id = :user_id AND own.ended_at IS NULL) RETURNING *",
+            {"id": grant_id, "user_id": user_id, "reason": reason, "now": now},
+        )
+        return [_grant(row) for row in rows]
+
     async def end_all(self, user_id: str, *, reason: str, now: datetime, executor: Executor) -> Sequence[StoredGrant]:
         """End all grants of a user and give them."""
         rows = await executor.fetch_all(

@@ -10,11 +10,11 @@ from django.contrib.auth import BACKEND_SESSION_KEY
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test import AsyncClient, Client
 from django.urls import reverse
 from pytest_django import Settings
-from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken
 
 from bridge.contrib.django.ending import EndedBy, end_all, end_grant
@@ -354,6 +354,60 @@ def test_a_grant_that_ends_takes_its_session(site: Client, ada: User, token: str
 
     assert who(site) is None
     assert not Session.objects.exists()
+
+
+def test_a_logout_takes_what_else_of_the_user_is_joined_to_the_session(ada: User, grace: User):
+    grants = [open_at_the_bridge(user) for user in (ada, ada, ada, grace, ada, ada)]
+    for grant, key in zip(grants, ["a", "a", "b", "a", "", ""], strict=True):
+        Grant.objects.filter(pk=grant.pk).update(session_key=key)
+        OutstandingToken.objects.create(
+            user_id=grant.user_id, jti=grant.current_token_id, token="", expires_at=grant.expires_at
+        )
+
+    assert end_grant(grants[0].pk, user_id=str(ada.pk), by=EndedBy.LOGOUT)
+    assert end_grant(grants[4].pk, user_id=str(ada.pk), by=EndedBy.LOGOUT)
+
+    over = [grants[place] for place in (0, 1, 4)]
+    assert set(Grant.objects.filter(ended_by="logout")) == set(over)
+    spent = BlacklistedToken.objects.values_list("token__jti", flat=True)
+    assert set(spent) == {grant.current_token_id for grant in over}
+
+
+def test_another_end_leaves_them(ada: User):
+    grants = [open_at_the_bridge(ada) for _ in range(2)]
+    Grant.objects.update(session_key="a")
+
+    assert end_grant(grants[0].pk, user_id=str(ada.pk), by=EndedBy.REUSE)
+
+    assert Grant.objects.get(ended_at=None) == grants[1]
+
+
+def test_a_logout_of_what_has_ended_before_takes_nothing_with_it(ada: User):
+    grants = [open_at_the_bridge(ada) for _ in range(2)]
+    Grant.objects.update(session_key="a")
+    end_grant(grants[0].pk, user_id=str(ada.pk), by=EndedBy.REUSE)
+
+    assert not end_grant(grants[0].pk, user_id=str(ada.pk), by=EndedBy.LOGOUT)
+
+    assert Grant.objects.get(ended_at=None) == grants[1]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("everything", [False, True], ids=["one", "all"])
+def test_where_the_sessions_row_cannot_be_deleted_its_grant_goes_on(
+    site: Client, ada: User, token: str, grant: Grant, *, everything: bool
+):
+    exchange(site, token)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE django_session RENAME COLUMN expire_date TO expires_otherwise")
+    try:
+        with pytest.raises(DatabaseError):
+            end_all(ada) if everything else end_grant(grant.pk, user_id=str(ada.pk), by=EndedBy.LOGOUT)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE django_session RENAME COLUMN expires_otherwise TO expire_date")
+
+    assert Grant.objects.get().ended_at is None
 
 
 def test_it_ends_only_once(ada: User, grant: Grant):

@@ -5,10 +5,14 @@ from importlib import import_module
 from typing import Any, Final
 
 import pytest
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.conf import settings as site_settings
+from django.contrib import auth
+from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
@@ -19,6 +23,7 @@ from pytest_django import Settings
 
 from bridge.contrib.django.ending import EndedBy, end_grant
 from bridge.contrib.django.joining import session_name
+from bridge.contrib.django.middleware import AuthenticationMiddleware
 from bridge.contrib.django.models import Grant
 from bridge.sessions.naming import NAME_KEY, is_name
 from tests.conftest import PASSWORD
@@ -143,9 +148,9 @@ def test_another_session_of_the_user_goes_on(browser: Client, ada: User):
 
 @every_engine
 def test_another_grant_of_the_session_goes_on(browser: Client, ada: User):
-    """A grant's end has always left the others alone; each was opened by a request of its own."""
+    """Any end but a logout leaves the others alone; each was opened by a request of its own."""
     other = joined(ada, browser)
-    end_at_the_bridge(joined(ada, browser))
+    end_at_the_bridge(joined(ada, browser), by="revoked")
     assert who(browser) is None
 
     assert list(Grant.objects.filter(ended_at=None)) == [other]
@@ -219,6 +224,96 @@ def test_a_login_of_the_same_user_and_a_page_that_writes_to_the_session_do_not(b
     who(browser)
 
     assert Grant.objects.get().ended_at is None
+
+
+def let_expire(site: Any, engine: str) -> None:
+    if engine == "signed_cookies":
+        site.cookies["sessionid"] = "expired:and:signed"
+    else:
+        session_of(site).delete()
+
+
+def add_to_basket(request: HttpRequest) -> HttpResponse:
+    request.session["basket"] = ["mug"]
+    return HttpResponse()
+
+
+async def add_to_basket_async(request: HttpRequest) -> HttpResponse:
+    await request.session.aset("basket", ["mug"])
+    return HttpResponse()
+
+
+def log_ada_in(request: HttpRequest) -> HttpResponse:
+    login(request, User.objects.get(username="ada"), backend="django.contrib.auth.backends.ModelBackend")
+    return HttpResponse()
+
+
+def log_grace_in(request: HttpRequest) -> HttpResponse:
+    login(request, User.objects.get(username="grace"), backend="django.contrib.auth.backends.ModelBackend")
+    return HttpResponse()
+
+
+async def log_grace_in_async(request: HttpRequest) -> HttpResponse:
+    user = await User.objects.aget(username="grace")
+    await auth.alogin(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    return HttpResponse()
+
+
+def ask(site: Client, view: Any) -> str:
+    """Ask a view behind both middlewares, on an event loop if it is for one; give the new cookie."""
+    request = HttpRequest()
+    request.COOKIES["sessionid"] = site.cookies["sessionid"].value
+    answering: Any = SessionMiddleware(AuthenticationMiddleware(view))
+    answer = async_to_sync(answering)(request) if iscoroutinefunction(view) else answering(request)
+    return str(answer.cookies["sessionid"].value)
+
+
+on_the_loop = pytest.mark.skipif(not hasattr(auth, "alogin"), reason="Django's sessions are async since 5.1")
+writing = pytest.mark.parametrize(
+    "view",
+    [add_to_basket, pytest.param(add_to_basket_async, marks=on_the_loop), log_ada_in],
+    ids=["write", "write_async", "login"],
+)
+
+
+@every_engine
+@writing
+def test_a_session_that_expired_ends_no_grant_whatever_takes_its_place(
+    browser: Client, ada: User, engine: str, view: Any
+):
+    former = browser.cookies["sessionid"].value
+    joined(ada, browser)
+    let_expire(browser, engine)
+
+    assert ask(browser, view) not in ("", former)
+    assert Grant.objects.get().ended_at is None
+
+
+@every_engine
+@pytest.mark.parametrize(
+    "view", [log_grace_in, pytest.param(log_grace_in_async, marks=on_the_loop)], ids=["sync", "async"]
+)
+def test_one_that_lives_and_is_left_does(browser: Client, ada: User, grace: User, view: Any):
+    joined(ada, browser)
+
+    ask(browser, view)
+
+    assert Grant.objects.get().ended_by == "logout"
+
+
+@every_engine
+def test_so_does_one_that_was_loaded_before_the_middleware(browser: Client, ada: User, grace: User):
+    joined(ada, browser)
+
+    def looking_first(request: HttpRequest) -> HttpResponse:
+        request.session.get("basket")
+        return AuthenticationMiddleware(log_grace_in)(request)  # type: ignore[return-value]
+
+    request = HttpRequest()
+    request.COOKIES["sessionid"] = browser.cookies["sessionid"].value
+    SessionMiddleware(looking_first)(request)
+
+    assert Grant.objects.get().ended_by == "logout"
 
 
 @in_cookies

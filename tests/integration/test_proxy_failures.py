@@ -406,6 +406,22 @@ async def test_a_client_that_hangs_up_ends_what_runs_for_it(play: Play, sent: by
             await seen.left.wait()
 
 
+async def test_a_client_that_stays_and_reads_nothing_holds_no_connection_of_the_upstream():
+    async def pours(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b"more" * 16_384)
+            await writer.drain()
+
+    async with upstream(pours) as (url, seen), bridge(url) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/"))
+        async with asyncio.timeout(SECONDS):
+            await reader.readuntil(b"more")
+            await seen.left.wait()
+        writer.transport.abort()
+
+
 async def test_a_client_that_stops_in_the_midst_of_an_upload_is_told_so():
     async with upstream(hangs) as (url, _), bridge(url) as port:
         answer = await ask(port, request("/", "Content-Length: 9000", method="POST", body=b"only the beginning"))

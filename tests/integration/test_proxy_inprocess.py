@@ -17,6 +17,7 @@ from tests.wire import request
 
 SECONDS: Final = 20.0
 THREADS: Final = 10
+LARGE: Final = 24 * 1024 * 1024
 PLAIN: Final = [("Content-Type", "text/plain")]
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -47,6 +48,10 @@ class Site:
                 yield b"more" * 4096
         finally:
             self.closed.set()
+
+    def large(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", PLAIN)
+        return [b"x" * LARGE]
 
     def waits(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         self.waiting.append(environ["PATH_INFO"])
@@ -114,6 +119,35 @@ async def test_threads_come_back_from_clients_that_stopped_reading_and_left(site
             assert await asyncio.to_thread(site.closed.wait, SECONDS)
 
         assert (await ask(port, request("/fine"))).body == b"fine"
+
+
+async def test_threads_come_back_from_clients_that_stay_and_read_nothing(site: Site):
+    async with serving(mounted(site, patience=0.5)) as port:
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(THREADS)]
+        for _, writer in idle:
+            writer.write(request("/streams"))
+        await asyncio.gather(*(reader.readuntil(b"more") for reader, _ in idle))
+
+        # Each waits for a thread no longer than the site has: until one is let go, it is told to be late.
+        async with asyncio.timeout(SECONDS):
+            while (await ask(port, request("/fine"))).body != b"fine":
+                pass
+        for _, writer in idle:
+            writer.transport.abort()
+
+
+async def test_a_client_that_reads_slowly_is_given_all_of_a_large_answer(site: Site):
+    """The patience is for a step on the way, and not for an answer that the site gave in one piece."""
+    async with serving(mounted(site, patience=0.5)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**16)
+        writer.write(request("/large", "Connection: close"))
+        end = b""
+        while part := await asyncio.wait_for(reader.read(2**20), SECONDS):
+            end = (end + part)[-16:]
+            await asyncio.sleep(0.01)  # the pace is what is tested
+        writer.close()
+
+    assert end.endswith(b"\r\n0\r\n\r\n")
 
 
 async def test_a_site_that_says_nothing_is_a_504(site: Site):

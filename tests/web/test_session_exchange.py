@@ -57,6 +57,33 @@ async def test_a_logout_by_the_token_ends_the_session_too(client: httpx.AsyncCli
     assert await cast.database.fetch_all("SELECT * FROM django_session") == []
 
 
+async def test_it_ends_whatever_else_the_user_exchanged_the_session_for(
+    client: httpx.AsyncClient, cast: Cast, browsers: Browsers
+):
+    await cast.add("ada")
+    key = await browsers.log_in()
+    first, second = await exchanged(client, key), await exchanged(client, key)
+    other = await bearer(client, "ada")
+
+    await client.post("/auth/logout", headers=header(first))
+
+    assert (await client.get(ME, headers=header(second))).status_code == 401
+    answer = await client.post("/auth/refresh", json={"refresh_token": second["refresh_token"]})
+    assert answer.status_code == 401
+    assert len(await cast.database.fetch_all("SELECT id FROM token_blacklist_blacklistedtoken")) == 2
+    assert (await client.get(ME, headers=other)).status_code == 200
+
+
+async def test_a_revocation_of_one_leaves_the_others(client: httpx.AsyncClient, cast: Cast, browsers: Browsers):
+    await cast.add("ada")
+    key = await browsers.log_in()
+    first, second = await exchanged(client, key), await exchanged(client, key)
+
+    await client.post("/auth/revoke", data={"token": first["refresh_token"]})
+
+    assert (await client.get(ME, headers=header(second))).status_code == 200
+
+
 async def test_a_logout_from_everywhere_does_as_well(client: httpx.AsyncClient, cast: Cast, browsers: Browsers):
     await cast.add("ada")
     key = await browsers.log_in()

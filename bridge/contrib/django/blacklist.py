@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 
 from bridge.tokens import RefreshClaims, unverified_session_id
 
-__all__ = ["is_kept", "record", "spend", "spend_all", "spend_grant", "spent_among"]
+__all__ = ["is_kept", "record", "spend", "spend_all", "spend_grants", "spent_among"]
 
 
 def is_kept() -> bool:
@@ -45,11 +45,11 @@ def spend(user: AbstractBaseUser, claims: RefreshClaims, *, using: str) -> None:
     _spend([listed.pk], using=using)
 
 
-def spend_grant(user_id: str, grant_id: str, *, token_ids: Collection[str], using: str) -> None:
-    """Blacklist whatever refresh tokens of a grant are listed: those that name it, and ``token_ids``."""
+def spend_grants(user_id: str, grant_ids: Collection[str], *, token_ids: Collection[str], using: str) -> None:
+    """Blacklist whatever refresh tokens of a user's grants are listed: those that name one, and ``token_ids``."""
     if is_kept():
         live = _live(user_id, using=using).values_list("pk", "jti", "token")
-        members = [pk for pk, jti, text in live if jti in token_ids or unverified_session_id(text) == grant_id]
+        members = [pk for pk, jti, text in live if jti in token_ids or unverified_session_id(text) in grant_ids]
         _spend(members, using=using)
 
 

@@ -6,7 +6,9 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import DatabaseError, transaction
+from django.contrib.sessions.backends import db
+from django.db import DatabaseError, router, transaction
+from django.db.models import Q
 from django.utils.module_loading import import_string
 
 from bridge.contrib.django import blacklist
@@ -37,17 +39,28 @@ class EndedBy(StrEnum):
 
 
 def end_grant(grant_id: str, *, user_id: str, by: EndedBy) -> bool:
-    """End a user's grant, its refresh tokens and its session; False if it is none of theirs, or has ended before."""
+    """End a user's grant, its refresh tokens and its session; False if it is none of theirs, or has ended before.
+
+    A logout ends all that the user has exchanged the session for.
+    """
     using = database()
-    own = Grant.objects.using(using).filter(pk=grant_id, user_id=user_id)
+    grants, end = Grant.objects.using(using).filter(user_id=user_id), _ended(by, using)
+    together = own = Q(pk=grant_id)
+    if by is EndedBy.LOGOUT:
+        named = grants.filter(own, ended_at=None).exclude(session_key="")
+        # In one statement: two that each ended one first would wait for each other. As in the bridge's ``end_joined``.
+        together = Q(pk__in=grants.filter(own | Q(session_key__in=named.values("session_key"))).values("pk"))
     with transaction.atomic(using=using):
-        has_ended = own.filter(ended_at=None).update(**_ended(by, using)) == 1
-        grant = own.first()
-        if grant is None:
+        has_ended = grants.filter(together, ended_at=None).update(**end) > 0
+        over = {grant.pk: grant for grant in grants.filter(own | Q(**end))}
+        if grant_id not in over:
             return False
-        named = {grant.current_token_id, grant.opened_by or ""}
-        blacklist.spend_grant(user_id, grant_id, token_ids=named, using=using)
-    delete_session(grant.session_key)
+        token_ids = {each for grant in over.values() for each in (grant.current_token_id, grant.opened_by or "")}
+        blacklist.spend_grants(user_id, over, token_ids=token_ids, using=using)
+        if _is_row_in(using):
+            delete_session(over[grant_id].session_key)
+    if not _is_row_in(using):
+        delete_session(over[grant_id].session_key)
     return has_ended
 
 
@@ -58,8 +71,11 @@ def end_all(user: AbstractBaseUser, *, by: EndedBy = EndedBy.LOGOUT) -> int:
     with transaction.atomic(using=using):
         number = own.filter(ended_at=None).update(**end)
         blacklist.spend_all(str(user.pk), using=using)
-    for session_key in own.filter(**end).values_list("session_key", flat=True):
-        delete_session(session_key)
+        names = list(own.filter(**end).values_list("session_key", flat=True))
+        for name in names if _is_row_in(using) else ():
+            delete_session(name)
+    for name in () if _is_row_in(using) else names:
+        delete_session(name)
     return number
 
 
@@ -95,6 +111,15 @@ def delete_session(name: str) -> None:
     """Delete a session from this site's store; one that is gone stays so, and one that is its own cookie is in none."""
     if name:
         import_string(f"{settings.SESSION_ENGINE}.SessionStore")(name).delete()
+
+
+def _is_row_in(using: str) -> bool:
+    """Tell whether a session is a row next to the grants, and nothing else: it goes with them, or not at all.
+
+    Any other is asked whether its grant has ended (``joining.has_ended``), and is deleted once that can be seen.
+    """
+    store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
+    return store is db.SessionStore and router.db_for_write(store.get_model_class()) == using
 
 
 def _ended(by: EndedBy, using: str) -> dict[str, object]:

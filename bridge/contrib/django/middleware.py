@@ -42,22 +42,45 @@ class AuthenticationMiddleware(DjangoAuthenticationMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         """Attach the lazy user."""
         super().process_request(request)
-        request._bridge_session_key = request.session.session_key  # type: ignore[attr-defined]  # noqa: SLF001  # ours
+        _note_once_found(request)
         request.user = SimpleLazyObject(partial(_user, request))  # type: ignore[assignment]  # as Django itself
         if hasattr(request, "auser"):  # since Django 5.0
             request.auser = partial(_auser, request)
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """End the grants of the session that the request came with, if it has left that behind."""
+        """End the grants of the session that the request was found to have, if it has left that behind."""
         former: str | None = getattr(request, "_bridge_session_key", None)
         session: SessionBase | None = getattr(request, "session", None)
-        # The key is there without loading the session. One that was not found has lost it as well, unmodified: that it
-        # expired is no logout. A key that was only cycled, as for a rotated SECRET_KEY, ends the joined grant too.
+        # A key that was only cycled, as for a rotated SECRET_KEY, ends the joined grant too.
         if former and session is not None and session.modified and former != session.session_key:
             name = session_name(type(session)(former))
             if name != session_name(session):
                 follow_session(name)
         return response
+
+
+def _note_once_found(request: HttpRequest) -> None:
+    """Note the session's key once the session is loaded: one that is not found loses it, and to expire is no logout."""
+    session: Any = request.session
+    known: Any = request
+
+    def note() -> None:
+        known._bridge_session_key = session.session_key  # noqa: SLF001  # ours
+
+    def load() -> dict[str, Any]:
+        found: dict[str, Any] = type(session).load(session)
+        note()
+        return found
+
+    async def aload() -> dict[str, Any]:  # Django awaits it, since 5.1
+        found: dict[str, Any] = await type(session).aload(session)
+        note()
+        return found
+
+    if hasattr(session, "_session_cache"):  # whoever came before has loaded it
+        note()
+    else:
+        session.load, session.aload = load, aload
 
 
 def _user(request: HttpRequest) -> Any:

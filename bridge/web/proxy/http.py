@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.errors import problem_answer
@@ -55,7 +55,7 @@ class HttpProxy:
         base: scheme and authority of the upstream.
         sessions: connections to it.
         forwarding: makes the headers that go on.
-        timeout: without a byte from the upstream, or of an upload.
+        timeout: without a byte from the upstream, of an upload, or to a client that is sent the answer.
     """
 
     def __init__(self, base: URL, *, sessions: Sessions, forwarding: Forwarding, timeout: timedelta) -> None:
@@ -148,6 +148,7 @@ async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off
         ConnectionAbortedError: it ended early; the server then cuts the client off, and nobody takes it for whole.
     """
     headers = answer_headers(answer.raw_headers, status=answer.status)
+    send = _bounded(send, patience=caller.patience)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     more = True
     while more:
@@ -164,6 +165,23 @@ async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off
             await caller.linger()
             chunk = b""
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
+
+
+def _bounded(send: Send, *, patience: float) -> Send:
+    """Give up a client that reads nothing: the server cuts it off, and the upstream's connection is free again.
+
+    uvicorn waits for room before it writes, and closes where the app raises. It keeps what it has written, some 64 KiB
+    or one chunk, for as long as the client keeps the connection; an ASGI app can do no more.
+    """
+
+    async def sent(message: Message) -> None:
+        try:
+            async with asyncio.timeout(patience):
+                await send(message)
+        except TimeoutError as exc:
+            raise ConnectionAbortedError("the client reads nothing") from exc
+
+    return sent
 
 
 def target_of(scope: Scope, base: URL) -> URL:

@@ -25,6 +25,7 @@ _logger: Final = logging.getLogger(__name__)
 _EXCHANGE: Final = "bridge.exchange"
 # As many requests as a site's own server usually runs at a time in one process; each may hold a database connection.
 _THREADS: Final = 10
+_AT_ONCE: Final = 65_536
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -60,7 +61,7 @@ class InProcess:
     Args:
         application: the site's.
         forwarding: makes the headers that go on.
-        timeout: without a sign of life from the site.
+        timeout: without a sign of life from the site, or from a client that is sent the answer.
     """
 
     def __init__(self, application: Wsgi, *, forwarding: Forwarding, timeout: timedelta) -> None:
@@ -181,9 +182,14 @@ class _Exchange:
             message = {**message, "headers": answer_headers(message["headers"], status=message["status"])}
         self._deadline = None
         try:
-            await self._send(message)
+            for piece in _pieces(message):
+                # A client that reads nothing keeps no thread: what is raised in the end has the server cut it off.
+                async with asyncio.timeout(self._patience):
+                    await self._send(piece)
         except Exception as exc:  # noqa: BLE001  # the server's own; raised where it does no harm
-            self.failure, self.is_over = exc, True
+            is_idle = isinstance(exc, TimeoutError)
+            self.failure = ConnectionAbortedError("the client reads nothing") if is_idle else exc
+            self.is_over = True
         self._deadline = self._loop.time() + self._patience
 
     def watch(self) -> None:
@@ -199,6 +205,15 @@ class _Exchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.is_over = True
+
+
+def _pieces(message: Message) -> Iterator[Message]:
+    """Give a part of the answer in pieces that even a slow client takes in time: the site may give all in one."""
+    body: bytes = message.get("body", b"")
+    last = max(len(body) - 1, 0) // _AT_ONCE * _AT_ONCE
+    for start in range(0, last, _AT_ONCE):
+        yield {**message, "body": body[start : start + _AT_ONCE], "more_body": True}
+    yield {**message, "body": body[last:]} if last else message
 
 
 class _Mounted:
