@@ -52,7 +52,10 @@ def test_migrate_opens_the_file_that_serve_and_report_open(run: Run, tmp_path: P
     url = f"sqlite:///{tmp_path}/a%20shop.sqlite3"
     run("migrate", url=url)
     connection = sqlite3.connect(tmp_path / "a shop.sqlite3")
-    connection.execute("CREATE TABLE auth_user (password varchar(128))")
+    connection.execute(
+        "CREATE TABLE auth_user (id integer, password varchar(128), is_active bool, is_staff bool, is_superuser bool,"
+        " last_login datetime)"
+    )
     connection.close()
 
     done = run("report", "--json", url=url)

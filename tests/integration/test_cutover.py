@@ -364,6 +364,10 @@ async def client(shop: str, operator: Operator) -> AsyncIterator[httpx.AsyncClie
         async def has_moved() -> bool:
             return (await opened.get(ITEMS)).status_code == 401  # Django has none
 
+        async def is_ready() -> bool:
+            return (await opened.get("/readyz")).status_code == 200  # the outage of another test broke its connections
+
+        await until(is_ready)
         await until(has_moved)
         yield opened
 

@@ -19,7 +19,8 @@ def end_every_connection(database_url: str, postgresql_server: str, *, and_allow
     if and_allow_no_more:
         execute_on_server(postgresql_server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        # It waits for their ends: one that is only about to end would still answer.
+        connection.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [name])
 
 
 def allow_connections(database_url: str, postgresql_server: str) -> None:
