@@ -54,12 +54,13 @@ class Loader:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
             yield cls(process)
 
-    def measure(self, url: str, *, connections: int, seconds: float) -> Load:
-        """Ask for so long, and give what was found."""
+    def measure(self, url: str, *, connections: int, seconds: float, token: str = "") -> Load:
+        """Ask for so long, as the bearer of a token if there is one, and give what was found."""
         asked, answered = self._process.stdin, self._process.stdout
         assert asked is not None  # noqa: S101  # a pipe
         assert answered is not None  # noqa: S101  # likewise
-        asked.write(json.dumps({"url": url, "connections": connections, "seconds": seconds}) + "\n")
+        task = {"url": url, "connections": connections, "seconds": seconds, "token": token}
+        asked.write(json.dumps(task) + "\n")
         asked.flush()
         return Load(**json.loads(answered.readline()))
 
@@ -117,10 +118,11 @@ class _Client(asyncio.Protocol):
         self._transport.write(self._request)
 
 
-async def _measure(url: str, connections: int, seconds: float) -> Load:
+async def _measure(url: str, connections: int, seconds: float, token: str) -> Load:
     parts = urlsplit(url)
     host, port = str(parts.hostname), parts.port or 80
-    request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
+    request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n{bearer}\r\n".encode()
     times: list[float] = []
     failures: list[int] = []
     loop = asyncio.get_running_loop()

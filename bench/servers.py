@@ -59,7 +59,8 @@ def shop() -> Iterator[Shop]:
 @contextmanager
 def bridge_before(site: Shop) -> Iterator[str]:
     """Start the bridge with the shop behind it, and give its address."""
-    environment = site.environment | {"BRIDGE_UPSTREAM": site.address}
+    handlers = '["bridge.demo.endpoints:router"]'
+    environment = site.environment | {"BRIDGE_UPSTREAM": site.address, "BRIDGE_ENDPOINTS": handlers}
     with _server(environment, "bridge", "serve", "--port", "0") as address:
         yield address
 
