@@ -14,6 +14,7 @@ from django.contrib.auth.signals import user_logged_in
 from django.core.checks.registry import registry
 from django.db import connection
 from django.db.models.signals import post_migrate, post_save
+from django.dispatch import Signal
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
