@@ -98,14 +98,14 @@ def _users() -> Iterator[dict[str, Any]]:
         yield {
             "id": number,
             "password": _password(rng),
-            "last_login": None if rng.random() < 0.1 else _NOW - seen,  # noqa: PLR2004
+            "last_login": None if rng.random() < 0.1 else _NOW - seen,  # noqa: PLR2004  # a made-up share
             "is_superuser": False,
             "username": f"user{number}",
             "first_name": "Ada",
             "last_name": "Lovelace",
             "email": f"user{number}@example.com",
-            "is_staff": rng.random() < 0.01,  # noqa: PLR2004
-            "is_active": rng.random() < 0.95,  # noqa: PLR2004
+            "is_staff": rng.random() < 0.01,  # noqa: PLR2004  # a made-up share
+            "is_active": rng.random() < 0.95,  # noqa: PLR2004  # a made-up share
             "date_joined": _NOW - timedelta(days=900),
         }
 

@@ -51,7 +51,7 @@ class Loader:
     def started(cls) -> Iterator[Self]:
         """Start it, and end it."""
         command = (sys.executable, "-m", "bench.load")
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
             yield cls(process)
 
     def measure(self, url: str, *, connections: int, seconds: float, token: str = "") -> Load:

@@ -40,7 +40,7 @@ def demo(
     """Create the demo site, start Django and the bridge on it, and say what to try."""
     try:
         # httpx and the site come with [demo] only.
-        from bridge.demo.site import FIRST_TRY, ROUTER, DemoSite, usable_port  # noqa: PLC0415
+        from bridge.demo.site import FIRST_TRY, ROUTER, DemoSite, usable_port  # noqa: PLC0415  # with [demo]
     except ModuleNotFoundError as exc:
         raise ConfigurationError(f"{exc.name} is not installed", cure='Run `pip install -e ".[demo]"`.') from exc
     console = Console(highlight=False)

@@ -31,11 +31,11 @@ class CensusSnapshotAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django
         """Refuse."""
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: CensusSnapshot | None = None) -> bool:  # noqa: ARG002
+    def has_change_permission(self, request: HttpRequest, obj: CensusSnapshot | None = None) -> bool:  # noqa: ARG002  # likewise
         """Refuse."""
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: CensusSnapshot | None = None) -> bool:  # noqa: ARG002
+    def has_delete_permission(self, request: HttpRequest, obj: CensusSnapshot | None = None) -> bool:  # noqa: ARG002  # likewise
         """Refuse."""
         return False
 

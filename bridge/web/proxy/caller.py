@@ -159,7 +159,7 @@ class Upload(Payload):
         """Send all of it."""
         await self.write_with_length(writer, None)
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002  # aiohttp's signature
         """Send all of it; the server above sees to it that it is as long as it was announced."""
         self._consumed = True
         try:
@@ -179,7 +179,7 @@ class Upload(Payload):
             await asyncio.sleep(0)
         await writer.write(chunk)
 
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # likewise
         """Refuse: nothing of it is kept."""
         raise TypeError("an upload passes through, and is not kept")
 

@@ -72,7 +72,7 @@ def _of_handler(view: BuiltView, method: str, handler: Any) -> Demands:
     if not view.is_api_view:
         return around
     # Only where it is installed.
-    from bridge.contrib.django.describing.urls import api_permissions  # noqa: PLC0415
+    from bridge.contrib.django.describing.urls import api_permissions  # noqa: PLC0415  # as said
 
     return around & api_permissions.demands(view, method)
 
