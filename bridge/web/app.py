@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
-from starlette.types import Lifespan
+from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import bridge
@@ -56,10 +56,21 @@ def create_app(
         # The last one added is the first to see a request: all others know the client and its scheme.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.add_middleware(HeadMiddleware)
-    # In front of all others: what goes to Django goes as it came.
-    app.add_middleware(Dispatch)
     app.state.cutover = None
     return app
+
+
+class _FrontedApp(DocumentedApp):
+    """Dispatches in front of all that FastAPI does: what goes to Django goes as it came, and costs little."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._dispatch = Dispatch(super().__call__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one of both apps answer."""
+        scope["app"] = self
+        await self._dispatch(scope, receive, send)
 
 
 def handlers_in(routers: Sequence[APIRouter]) -> tuple[Handler, ...]:
@@ -97,7 +108,7 @@ def load_router(name: str) -> APIRouter:
 
 
 def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
-    app = DocumentedApp(
+    app = _FrontedApp(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
