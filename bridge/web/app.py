@@ -17,6 +17,7 @@ import bridge
 from bridge.cutover.inventory import Handler
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
+from bridge.web.dashboard import router as dashboard
 from bridge.web.dispatch import Dispatch
 from bridge.web.errors import register_handlers
 from bridge.web.heading import HeadMiddleware
@@ -110,7 +111,7 @@ def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | 
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     own = (
         *(auth.router, mfa.router, grants.router, users.router),
-        *(migration.router, endpoints.router, wellknown.router, health.router),
+        *(migration.router, endpoints.router, dashboard, wellknown.router, health.router),
     )
     for router in (*own, *routers):
         app.include_router(router)
