@@ -21,6 +21,9 @@ from tests.browser.filled import fill
 from tests.conftest import CHECKOUT, PASSWORD, Cast, manage
 from tests.processes import server
 
+_WIDTH: Final = 1280
+_SCALE: Final = 0.8
+"""As wide as documents show them, and no larger a file."""
 _USERS: Final = 6_000
 _IMAGES: Final = CHECKOUT / "docs" / "images"
 
@@ -46,7 +49,11 @@ async def take(folder: Path) -> None:
 
 
 async def _picture(browser: Browser, address: str, scheme: str, folder: Path) -> None:
-    page = await browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 800})  # type: ignore[arg-type]  # one of the two
+    page = await browser.new_page(
+        color_scheme=scheme,  # type: ignore[arg-type]  # one of the two
+        viewport={"width": _WIDTH, "height": 800},
+        device_scale_factor=_SCALE,
+    )
     await page.goto(f"{address}/migration/login")
     await page.get_by_label("Username").fill("olivia.ops")
     await page.get_by_label("Password").fill(PASSWORD)

@@ -20,13 +20,7 @@ from bridge.web.dependencies import CurrentUser
 __all__ = ["fill", "router"]
 
 _DAYS: Final = 118
-_OLD: Final = (
-    ("pbkdf2_sha256", 0.86),
-    ("bcrypt_sha256", 0.06),
-    ("pbkdf2_sha1", 0.05),
-    ("md5", 0.02),
-    ("unsalted_md5", 0.01),
-)
+_OLD: Final = {"pbkdf2_sha256": 0.86, "bcrypt_sha256": 0.06, "pbkdf2_sha1": 0.05, "md5": 0.02, "unsalted_md5": 0.01}
 _STORED: Final = {
     "argon2": "argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHRzYWx0c2FsdA$aGFzaA",
     "argon2_pbkdf2_sha1": "argon2_pbkdf2_sha1$1000$salt$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$aGFzaA",
@@ -69,7 +63,7 @@ def _user(chance: random.Random, number: int, now: datetime) -> dict[str, Any]:
     away = chance.expovariate(1 / mean)
     never = chance.random() < 0.03
     is_upgraded = not never and away < _DAYS - chance.random() * 4
-    algorithm = "argon2" if is_upgraded else chance.choices(*zip(*_OLD, strict=True))[0]
+    algorithm = "argon2" if is_upgraded else chance.choices(list(_OLD), list(_OLD.values()))[0]
     if algorithm == "pbkdf2_sha1" and chance.random() < 0.7:
         algorithm = "argon2_pbkdf2_sha1"
     encoded = "!" if chance.random() < 0.012 else _STORED[algorithm]

@@ -19,6 +19,8 @@ from tests.processes import START_SECONDS, server
 
 AXE: Final = CHECKOUT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 INSTALL: Final = "npm install --no-package-lock --prefix tests/node"
+PAPER: Final = 718
+"""A4 between margins of a centimetre, in CSS pixels."""
 TURN: Final = "document.dispatchEvent(new Event('visibilitychange'))"
 """What makes an open page look at once, as it does when somebody comes back to it."""
 
@@ -107,6 +109,7 @@ async def test_figures_change_on_an_open_page_when_somebody_logs_in_at_either_ap
         await expect(page.locator("#logins-details summary")).to_be_focused()
         assert await page.locator("#logins-details").get_attribute("open") is not None
         await by_session_of_the_site(page.context.browser, bridge, django)
+        await page.goto("about:blank")  # it asks no more
 
 
 async def by_session_of_the_site(browser: Browser | None, bridge: str, django: str) -> None:
@@ -140,8 +143,10 @@ async def test_nothing_stands_in_anybodys_way(page: Page, filled: str, axe: str)
     await page.set_viewport_size({"width": 320, "height": 640})
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
     await page.emulate_media(media="print")
-    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+    await page.set_viewport_size({"width": PAPER, "height": 1000})
+    assert await page.evaluate("document.documentElement.scrollWidth") == PAPER
     await expect(page.get_by_role("button", name="Log out")).to_be_hidden()
+    await page.goto("about:blank")  # it asks no more
 
 
 async def barriers(page: Page, scheme: Any) -> list[str]:

@@ -272,3 +272,14 @@ async def test_in_front_of_a_site_the_dashboard_stays_the_bridges_own(database_u
     assert BY not in answer.headers
     assert "content-security-policy" in answer.headers
     assert elsewhere.headers[BY] == "django"
+
+
+@before_any_database
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_docs_are_served_from_here_and_may_run_no_other_script(client: httpx.AsyncClient, method: str):
+    answer = await client.request(method, "/docs")
+
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+    assert not [each for each in re.findall(r'(?:src|href)="([^"]+)"', answer.text) if "://bridge/" not in each]

@@ -26,7 +26,7 @@ _APPS: Final = {"bridge": "Bridge", "django": "Django"}
 _OUTCOMES: Final = {
     "succeeded": (Event.LOGIN_SUCCEEDED,),
     "refused": (Event.LOGIN_REFUSED, Event.SECOND_FACTOR_REFUSED),
-    "locked out": (Event.LOGIN_LOCKED_OUT,),
+    "locked out": (Event.LOGIN_LOCKED_OUT, "login_limited"),
     "no capacity": (Event.LOGIN_WITHOUT_CAPACITY,),
 }
 _WRAPPED: Final = f"{TARGET}_"
@@ -169,11 +169,9 @@ class Board:
     @cached_property
     def counted_since(self) -> int:
         """How many passwords were upgraded at logins since the count."""
-        before = (
-            {}
-            if self.counted is None
-            else {(row["app"], row["event"]): row["count"] for row in self.counted["activity"]}
-        )
+        before: dict[tuple[str, str], int] = {}
+        if self.counted is not None:
+            before = {(row["app"], row["event"]): row["count"] for row in self.counted["activity"]}
         now = [each for each in self.overview.activity if each.event == Event.UPGRADE_WRITTEN]
         return max(0, sum(each.count - before.get((each.app, each.event), 0) for each in now))
 
@@ -226,7 +224,7 @@ class Board:
     @cached_property
     def upgrades_today(self) -> int:
         """Upgrades of today, at either app."""
-        return sum(chart.totals["written"] and chart.bars[-1].counts["written"] for chart in self.upgrades.values())
+        return sum(chart.bars[-1].counts["written"] for chart in self.upgrades.values())
 
     @cached_property
     def troubles(self) -> tuple[Trouble, ...]:

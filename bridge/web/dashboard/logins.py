@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from bridge.errors import HashingUnavailable
 from bridge.services.login import LoggedIn
-from bridge.services.second_factors import CodeAccepted, LoginExpired, SecondFactorRequired
+from bridge.services.second_factors import CodeAccepted, SecondFactorRequired
 from bridge.store.users import StoredUser
 from bridge.web.admission import client_of, refusal
 from bridge.web.answers import device_of
@@ -23,6 +23,7 @@ from bridge.web.errors import Problem, problem_of
 __all__ = ["router"]
 
 _STAFF_ONLY: Final = "This page is for staff. Your account is not."
+_TOO_LATE: Final = "expired_token"  # of ``refusal``
 _STALE: Final = "The form was too old. Please try again."
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -62,12 +63,12 @@ async def give_code(request: Request, bridge: BridgeServices) -> Response:
     stale = await _stale_form(request, bridge, "")
     if stale is not None:
         return stale
-    outcome = await bridge.second_factors.verify(mfa_token=mfa_token, code=code, client=client_of(request))
-    if isinstance(outcome, CodeAccepted):
-        return await _let_in(request, bridge, outcome.user)
-    if isinstance(outcome, LoginExpired):
-        return _form(request, bridge, refusal(outcome))
-    return _code_form(request, bridge, mfa_token, refusal(outcome))
+    try:
+        return await _let_in(request, bridge, await _by_code(request, bridge, mfa_token, code))
+    except Problem as refused:
+        if refused.code == _TOO_LATE:
+            return _form(request, bridge, refused)
+        return _code_form(request, bridge, mfa_token, refused)
 
 
 @router.get("/code")
@@ -92,6 +93,13 @@ async def _let_in(request: Request, bridge: Bridge, user: StoredUser) -> Respons
     cookies = Cookies.of(request)
     cookies.keep(await bridge.granting.open(user, device=device_of(request)))
     return to("./")
+
+
+async def _by_code(request: Request, bridge: Bridge, mfa_token: str, code: str) -> StoredUser:
+    outcome = await bridge.second_factors.verify(mfa_token=mfa_token, code=code, client=client_of(request))
+    if not isinstance(outcome, CodeAccepted):
+        raise refusal(outcome)
+    return outcome.user
 
 
 async def _stale_form(request: Request, bridge: Bridge, username: str) -> Response | None:

@@ -20,7 +20,7 @@ function become(old, fresh) {
     old.replaceWith(document.importNode(fresh, true));
   } else if (old.nodeType === Node.ELEMENT_NODE) {
     takeAttributes(old, fresh);
-    takeChildren(old, fresh);
+    takeAll(old, [...old.childNodes], [...fresh.childNodes]);
   } else if (old.data !== fresh.data) {
     old.data = fresh.data;
   }
@@ -35,11 +35,10 @@ function takeAttributes(old, fresh) {
   }
 }
 
-function takeChildren(old, fresh) {
-  const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
+function takeAll(parent, before, after) {
   after.forEach((node, index) => {
     if (index < before.length) become(before[index], node);
-    else old.append(document.importNode(node, true));
+    else parent.append(document.importNode(node, true));
   });
   before.slice(after.length).forEach((node) => node.remove());
 }
@@ -83,7 +82,8 @@ async function look() {
   });
   if (response.status === 401 || response.status === 403) return false;
   if (response.status === 200) {
-    takeChildren(live, new DOMParser().parseFromString(await response.text(), "text/html").body);
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html").body;
+    takeAll(live, [...live.children], [...fresh.children]);
     etag = response.headers.get("ETag");
     say();
   } else if (response.status !== 304) {
@@ -120,6 +120,7 @@ document.getElementById("count")?.addEventListener("submit", (event) => {
 // A page that comes back from the browser's memory still says what it said when it was left.
 window.addEventListener("pageshow", (event) => event.persisted && location.reload());
 
+document.getElementById("by-hand").hidden = true;
 showAges();
 show("live", "Live");
 timer = setTimeout(turn, EVERY_MS);
