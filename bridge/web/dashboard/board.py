@@ -59,6 +59,7 @@ _TROUBLES: Final = {
 }
 _MOSTLY_HARMLESS: Final = (Event.UPGRADE_SUPERSEDED,)
 _MOST_OPERATIONS: Final = 200
+_OVERDUE: Final = timedelta(hours=36)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,11 @@ class Board:
     def counted_at(self) -> datetime | None:
         """When users were counted last."""
         return datetime.fromisoformat(self.counted["generated_at"]) if self.counted else None
+
+    @cached_property
+    def is_stale(self) -> bool:
+        """Whether a daily count is overdue."""
+        return self.counted_at is not None and self.overview.read_at - self.counted_at > _OVERDUE
 
     @cached_property
     def gates(self) -> tuple[Gate, ...]:

@@ -130,7 +130,9 @@ async def _of_session(bridge: Bridge, cookie: str | None) -> Visitor | None:
     # django-otp opens a session before its code was given: that is half a login.
     if await bridge.second_factors.is_outstanding(login.session):
         return None
-    return Visitor(login.user, form_subject=f"session:{hashlib.sha256(cookie.encode()).hexdigest()}")
+    # Of a session that is its own cookie the value changes, and the name stays.
+    name = login.session.name or cookie
+    return Visitor(login.user, form_subject=f"session:{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()}")
 
 
 def _name_of(claims: AccessClaims) -> str:
