@@ -17,7 +17,9 @@ import bridge
 from bridge.cutover.inventory import Handler
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
+from bridge.web.dashboard import router as dashboard
 from bridge.web.dispatch import Dispatch
+from bridge.web.docs_policy import DocsPolicyMiddleware
 from bridge.web.errors import register_handlers
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
@@ -52,6 +54,7 @@ def create_app(
     app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
     register_handlers(app)
     app.add_middleware(VaryMiddleware)
+    app.add_middleware(DocsPolicyMiddleware)
     if settings.trusted_proxies:
         # The last one added is the first to see a request: all others know the client and its scheme.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
@@ -121,7 +124,7 @@ def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | 
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     own = (
         *(auth.router, mfa.router, grants.router, users.router),
-        *(migration.router, endpoints.router, wellknown.router, health.router),
+        *(migration.router, endpoints.router, dashboard, wellknown.router, health.router),
     )
     for router in (*own, *routers):
         app.include_router(router)
