@@ -70,7 +70,8 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
 
     @asynccontextmanager
     async def around(pool: HashingPool) -> Any:
-        registry = CollectorRegistry()
+        registry, floor = CollectorRegistry(), Floor(HashingPool(workers=1))
+        await floor.measure([lambda: None])
         recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
         settings = settings_for(database_url)
         foundation = Foundation(
@@ -85,7 +86,7 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
             rules=Rules(),
             endpoints=Endpoints(database),
             stages=Stages(Endpoints(database), clock=clock),
-            floor=Floor(pool),
+            floor=floor,
             limits=limits_of(settings, registry, clock),
         )
         bridge = compose(foundation, await site_profile(database), settings.keys())
