@@ -19,6 +19,7 @@ from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
 from bridge.web.dispatch import Dispatch
 from bridge.web.errors import register_handlers
+from bridge.web.hardening import HardeningMiddleware
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
 from bridge.web.operations import handlers_of
@@ -51,6 +52,7 @@ def create_app(
     _run_django_parts(settings)
     app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
     register_handlers(app)
+    app.add_middleware(HardeningMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(VaryMiddleware)
     if settings.trusted_proxies:
         # The last one added is the first to see a request: all others know the client and its scheme.
