@@ -46,6 +46,7 @@ def serve(
     uvicorn.run(
         "bridge.web.app:app_from_environment",
         factory=True,
+        http="bridge.web.server:BoundedHttp",
         host=host,
         port=port,
         workers=workers,

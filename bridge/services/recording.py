@@ -119,9 +119,7 @@ class Recorder:
             reason: in one word of ours.
             client: who asked.
         """
-        self.note(
-            event, user_id=user_id, account=account, reason=reason, address=_address(client.address if client else None)
-        )
+        self.note(event, user_id=user_id, account=account, reason=reason, address=client.address if client else None)
         if event not in _SHARED:
             return
         try:
@@ -133,6 +131,7 @@ class Recorder:
         """Count an event in this process, and log it with some of ``FIELDS``."""
         self._metric.labels(event=event.value).inc()
         told = dict.fromkeys(FIELDS) | {"event": event.value} | fields
+        told["address"] = _address(told["address"])
         _logger.info("%s", event.value, extra=told)
 
 

@@ -11,9 +11,8 @@ _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", 
 _OWN_PAGES: Final = ("/docs", "/migration")
 # Swagger's page starts itself by a script in the page.
 _PAGE_POLICY: Final = (
-    b"content-security-policy",
     b"default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:;"
-    b" font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    b" font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _CONTENT_TYPE: Final = b"content-type"
 _HTML: Final = b"text/html"
@@ -44,7 +43,7 @@ class HardeningMiddleware:
                 given = {name.lower(): value for name, value in message["headers"]}
                 wanted = (*_ALWAYS, *(self._over_https if scope["scheme"] == "https" else ()))
                 if given.get(_CONTENT_TYPE, b"").startswith(_HTML) and scope["path"].startswith(_OWN_PAGES):
-                    wanted = (*wanted, _PAGE_POLICY)
+                    wanted = (*wanted, (b"content-security-policy", _PAGE_POLICY))
                 message["headers"] = [*message["headers"], *(each for each in wanted if each[0] not in given)]
             await send(message)
 

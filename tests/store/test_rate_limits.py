@@ -99,7 +99,7 @@ async def test_a_storage_that_goes_away_is_missed_once_and_taken_up_again(
         assert [wait is None for wait in away].count(True) == 3
         with running(redis_server, path):
             async with asyncio.timeout(PATIENCE):
-                while changes[-1] is False:
+                while changes[-1] is False:  # noqa: ASYNC110  # it is told by a callback, now and then
                     await asyncio.sleep(0.01)
             assert await windows.hit(THREE, "grace") is None
 

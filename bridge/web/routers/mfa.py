@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 
-from bridge.services.second_factors import CodeAccepted
+from bridge.services.recording import Event
+from bridge.services.second_factors import CodeAccepted, LoginExpired
 from bridge.web.admission import client_of, refusal, remember
 from bridge.web.answers import TokenOut, device_of, token_answer
 from bridge.web.credentials import MFA_BODY, mfa_answer
@@ -32,6 +33,9 @@ async def give_code(request: Request, response: Response, bridge: BridgeServices
     client = client_of(request)
     async with trying(bridge, bridge.limits.code(client), client=client):
         outcome = await bridge.second_factors.verify(mfa_token=answer.mfa_token, code=answer.code, client=client)
+        if isinstance(outcome, LoginExpired):
+            # Of anybody's making: not for the counters in the database.
+            bridge.recorder.note(Event.SECOND_FACTOR_REFUSED, reason="expired", address=client.address)
         if not isinstance(outcome, CodeAccepted):
             raise refusal(outcome)
     remember(bridge, outcome.user, request, response)
