@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from bench import census, passthrough, shadowing, wrapping
+from bench import census, passthrough, shadowing, timing, wrapping
 from bench.figures import Figure
 
 Case = Callable[[int, float], list[Figure]]
@@ -16,6 +16,7 @@ CASES: Final[dict[str, Case]] = {
     "census": census.measure,
     "passthrough": passthrough.measure,
     "shadowing": shadowing.measure,
+    "timing": timing.measure,
     "wrapping": wrapping.measure,
 }
 

@@ -21,6 +21,7 @@ from bridge.web.dashboard import router as dashboard
 from bridge.web.dispatch import Dispatch
 from bridge.web.docs_policy import DocsPolicyMiddleware
 from bridge.web.errors import register_handlers
+from bridge.web.hardening import HardeningMiddleware
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
 from bridge.web.operations import handlers_of
@@ -53,6 +54,7 @@ def create_app(
     _run_django_parts(settings)
     app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
     register_handlers(app)
+    app.add_middleware(HardeningMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(VaryMiddleware)
     app.add_middleware(DocsPolicyMiddleware)
     if settings.trusted_proxies:

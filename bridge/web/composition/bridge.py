@@ -19,17 +19,20 @@ from bridge.profile import CsrfProfile, SiteProfile
 from bridge.services.accounts import Accounts
 from bridge.services.canary import Askers
 from bridge.services.cutover_report import CutoverReporting
+from bridge.services.devices import KnownDevices
 from bridge.services.ending import Ending
 from bridge.services.endpoints import Moving, Stages
 from bridge.services.granting import Granting
 from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
 from bridge.services.keys import Discovery
+from bridge.services.limiting import Limits
 from bridge.services.listing import Listing
 from bridge.services.login import Login, Rehashing
 from bridge.services.overview import Overviews
 from bridge.services.permissions import Permissions
 from bridge.services.preconditions import Preconditions, Safety
+from bridge.services.recording import Recorder
 from bridge.services.refreshing import Refreshing
 from bridge.services.reporting import Reporting
 from bridge.services.second_factors import SecondFactors
@@ -62,6 +65,9 @@ class Bridge:
     safety: Safety
     registration_open: bool
     introspection_clients: Mapping[str, SecretStr]
+    recorder: Recorder
+    limits: Limits
+    devices: KnownDevices
     login: Login
     second_factors: SecondFactors
     granting: Granting
@@ -107,6 +113,9 @@ def compose(
         safety=foundation.safety,
         registration_open=settings.registration == "on",
         introspection_clients=settings.introspection_clients,
+        recorder=foundation.recorder,
+        limits=foundation.limits,
+        devices=foundation.limits.devices,
         login=_login(foundation, profile, parts),
         second_factors=parts.second_factors,
         granting=Granting(
@@ -174,6 +183,8 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
         upgrading=upgrading_of(settings, database, profile, clock),
         rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
         lockout=parts.lockout,
+        limits=foundation.limits,
+        floor=foundation.floor,
         second_factors=parts.second_factors,
         preconditions=parts.preconditions,
         recorder=foundation.recorder,
