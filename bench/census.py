@@ -1,4 +1,4 @@
-"""What a census costs, against ``SELECT count(*), sum(length(password))`` of the same table, and whether it is right."""
+"""What a census costs, against a pass of ``SELECT count(*), sum(length(password))``, and whether it is right."""
 
 import asyncio
 import tempfile
@@ -86,13 +86,20 @@ async def _timed(work: Callable[[], Awaitable[Any]]) -> float:
 
 async def _grown(work: Callable[[], Awaitable[Any]]) -> float:
     """Give how far the process's memory rises meanwhile, in MiB (Linux alone tells)."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # its peak is what it has now
-    except OSError:
+    if not _begins_anew():
         return float("nan")
     before = _memory("VmRSS")
     await work()
     return (_memory("VmHWM") - before) / _MIB
+
+
+def _begins_anew() -> bool:
+    """Make the process's peak what it has now; False where the system keeps none."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def _memory(name: str) -> int:

@@ -1,4 +1,4 @@
-"""A made-up user table: every format that Django 1.0 to 6.0 wrote, what no Django did, and every time of a last login."""
+"""A made-up user table: every format that Django 1.0 to 6.0 wrote, and what no Django did."""
 
 import random
 import string

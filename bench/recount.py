@@ -16,6 +16,10 @@ _BATCH: Final = 20_000
 _MOST_COSTS: Final = 16
 _COST: Final = r"(?:\$(?P<cost>[0-9]{0,32})(?:\$.*)?)?"
 _BCRYPT: Final = r"\$(?:\$2[ab]\$(?P<cost>[0-9]{0,32})(?:\$.*)?)?"
+_ANY_OTHER: Final = (
+    r"(?P<name>(?:argon2_)?(?:pbkdf2_sha256|pbkdf2_sha1|md5|sha1|unsalted_md5|unsalted_sha1)"
+    r"|argon2|bcrypt_sha256|bcrypt|scrypt|crypt)(?:\$.*)?"
+)
 _NAMED: Final = tuple(
     (re.compile(pattern, re.DOTALL), algorithm)
     for pattern, algorithm in (
@@ -26,8 +30,7 @@ _NAMED: Final = tuple(
         *((name + _COST, name) for name in ("pbkdf2_sha256", "pbkdf2_sha1", "scrypt")),
         *((name + _BCRYPT, name) for name in ("bcrypt_sha256", "bcrypt")),
         (
-            r"(?P<name>(?:argon2_)?(?:pbkdf2_sha256|pbkdf2_sha1|md5|sha1|unsalted_md5|unsalted_sha1)"
-            r"|argon2|bcrypt_sha256|bcrypt|scrypt|crypt)(?:\$.*)?",
+            _ANY_OTHER,
             "",
         ),
     )
@@ -77,8 +80,8 @@ async def _every_user(database: Database) -> AsyncIterator[Row]:
     last = -1
     while batch := await database.fetch_all(
         "SELECT id, password, last_login, is_active, is_staff, is_superuser FROM auth_user WHERE id > :last"
-        f" ORDER BY id LIMIT {_BATCH}",
-        {"last": last},
+        " ORDER BY id LIMIT :batch",
+        {"last": last, "batch": _BATCH},
     ):
         for user in batch:
             yield user

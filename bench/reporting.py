@@ -109,13 +109,14 @@ def _log_in(bridge: str, form: dict[str, str]) -> str:
 
 async def _crowd(site: Shop, users: int) -> None:
     """Add users who never log in."""
-    numbers = f"WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {users})"
     database = await open_database(site.environment["BRIDGE_DATABASE_URL"])
     try:
         await database.execute(
-            "INSERT INTO auth_user (username, password, email, first_name, last_name, is_active, is_staff,"
-            f" is_superuser, date_joined) {numbers} SELECT 'crowd' || n, '{_OLD}', '', '', '', true, false, false,"  # noqa: S608  # our own
-            " CURRENT_TIMESTAMP FROM numbers"
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :users)"
+            " INSERT INTO auth_user (username, password, email, first_name, last_name, is_active, is_staff,"
+            " is_superuser, date_joined) SELECT 'crowd' || n, :old, '', '', '', true, false, false, CURRENT_TIMESTAMP"
+            " FROM numbers",
+            {"users": users, "old": _OLD},
         )
     finally:
         await database.close()

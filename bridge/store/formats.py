@@ -68,8 +68,9 @@ def _named(dialect: Dialect) -> str:
         "bcrypt": _cost_after(dialect, "bcrypt$$2b$", "bcrypt$$2a$"),
     }
     unsalted = {
-        "md5": f"CASE WHEN length(password) = 37 AND {_begins(dialect, 'md5$$')} THEN 'unsalted_md5$' ELSE 'md5$' END",
-        "sha1": f"CASE WHEN length(password) = 46 AND {_begins(dialect, 'sha1$$')} THEN 'unsalted_sha1$' ELSE 'sha1$' END",
+        name: f"CASE WHEN length(password) = {length} AND {_begins(dialect, f'{name}$$')} THEN 'unsalted_{name}$'"
+        f" ELSE '{name}$' END"
+        for name, length in {"md5": 37, "sha1": 46}.items()
     }
     heads = {name: f"'{name}$'" for name in ALGORITHMS} | unsalted
     heads |= {name: f"'{name}$' || {cost}" for name, cost in costs.items()}
