@@ -9,12 +9,14 @@ from typing import Final
 
 from bench import census, passthrough, shadowing, wrapping
 from bench.figures import Figure
+from bench.peers import protected
 
 Case = Callable[[int, float], list[Figure]]
 
 CASES: Final[dict[str, Case]] = {
     "census": census.measure,
     "passthrough": passthrough.measure,
+    "protected": protected.measure,
     "shadowing": shadowing.measure,
     "wrapping": wrapping.measure,
 }

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Shop", "bridge_before", "shop", "site_database"]
+__all__ = ["Shop", "bridge_before", "migrated", "server", "shop", "site_database"]
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 _START_SECONDS: Final = 60.0
@@ -42,9 +42,14 @@ class Shop:
 def site_database() -> Iterator[dict[str, str]]:
     """Make the shop's database, on SQLite, and give the environment in which it is the one."""
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        environment = _environment(f"sqlite:///{folder}/shop.sqlite3")
-        _manage(environment, "migrate", "--verbosity", "0")
-        yield environment
+        yield migrated(f"sqlite:///{folder}/shop.sqlite3")
+
+
+def migrated(database_url: str) -> dict[str, str]:
+    """Make the shop's tables in a database, and give the environment in which it is the one."""
+    environment = _environment(database_url)
+    _manage(environment, "migrate", "--verbosity", "0")
+    return environment
 
 
 @contextmanager
@@ -52,7 +57,7 @@ def shop() -> Iterator[Shop]:
     """Start the shop with a few products."""
     with site_database() as environment:
         _manage(environment, "seed_shop", "--users", "0")
-        with _server(environment, *_GUNICORN, *_THREADS) as address:
+        with server(environment, *_GUNICORN, *_THREADS) as address:
             yield Shop(address, environment)
 
 
@@ -61,7 +66,7 @@ def bridge_before(site: Shop) -> Iterator[str]:
     """Start the bridge with the shop behind it, and give its address."""
     handlers = '["bridge.demo.endpoints:router"]'
     environment = site.environment | {"BRIDGE_UPSTREAM": site.address, "BRIDGE_ENDPOINTS": handlers}
-    with _server(environment, "bridge", "serve", "--port", "0") as address:
+    with server(environment, "bridge", "serve", "--port", "0") as address:
         yield address
 
 
@@ -86,7 +91,8 @@ def _manage(environment: dict[str, str], *arguments: str) -> None:
 
 
 @contextmanager
-def _server(environment: dict[str, str], *command: str) -> Iterator[str]:
+def server(environment: dict[str, str], *command: str) -> Iterator[str]:
+    """Run a module that serves, and give its address as soon as it says it."""
     process = subprocess.Popen(  # noqa: S603  # what stands above
         (sys.executable, "-m", *command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

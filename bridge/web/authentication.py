@@ -27,6 +27,7 @@ __all__ = [
     "CurrentSession",
     "PossibleLogin",
     "TokenBearer",
+    "TokenClaims",
     "UnlimitedBearer",
     "bridge_services",
     "current_login",
@@ -36,6 +37,7 @@ __all__ = [
     "refuse_limits",
     "role_of",
     "token_bearer",
+    "token_claims",
     "unlimited_bearer",
 ]
 
@@ -105,6 +107,21 @@ async def token_bearer(
 
 TokenBearer = Annotated[AuthenticatedByToken, Depends(token_bearer)]
 """The user and the claims of the token they came with; a session does not do."""
+
+
+async def token_claims(
+    bridge: BridgeServices, scopes: SecurityScopes, token: PossibleToken
+) -> AccessClaims:
+    """Give the claims of a signed access token of either app, and ask no database about it."""
+    if token is None:
+        raise _not_authenticated()
+    claims = bridge.identity.claims_of(token)
+    _demand(scopes.scopes, claims)
+    return claims
+
+
+TokenClaims = Annotated[AccessClaims, Depends(token_claims)]
+"""What an access token says, until it expires; whether it was revoked, or its user is still there, nobody looks."""
 
 
 async def possible_login(

@@ -26,6 +26,7 @@ from bridge.web.authentication import (
     CurrentLogin,
     PossibleLogin,
     TokenBearer,
+    TokenClaims,
     login_of,
     refuse_limits,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "StoredUser",
     "SuperUser",
     "TokenBearer",
+    "TokenClaims",
     "account_user",
     "current_user",
     "optional_user",
