@@ -1,7 +1,7 @@
 """What every side answers: the user who is asking, in the same twelve fields."""
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 
@@ -25,7 +25,7 @@ class Profile(BaseModel):
     last_login: datetime | None
 
 
-SOMEBODY: Final = {
+SOMEBODY: Final[dict[str, Any]] = {
     "username": "user1",
     "email": "user1@example.com",
     "first_name": "Ada",

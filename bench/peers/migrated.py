@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 
 from bench.peers.body import SOMEBODY, Profile
-from bridge.web.dependencies import TokenClaims
+from bridge.web.dependencies import BearerClaims
 
 __all__ = ["router"]
 
@@ -11,6 +11,6 @@ router = APIRouter()
 
 
 @router.get("/stateless/")
-async def show_bearer(claims: TokenClaims) -> Profile:
+async def show_bearer(claims: BearerClaims) -> Profile:
     """Show whom the token names, and of the rest what the bare FastAPI shows."""
     return Profile(id=int(claims.user_id), **SOMEBODY)

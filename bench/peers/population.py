@@ -104,8 +104,8 @@ def _open_grants(
     ]
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO bridge_grant (id, user_id, auth_hash, current_token_id, session_key, scope, device, created_at,"
-            " rotated_at, expires_at, ended_by) VALUES (%s, %s, %s, %s, '', '', '', %s, %s, %s, '')",
+            "INSERT INTO bridge_grant (id, user_id, auth_hash, current_token_id, session_key, scope, device,"
+            " created_at, rotated_at, expires_at, ended_by) VALUES (%s, %s, %s, %s, '', '', '', %s, %s, %s, '')",
             rows,
         )
 
@@ -113,7 +113,7 @@ def _open_grants(
 def _open_sessions(
     connection: psycopg.Connection[Any], hashes: Mapping[int, str], secret: str, now: datetime
 ) -> list[Bearer]:
-    signer = signing.TimestampSigner(key=secret, salt=_SESSION_SALT, fallback_keys=())
+    signer = signing.TimestampSigner(key=secret, salt=_SESSION_SALT, fallback_keys=[])
     keys = {user_id: secrets.token_hex(16) for user_id in hashes}
     backend = "django.contrib.auth.backends.ModelBackend"
     rows = [

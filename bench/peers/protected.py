@@ -1,4 +1,4 @@
-"""The endpoint that shows who is asking: each side's requests per second, in turns, and what the bridge's are of them."""
+"""The endpoint that shows who is asking: each side's requests per second, in turns, and the bridge's against them."""
 
 from typing import Final
 
@@ -65,7 +65,7 @@ def _figures(found: list[Round]) -> list[Figure]:
         Figure.of("session cookie: bridge / bare FastAPI", _ratios(found, _SESSION, BARE)),
         *(Figure.of(f"{name}: requests per second", (each[name].rate for each in found)) for name in names),
         *(Figure.of(f"{name}: loader's share of a core", (each[name].busy for each in found)) for name in names),
-        Figure.of("failed requests a round", (sum(load.failed for load in each.values()) for each in found), target="0"),
+        *(Figure.of(f"{name}: failed requests", (each[name].failed for each in found), target="0") for name in names),
     ]
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from bridge.profile import UserTable
 from bridge.store.database import Database, Executor, Parameters, Row, quoted
+from bridge.store.gathering import Gathering
+from bridge.store.identifying import NamedByToken, identifying, naming
+from bridge.store.read_only import is_inside_run
 from bridge.store.rights import NOTHING, Rights, RightsColumns
 from bridge.store.text import is_storable
 
@@ -18,6 +22,7 @@ EDITABLE: Final = ("email", "first_name", "last_name")
 _FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 _TEXTS: Final = EDITABLE
 _MOMENTS: Final = ("date_joined", "last_login")
+_MOST_TOGETHER: Final = 100
 _LARGEST_KEY: Final = 2**63 - 1
 # Of a changed password the session's own hash tells; the one that changed it goes on, at Django by design.
 _SESSION_ENDED: Final = (
@@ -83,6 +88,7 @@ class Users:
         self._key = quoted(table.key)
         self._username = quoted(table.username)
         self._rights = RightsColumns(table)
+        self._gatherings: dict[Rights, Gathering[NamedByToken, Identified | None]] = {}
 
     async def by_username(self, username: str) -> StoredUser | None:
         """Read a user and their stored password by exact username; a name that no row can hold is nobody's."""
@@ -149,25 +155,46 @@ class Users:
     async def of_token(
         self, *, user_id: str, token_id: str, grant_id: str | None = None, asked: Rights = NOTHING
     ) -> Identified | None:
-        """Read, in one statement, the user that a token names, if it was revoked, its grant, and what they hold."""
+        """Read the user that a token names, if it was revoked, its grant, and what they hold.
+
+        Tokens that are asked about in the same turn of the event loop share one statement, which starts after it.
+        """
         key = self.native_key(user_id)
         if key is None or not is_storable(token_id) or not is_storable(grant_id or ""):
             return None
-        row = await self._database.fetch_one(
-            f"SELECT {self._columns}, password AS encoded,"
-            " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked,"
-            f" g.auth_hash AS grant_hash, g.ended_at AS grant_ended{self._rights.of(asked)}"
-            f" FROM {self._name} LEFT JOIN bridge_grant g ON g.id = :grant_id AND g.user_id = :user_id"
-            f" WHERE {self._name}.{self._key} = :key",
-            {"key": key, "user_id": str(key), "token_id": token_id, "grant_id": grant_id}
-            | self._rights.parameters(asked),
+        named = NamedByToken(key, str(key), token_id, grant_id)
+        if is_inside_run():  # which nothing from outside may join
+            return (await self._identified([named], asked))[0]
+        return await self._gathering(asked).find(named)
+
+    def _gathering(self, asked: Rights) -> "Gathering[NamedByToken, Identified | None]":
+        gathering = self._gatherings.get(asked)
+        if gathering is None:
+            # One for whatever routes and plans ask, which are the code's and no client's.
+            gathering = Gathering(partial(self._identified, asked=asked), most=_MOST_TOGETHER)
+            self._gatherings[asked] = gathering
+        return gathering
+
+    async def _identified(self, named: Sequence[NamedByToken], asked: Rights) -> list[Identified | None]:
+        dialect = self._database.dialect
+        statement = identifying(
+            dialect,
+            table=self._name,
+            key=self._key,
+            key_type=self._table.key_type,
+            columns=f"{self._columns}, password AS encoded{self._rights.of(asked)}",
         )
-        if row is None:
-            return None
-        user, has_ended = self._user(row), row["grant_ended"] is not None
+        rows = await self._database.fetch_all(statement, {**naming(dialect, named), **self._rights.parameters(asked)})
+        found: list[Identified | None] = [None] * len(named)
+        for row in rows:
+            found[row["number"] - 1] = self._identity(row, asked)
+        return found
+
+    def _identity(self, row: Row, asked: Rights) -> Identified:
+        user = self._user(row)
         return Identified(
             user=user,
-            revoked=bool(row["revoked"]) or has_ended,
+            revoked=bool(row["revoked"]) or row["grant_ended"] is not None,
             grant_hash=row["grant_hash"],
             held=self._held(row, user, asked),
         )

@@ -35,6 +35,7 @@ class MyProfile(APIView):
 
     def get(self, request: Request) -> Response:
         """Answer GET."""
+        assert isinstance(request.user, User)  # noqa: S101  # the permission classes see to it
         return Response(ProfileSerializer(request.user).data)
 
 
