@@ -26,6 +26,7 @@ from bridge.web.proxy import prepare_upstream
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
 from bridge.web.running import running
 from bridge.web.settings import Settings
+from bridge.web.shortcuts import Shortcuts
 from bridge.web.varying import VaryMiddleware
 
 __all__ = ["app_from_environment", "create_app", "handlers_in", "load_router"]
@@ -58,6 +59,7 @@ def create_app(
     app.add_middleware(HeadMiddleware)
     # In front of all others: what goes to Django goes as it came.
     app.add_middleware(Dispatch)
+    app.router.middleware_stack = Shortcuts(app)
     app.state.cutover = None
     return app
 
