@@ -1,4 +1,4 @@
-"""fastapi-users as its documentation has it: SQLAlchemy with asyncpg, bearer tokens by the JWT strategy, a live user."""
+"""fastapi-users as its documentation has it: SQLAlchemy with asyncpg, the JWT strategy, a live user."""
 
 import os
 from collections.abc import AsyncIterator

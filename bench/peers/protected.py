@@ -45,8 +45,9 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
 def _asking(running: Sides) -> dict[str, tuple[str, list[Bearer]]]:
     asking = {name: (f"{address}/users/me/", running.bearers(name)) for name, address in running.addresses.items()}
     bridge = running.addresses[BRIDGE]
+    asking[BRIDGE] = (f"{bridge}/profile/", running.bearers(BRIDGE))
     asking[_STATELESS] = (f"{bridge}/stateless/", running.bearers(BRIDGE))
-    asking[_SESSION] = (f"{bridge}/users/me/", list(running.tokens.sessions))
+    asking[_SESSION] = (f"{bridge}/profile/", list(running.tokens.sessions))
     return asking
 
 

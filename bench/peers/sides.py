@@ -74,5 +74,8 @@ def sides(*names: str) -> Iterator[Sides]:
 
 
 def _settings(name: str) -> dict[str, str]:
-    is_peer = name in (GUNICORN_THREADS, GUNICORN_SYNC, DJANGO_UVICORN)
-    return {"DJANGO_SETTINGS_MODULE": "bench.peers.django_site.settings"} if is_peer else {}
+    if name not in (GUNICORN_THREADS, GUNICORN_SYNC, DJANGO_UVICORN):
+        return {}
+    # Under ASGI persistent connections are never given back (Django's documentation, "Persistent connections").
+    seconds = "0" if name == DJANGO_UVICORN else ""
+    return {"DJANGO_SETTINGS_MODULE": "bench.peers.django_site.settings", "BENCH_CONNECTION_AGE": seconds}

@@ -10,7 +10,6 @@ from bridge.sessions.auth_hash import is_auth_hash_of, session_auth_hash
 from bridge.sessions.lineage import lineage_digest
 from bridge.store.database import Executor
 from bridge.store.lineage import Lineage
-from bridge.store.users import StoredUser
 
 __all__ = ["Continuity"]
 
@@ -34,16 +33,16 @@ class Continuity:
         """Give what a grant hangs on: what a Django session of the same moment would carry."""
         return session_auth_hash(encoded, secret=self._secrets[0])
 
-    async def holds(self, user: StoredUser, auth_hash: str, *, executor: Executor | None = None) -> bool:
-        """Tell whether ``auth_hash`` is of the user's stored password, or of one that was only re-hashed since.
+    async def holds(self, user_id: str, *, encoded: str, auth_hash: str, executor: Executor | None = None) -> bool:
+        """Tell whether ``auth_hash`` is of a user's stored password, or of one that was only re-hashed since.
 
         A statement is spent only where it is not of the present one.
         """
-        if self._is_of_present(user.encoded, auth_hash):
+        if self._is_of_present(encoded, auth_hash):
             return True
-        digests = [lineage_digest(user.encoded, secret=secret) for secret in self._secrets]
+        digests = [lineage_digest(encoded, secret=secret) for secret in self._secrets]
         return await self._lineage.leads(
-            user.id, old_auth_hash=auth_hash, new_digests=digests, now=self._clock(), executor=executor
+            user_id, old_auth_hash=auth_hash, new_digests=digests, now=self._clock(), executor=executor
         )
 
     def _is_of_present(self, encoded: str, auth_hash: str) -> bool:

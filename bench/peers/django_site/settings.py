@@ -10,8 +10,8 @@ INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "rest_fr
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
 ROOT_URLCONF = "bench.peers.django_site.urls"
 DATABASES = {
-    # A connection for every request would cost more than the request.
-    "default": configuration(os.environ["BENCH_DATABASE_URL"]) | {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": False}
+    "default": configuration(os.environ["BENCH_DATABASE_URL"])
+    | {"CONN_MAX_AGE": int(os.environ["BENCH_CONNECTION_AGE"] or 3600), "CONN_HEALTH_CHECKS": False}
 }
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = True
