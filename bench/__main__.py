@@ -9,12 +9,14 @@ from typing import Final
 
 from bench import census, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
+from bench.peers import protected
 
 Case = Callable[[int, float], list[Figure]]
 
 CASES: Final[dict[str, Case]] = {
     "census": census.measure,
     "passthrough": passthrough.measure,
+    "protected": protected.measure,
     "reporting": reporting.measure,
     "shadowing": shadowing.measure,
     "timing": timing.measure,

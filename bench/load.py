@@ -4,13 +4,14 @@ It keeps its connections where the server does, and opens another where it does 
 """
 
 import asyncio
+import itertools
 import json
 import re
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Final, Self, cast
@@ -18,10 +19,11 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-__all__ = ["Load", "Loader"]
+__all__ = ["Bearer", "Load", "Loader"]
 
 _START_SECONDS: Final = 20.0
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+_END: Final = "\r\n"
 _CLOSES: Final = re.compile(rb"\r\nconnection: close", re.IGNORECASE)
 
 
@@ -32,12 +34,27 @@ class Load:
     Attributes:
         rate: answers a second.
         median: from the request to the end of its answer, in milliseconds.
-        failed: answers other than 200, and connections that broke before one.
+        failed: answers other than 200 or to somebody else, and connections that broke before one.
+        busy: how much of a core the asking itself took; near 1 it would be the loader that was measured.
     """
 
     rate: float
     median: float
     failed: int
+    busy: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Somebody who asks.
+
+    Attributes:
+        header: that says who they are, whole.
+        mark: what an answer to them has in its body, and an answer to nobody else; "" if it is not looked at.
+    """
+
+    header: str
+    mark: str = ""
 
 
 class Loader:
@@ -54,12 +71,19 @@ class Loader:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
             yield cls(process)
 
-    def measure(self, url: str, *, connections: int, seconds: float, token: str = "") -> Load:
-        """Ask for so long, as the bearer of a token if there is one, and give what was found."""
+    def measure(
+        self, url: str, *, connections: int, seconds: float, token: str = "", bearers: Sequence[Bearer] = ()
+    ) -> Load:
+        """Ask for so long, as the bearer of a token if there is one, and give what was found.
+
+        With several bearers each request is that of the next one.
+        """
         asked, answered = self._process.stdin, self._process.stdout
         assert asked is not None  # noqa: S101  # a pipe
         assert answered is not None  # noqa: S101  # likewise
-        task = {"url": url, "connections": connections, "seconds": seconds, "token": token}
+        askers = bearers or [Bearer(f"Authorization: Bearer {token}" if token else "")]
+        pairs = [(each.header, each.mark) for each in askers]
+        task = {"url": url, "connections": connections, "seconds": seconds, "bearers": pairs}
         asked.write(json.dumps(task) + "\n")
         asked.flush()
         return Load(**json.loads(answered.readline()))
@@ -68,8 +92,9 @@ class Loader:
 class _Client(asyncio.Protocol):
     """One connection after the other, one request at a time."""
 
-    def __init__(self, request: bytes, times: list[float], failures: list[int]) -> None:
-        self._request = request
+    def __init__(self, requests: Iterator[tuple[bytes, bytes]], times: list[float], failures: list[int]) -> None:
+        self._requests = requests
+        self._mark = b""
         self._times = times
         self._failures = failures
         self._received = bytearray()
@@ -102,7 +127,7 @@ class _Client(asyncio.Protocol):
     def _take_answer(self) -> None:
         assert self._transport is not None  # noqa: S101  # it was connected
         self._times.append(time.perf_counter() - self._began)
-        if not self._received.startswith(b"HTTP/1.1 200 "):
+        if not self._received.startswith(b"HTTP/1.1 200 ") or self._mark not in self._received:
             self._failures.append(1)
         if _CLOSES.search(self._received):
             self._began = 0.0
@@ -115,34 +140,37 @@ class _Client(asyncio.Protocol):
         self._received.clear()
         self._expected = 0
         self._began = time.perf_counter()
-        self._transport.write(self._request)
+        request, self._mark = next(self._requests)
+        self._transport.write(request)
 
 
-async def _measure(url: str, connections: int, seconds: float, token: str) -> Load:
+async def _measure(url: str, connections: int, seconds: float, bearers: list[tuple[str, str]]) -> Load:
     parts = urlsplit(url)
     host, port = str(parts.hostname), parts.port or 80
-    bearer = f"Authorization: Bearer {token}\r\n" if token else ""
-    request = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n{bearer}\r\n".encode()
+    start = f"GET {parts.path or '/'} HTTP/1.1\r\nHost: {parts.netloc}\r\n"
+    requests = itertools.cycle(
+        [(f"{start}{header}{_END if header else ''}{_END}".encode(), mark.encode()) for header, mark in bearers]
+    )
     times: list[float] = []
     failures: list[int] = []
     loop = asyncio.get_running_loop()
 
     async def client() -> None:
         while True:
-            _, protocol = await loop.create_connection(lambda: _Client(request, times, failures), host, port)
+            _, protocol = await loop.create_connection(lambda: _Client(requests, times, failures), host, port)
             await protocol.closed
 
     clients = [asyncio.create_task(client()) for _ in range(connections)]
     await _until(lambda: len(times) >= connections)  # warm
     times.clear()
-    began = time.perf_counter()
+    began, worked = time.perf_counter(), time.process_time()
     await asyncio.sleep(seconds)
     await _until(lambda: bool(times))
-    elapsed, counted = time.perf_counter() - began, list(times)
+    elapsed, counted, work = time.perf_counter() - began, list(times), time.process_time() - worked
     for each in clients:
         each.cancel()
     await asyncio.wait(clients)
-    return Load(len(counted) / elapsed, statistics.median(counted) * 1000, len(failures))
+    return Load(len(counted) / elapsed, statistics.median(counted) * 1000, len(failures), work / elapsed)
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -1,6 +1,6 @@
 """From a token, or a session of the site, to the user it names."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bridge.errors import InvalidToken
 from bridge.services.lineage import Continuity
@@ -48,6 +48,14 @@ class Identity:
         self._continuity = continuity
         self._sessions = sessions
 
+    def claims_of(self, token: str) -> AccessClaims:
+        """Verify an access token, and look nothing up about it.
+
+        Raises:
+            InvalidToken: the token is not to be believed.
+        """
+        return self._verifier.verify(token)
+
     async def of_token(self, token: str, *, asked: Rights = NOTHING) -> AuthenticatedByToken:
         """Find the active user of an access token that was not revoked, and what they hold, in one statement.
 
@@ -66,9 +74,7 @@ class Identity:
         if identified.revoked:
             raise InvalidToken("revoked")
         await self._check_grant(claims, identified)
-        # No endpoint has a use for the stored password.
-        user = replace(identified.user, encoded="")
-        return AuthenticatedByToken(user=user, claims=claims, asked=asked, held=identified.held)
+        return AuthenticatedByToken(user=identified.user, claims=claims, asked=asked, held=identified.held)
 
     async def of_session(self, cookie: str, *, asked: Rights = NOTHING) -> Authenticated | None:
         """Find the active user of a live session of the site; None if the cookie's value opens nothing.
@@ -88,7 +94,9 @@ class Identity:
         if claims.session_id is None:
             return
         if identified.grant_hash is not None:
-            if not await self._continuity.holds(identified.user, identified.grant_hash):
+            if not await self._continuity.holds(
+                identified.user.id, encoded=identified.encoded, auth_hash=identified.grant_hash
+            ):
                 raise InvalidToken("password changed")
         elif claims.is_own:  # other issuers have a `sid` of their own
             raise InvalidToken("no grant")

@@ -67,4 +67,4 @@ class Introspection:
         if grant is None or grant.user_id != user.id or not grant.is_alive(self._clock()):
             return False
         is_newest = grant.current_token_id == claims.token_id
-        return is_newest and await self._continuity.holds(user, grant.auth_hash)
+        return is_newest and await self._continuity.holds(user.id, encoded=user.encoded, auth_hash=grant.auth_hash)

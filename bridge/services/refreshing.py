@@ -118,7 +118,9 @@ class Refreshing:
             return await self._begin_with(claims, user, device, executor)
         if grant.user_id != user.id or not grant.is_alive(self._clock()):
             return Event.REFRESH_REFUSED
-        if not await self._continuity.holds(user, grant.auth_hash, executor=executor):
+        if not await self._continuity.holds(
+            user.id, encoded=user.encoded, auth_hash=grant.auth_hash, executor=executor
+        ):
             await self._ending.end(grant.id, user_id=user.id, by=EndedBy.PASSWORD, executor=executor)
             return Event.REFRESH_REFUSED
         return await self._take_turn(grant, claims, user, executor)

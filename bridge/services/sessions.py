@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -84,13 +84,13 @@ class SiteSessions:
         found = await self._users.with_rights(data.user_id, asked=asked, session_name=cookie_name)
         if found is None or found.revoked or not found.user.is_active:
             return None
-        if not await self._continuity.holds(found.user, data.auth_hash):
+        if not await self._continuity.holds(found.user.id, encoded=found.encoded, auth_hash=data.auth_hash):
             return None
         return SiteSession(
-            user=replace(found.user, encoded=""),
+            user=found.user,
             name=cookie if self._profile.storage == "table" else cookie_name,
             csrf_secret=data.csrf_secret,
-            auth_hash=self._continuity.auth_hash(found.user.encoded),
+            auth_hash=self._continuity.auth_hash(found.encoded),
             otp_device=data.otp_device,
             held=found.held,
         )

@@ -8,7 +8,14 @@ from contextvars import ContextVar
 from bridge.errors import DatabaseUnavailable, ReadOnlyDatabase
 from bridge.store.database import Executor, Parameters, Row
 
-__all__ = ["Pin", "ReadOnlyRun"]
+__all__ = ["Pin", "ReadOnlyRun", "is_inside_run"]
+
+_inside: ContextVar[bool] = ContextVar("bridge.inside_read_only", default=False)
+
+
+def is_inside_run() -> bool:
+    """Tell whether the current context belongs to a run that may only read, on whatever database."""
+    return _inside.get()
 
 
 class ReadOnlyRun:
@@ -74,9 +81,10 @@ class Pin:
     async def held(self, executor: Executor) -> AsyncIterator[ReadOnlyRun]:
         """Make all work inside a run on ``executor``."""
         run = ReadOnlyRun(executor)
-        token = self._run.set(run)
+        token, outside = self._run.set(run), _inside.set(True)
         try:
             yield run
         finally:
+            _inside.reset(outside)
             self._run.reset(token)
             await run.end()

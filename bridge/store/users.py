@@ -3,12 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from bridge.profile import UserTable
 from bridge.store.database import Database, Executor, Parameters, Row, quoted
+from bridge.store.gathering import Gathering
+from bridge.store.identifying import NamedByToken, identifying, naming
+from bridge.store.read_only import is_inside_run
 from bridge.store.rights import NOTHING, Rights, RightsColumns
 from bridge.store.text import is_storable
 
@@ -18,6 +22,7 @@ EDITABLE: Final = ("email", "first_name", "last_name")
 _FLAGS: Final = ("is_active", "is_staff", "is_superuser")
 _TEXTS: Final = EDITABLE
 _MOMENTS: Final = ("date_joined", "last_login")
+_MOST_TOGETHER: Final = 100
 _LARGEST_KEY: Final = 2**63 - 1
 # Of a changed password the session's own hash tells; the one that changed it goes on, at Django by design.
 _SESSION_ENDED: Final = (
@@ -55,12 +60,15 @@ class Identified:
     """The user that a token, or a session, names.
 
     Attributes:
+        user: without their stored password, for which no endpoint has a use.
+        encoded: the stored password.
         revoked: whether the token was, or a grant of the token or the session has ended.
         grant_hash: what its grant hangs on; None where there is no such grant of this user.
         held: what the user holds of what was asked.
     """
 
     user: StoredUser
+    encoded: str = field(repr=False)
     revoked: bool
     grant_hash: str | None = field(default=None, repr=False)
     held: Rights = NOTHING
@@ -83,6 +91,10 @@ class Users:
         self._key = quoted(table.key)
         self._username = quoted(table.username)
         self._rights = RightsColumns(table)
+        self._columns = self._every_column()
+        self._is_active_without_column = table.always_active and not self.has("is_active")
+        # One for whatever routes and plans ask, which are the code's and no client's.
+        self._gatherings: dict[Rights, Gathering[NamedByToken, Identified | None]] = {}
 
     async def by_username(self, username: str) -> StoredUser | None:
         """Read a user and their stored password by exact username; a name that no row can hold is nobody's."""
@@ -92,7 +104,7 @@ class Users:
             f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {self._username} = :username",
             {"username": username},
         )
-        return None if row is None else self._user(row)
+        return None if row is None else self._user(row, encoded=row["encoded"])
 
     async def with_password(self, user_id: str, *, executor: Executor | None = None) -> StoredUser | None:
         """Read a user and their stored password by primary key."""
@@ -103,7 +115,7 @@ class Users:
             f"SELECT {self._columns}, password AS encoded FROM {self._name} WHERE {self._key} = :key",
             {"key": key},
         )
-        return None if row is None else self._user(row)
+        return None if row is None else self._user(row, encoded=row["encoded"])
 
     async def matching(
         self, condition: str, parameters: Parameters, *, after: StoredUser | None, limit: int
@@ -118,7 +130,7 @@ class Users:
             f" ORDER BY {self._key} LIMIT :limit",
             given,
         )
-        return [self._user(row) for row in rows]
+        return [self._user(row, encoded=row["encoded"]) for row in rows]
 
     async def count(self, condition: str, parameters: Parameters) -> int:
         """Count the users who meet a condition in SQL."""
@@ -144,30 +156,57 @@ class Users:
         if row is None:
             return None
         user = self._user(row)
-        return Identified(user=user, revoked=bool(row.get("revoked")), held=self._held(row, user, asked))
+        return Identified(
+            user=user, encoded=row["encoded"], revoked=bool(row.get("revoked")), held=self._held(row, user, asked)
+        )
 
     async def of_token(
         self, *, user_id: str, token_id: str, grant_id: str | None = None, asked: Rights = NOTHING
     ) -> Identified | None:
-        """Read, in one statement, the user that a token names, if it was revoked, its grant, and what they hold."""
+        """Read the user that a token names, if it was revoked, its grant, and what they hold.
+
+        Tokens that are asked about in the same turn of the event loop share one statement, which starts after it.
+        """
         key = self.native_key(user_id)
         if key is None or not is_storable(token_id) or not is_storable(grant_id or ""):
             return None
-        row = await self._database.fetch_one(
-            f"SELECT {self._columns}, password AS encoded,"
-            " EXISTS (SELECT 1 FROM bridge_revoked_token r WHERE r.token_id = :token_id) AS revoked,"
-            f" g.auth_hash AS grant_hash, g.ended_at AS grant_ended{self._rights.of(asked)}"
-            f" FROM {self._name} LEFT JOIN bridge_grant g ON g.id = :grant_id AND g.user_id = :user_id"
-            f" WHERE {self._name}.{self._key} = :key",
-            {"key": key, "user_id": str(key), "token_id": token_id, "grant_id": grant_id}
-            | self._rights.parameters(asked),
+        named = NamedByToken(key, str(key), token_id, grant_id)
+        if is_inside_run():  # which nothing from outside may join
+            return (await self._identified([named], asked=asked, statement=self._identifying(asked)))[0]
+        return await self._gathering(asked).find(named)
+
+    def _gathering(self, asked: Rights) -> "Gathering[NamedByToken, Identified | None]":
+        gathering = self._gatherings.get(asked)
+        if gathering is None:
+            read = partial(self._identified, asked=asked, statement=self._identifying(asked))
+            gathering = self._gatherings[asked] = Gathering(read, most=_MOST_TOGETHER)
+        return gathering
+
+    def _identifying(self, asked: Rights) -> str:
+        return identifying(
+            self._database.dialect,
+            table=self._name,
+            key=self._key,
+            key_type=self._table.key_type,
+            columns=f"{self._columns}, password AS encoded{self._rights.of(asked)}",
         )
-        if row is None:
-            return None
-        user, has_ended = self._user(row), row["grant_ended"] is not None
+
+    async def _identified(
+        self, named: Sequence[NamedByToken], *, asked: Rights, statement: str
+    ) -> list[Identified | None]:
+        given = {**naming(self._database.dialect, named), **self._rights.parameters(asked)}
+        rows = await self._database.fetch_all(statement, given)
+        found: list[Identified | None] = [None] * len(named)
+        for row in rows:
+            found[row["number"] - 1] = self._identity(row, asked)
+        return found
+
+    def _identity(self, row: Row, asked: Rights) -> Identified:
+        user = self._user(row)
         return Identified(
             user=user,
-            revoked=bool(row["revoked"]) or has_ended,
+            encoded=row["encoded"],
+            revoked=bool(row["revoked"]) or row["grant_ended"] is not None,
             grant_hash=row["grant_hash"],
             held=self._held(row, user, asked),
         )
@@ -240,8 +279,7 @@ class Users:
         """Whether USERNAME_FIELD is the e-mail address."""
         return self._table.username == "email"
 
-    @property
-    def _columns(self) -> str:
+    def _every_column(self) -> str:
         # Qualified: SQLite takes an unknown name in double quotes for a text.
         every = ", ".join(
             f"{self._name}.{quoted(name)} AS {name}" if self.has(name) else f"NULL AS {name}"
@@ -259,22 +297,27 @@ class Users:
             known[self._table.key] = uuid4()
         return known | {self._table.username: username, "password": encoded}
 
-    def _user(self, row: Row) -> StoredUser:
+    def _user(self, row: Row, *, encoded: str = "") -> StoredUser:
         key = self.text_key(row["key"])
+        is_active = row["is_active"]
         return StoredUser(
             id=key,
             key=int(key) if self._table.key_type == "integer" else key,
             username=row["username"],
-            **{name: row[name] or "" for name in _TEXTS},
-            is_active=bool(row["is_active"]) if self.has("is_active") else self._table.always_active,
+            email=row["email"] or "",
+            first_name=row["first_name"] or "",
+            last_name=row["last_name"] or "",
+            is_active=self._is_active_without_column if is_active is None else bool(is_active),
             is_staff=bool(row["is_staff"]),
             is_superuser=bool(row["is_superuser"]),
             date_joined=self.moment(row["date_joined"]),
             last_login=self.moment(row["last_login"]),
-            encoded=row.get("encoded", ""),
+            encoded=encoded,
         )
 
     def _held(self, row: Row, user: StoredUser, asked: Rights) -> Rights:
+        if asked is NOTHING:
+            return NOTHING
         return self._rights.held(row, asked, is_active=user.is_active, is_superuser=user.is_superuser)
 
     def native_key(self, user_id: str) -> int | UUID | str | None:

@@ -1,6 +1,8 @@
 """Believes a token, or does not."""
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -9,11 +11,13 @@ import jwt
 from bridge.errors import InvalidToken
 from bridge.tokens.claims import AccessClaims, RefreshClaims
 from bridge.tokens.keyset import VerifyingKeys
+from bridge.tokens.memory import Memory
 
 __all__ = ["TokenVerifier", "is_of_bridge", "unverified_session_id"]
 
 _MAXIMUM_LENGTH: Final = 8192
 _MAXIMUM_ID_LENGTH: Final = 255
+_LONGEST_REMEMBERED: Final = 2048  # what is kept of a token is no longer than the token
 _TOLERATED_SKEW: Final = timedelta(seconds=30)
 _EXTENSIONS: Final = ("crit", "b64")  # RFC 7515 section 4.1.11, RFC 7797
 _OPTIONS: Final[Any] = {
@@ -33,8 +37,30 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """What was in a token, and the key that it was signed by."""
+
+    payload: dict[str, Any]
+    kid: str | None
+    key: Any = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A token that was believed, and the key that it was signed by."""
+
+    claims: AccessClaims
+    kid: str | None
+    key: Any = field(repr=False)
+
+
 class TokenVerifier:
     """Verifies tokens of the bridge and of the site, which are signed with the same key.
+
+    It may remember access tokens that it has believed, by their SHA-256, so that a signature is checked once and not
+    with each request. What time can change is looked at every time all the same: the token's end, and whether its key
+    still verifies.
 
     Args:
         keys: whose public halves verify, with their own algorithm. A token's header never chooses one; its ``kid`` only
@@ -45,6 +71,7 @@ class TokenVerifier:
         site_audience: SIMPLE_JWT's AUDIENCE; likewise.
         site_tokens: whether the site's tokens are taken at all. They must not be where `user_id` is no primary key, or
             where the site ties them to something that only it can check.
+        remembers: how many access tokens; a verifier that does must stay on one thread.
         clock: where the time comes from.
     """
 
@@ -57,6 +84,7 @@ class TokenVerifier:
         site_issuer: str | None = None,
         site_audience: str | None = None,
         site_tokens: bool = True,
+        remembers: int = 0,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._keys = keys
@@ -65,6 +93,8 @@ class TokenVerifier:
         self._site_issuer = site_issuer
         self._site_audience = site_audience
         self._site_tokens = site_tokens
+        self._memory: Memory[_Remembered] = Memory(most=remembers)
+        self._can_remember = remembers > 0
         self._clock = clock
 
     def verify(self, token: str) -> AccessClaims:
@@ -73,7 +103,18 @@ class TokenVerifier:
         Raises:
             InvalidToken: whatever is wrong with it.
         """
-        return AccessClaims(**self._claims(token, kind="access"))
+        if not self._can_remember or len(token) > _LONGEST_REMEMBERED:
+            return self._access_claims(self._signed(token))
+        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        known = self._memory.recall(digest)
+        if known is not None:
+            if self._is_believed_still(known):
+                return known.claims
+            self._memory.forget(digest)
+        signed = self._signed(token)
+        claims = self._access_claims(signed)
+        self._memory.keep(digest, _Remembered(claims, signed.kid, signed.key))
+        return claims
 
     def verify_refresh(self, token: str) -> RefreshClaims:
         """Check a refresh token likewise; whether it was spent, a database must say.
@@ -81,30 +122,39 @@ class TokenVerifier:
         Raises:
             InvalidToken: whatever is wrong with it.
         """
-        return RefreshClaims(**self._claims(token, kind="refresh"))
+        return RefreshClaims(**self._claims(self._signed(token), kind="refresh"))
 
-    def _claims(self, token: str, *, kind: str) -> dict[str, Any]:
-        payload = self._decode(token)
+    def _is_believed_still(self, known: _Remembered) -> bool:
+        now = self._clock()
+        return now < known.claims.expires_at and any(
+            key is known.key for key in self._keys.verifying(known.kid, now=now)
+        )
+
+    def _access_claims(self, signed: _Signed) -> AccessClaims:
+        return AccessClaims(**self._claims(signed, kind="access"))
+
+    def _claims(self, signed: _Signed, *, kind: str) -> dict[str, Any]:
+        payload = signed.payload
         _check_times(payload, self._clock())
         if payload.get("token_type") != kind:
             raise InvalidToken(f"no {kind} token")
         return _claims(payload) | {"is_own": self._check_origin(payload)}
 
-    def _decode(self, token: str) -> dict[str, Any]:
+    def _signed(self, token: str) -> _Signed:
         if len(token) > _MAXIMUM_LENGTH:
             raise InvalidToken("too long")
         try:
             header = jwt.get_unverified_header(token)
             if not header.keys().isdisjoint(_EXTENSIONS):
                 raise InvalidToken("extensions that are not known here")
-            return self._decode_with_any(token, self._keys.verifying(header.get("kid"), now=self._clock()))
+            return self._signed_by_any(token, header.get("kid"))
         except (jwt.PyJWTError, ValueError) as exc:
             raise InvalidToken(type(exc).__name__) from exc
 
-    def _decode_with_any(self, token: str, keys: Sequence[Any]) -> dict[str, Any]:
-        for key in keys:
+    def _signed_by_any(self, token: str, kid: str | None) -> _Signed:
+        for key in self._keys.verifying(kid, now=self._clock()):
             try:
-                return jwt.decode(token, key, algorithms=[self._keys.algorithm], options=_OPTIONS)
+                return _Signed(jwt.decode(token, key, algorithms=[self._keys.algorithm], options=_OPTIONS), kid, key)
             except jwt.InvalidSignatureError:
                 continue
         raise InvalidToken("signed by no key of ours")

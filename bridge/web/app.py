@@ -29,6 +29,7 @@ from bridge.web.proxy import prepare_upstream
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
 from bridge.web.running import running
 from bridge.web.settings import Settings
+from bridge.web.shortcuts import Shortcuts
 from bridge.web.varying import VaryMiddleware
 
 __all__ = ["app_from_environment", "create_app", "handlers_in", "load_router"]
@@ -61,6 +62,7 @@ def create_app(
         # The last one added is the first to see a request: all others know the client and its scheme.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.add_middleware(HeadMiddleware)
+    app.router.middleware_stack = Shortcuts(app)
     app.state.cutover = None
     return app
 

@@ -1,18 +1,18 @@
 """Who is asking: by an access token of either app, or by the site's session."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated, Final, cast
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Final, Generic, TypeVar, cast
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyCookie, OAuth2PasswordBearer, SecurityScopes
-from starlette.requests import HTTPConnection
+from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from starlette.types import Scope
 
 from bridge.errors import InvalidToken
 from bridge.services.identity import Authenticated, AuthenticatedByToken
 from bridge.services.sessions import SiteSession
 from bridge.sessions.csrf import request_cookies
+from bridge.store.users import StoredUser
 from bridge.tokens import AccessClaims
 from bridge.web.asking import asked_by
 from bridge.web.composition import Bridge
@@ -22,21 +22,27 @@ from bridge.web.varying import depends_on_cookie
 
 __all__ = [
     "SESSION_SCHEME",
+    "BearerClaims",
     "BridgeServices",
     "CurrentLogin",
     "CurrentSession",
-    "PossibleCookie",
+    "Entrance",
     "PossibleLogin",
-    "PossibleToken",
     "TokenBearer",
     "UnlimitedBearer",
+    "account_user",
+    "bearer_claims",
+    "bearer_token",
     "bridge_services",
     "current_login",
     "current_session",
+    "current_user",
     "login_of",
+    "optional_user",
     "possible_login",
     "refuse_limits",
     "role_of",
+    "session_cookie",
     "token_bearer",
     "unlimited_bearer",
 ]
@@ -46,117 +52,181 @@ SESSION_SCHEME: Final = "DjangoSession"
 _UNAUTHENTICATED: Final = {"WWW-Authenticate": "Bearer"}
 _LOGIN: Final = "bridge.login"
 _CREDENTIALS: Final = (b"authorization", b"cookie")
+Found = TypeVar("Found")
+
 _SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 
 
-class PossibleBearerScheme(OAuth2PasswordBearer):
-    """OAuth2's password flow for ``/docs``; reads ``Authorization: Bearer`` strictly (RFC 6750 section 2.1)."""
+class Entrance(OAuth2PasswordBearer, Generic[Found]):
+    """A dependency that finds out who is asking; ``Security(…, scopes=[…])`` hands it the scopes to demand.
 
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        """Give the token, or None without one.
+    FastAPI solves each dependency of a tree by itself, with each request. So it is one for all of it: credentials,
+    the user, the refusal. In the document it is OAuth2's password flow, to which ``bridge.web.openapi`` adds the
+    session where that does as well.
 
-        Raises:
-            InvalidToken: there is something else in its place, or it stands there twice.
-        """
-        given = request.headers.getlist("authorization")
-        scheme, _, token = (given[0] if given else "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        if len(given) > 1 or not token or " " in token:
-            raise InvalidToken("malformed")
-        return token
+    Attributes:
+        is_demanding: whether it lets nobody pass who does not say who they are.
+        takes_session: whether the site's session does as well as a token.
+    """
 
+    def __init__(
+        self,
+        find: Callable[[Request, Sequence[str]], Awaitable[Found]],
+        *,
+        is_demanding: bool = True,
+        takes_session: bool = False,
+    ) -> None:
+        super().__init__(tokenUrl="auth/token", refreshUrl=None, scheme_name="BearerScheme")
+        self._find = find
+        self.is_demanding = is_demanding
+        self.takes_session = takes_session
 
-class SessionCookieScheme(APIKeyCookie):
-    """The site's session cookie, by the name that its profile gives."""
-
-    async def __call__(self, request: HTTPConnection) -> str | None:
-        """Give its value, or None without one; of two of that name the last, as Django does."""
-        depends_on_cookie(request)
-        bridge: Bridge = request.app.state.bridge
-        return request_cookies(request.scope["headers"]).get(bridge.session_cookie)
-
-
-_bearer: Final = PossibleBearerScheme(tokenUrl="auth/token", refreshUrl=None, scheme_name="BearerScheme")
-_session_cookie: Final = SessionCookieScheme(
-    name="sessionid", scheme_name=SESSION_SCHEME, description="The Django site's session; see CSRF for unsafe methods."
-)
+    async def __call__(self, request: Request, scopes: SecurityScopes) -> Found:  # type: ignore[override]  # it is more
+        """Give who is asking."""
+        return await self._find(request, scopes.scopes)
 
 
-def bridge_services(request: Request) -> Bridge:
+async def bridge_services(request: Request) -> Bridge:
     """Give the running bridge; its parts follow the site profile, so ask anew in each request."""
     bridge: Bridge = request.app.state.bridge
     return bridge
 
 
 BridgeServices = Annotated[Bridge, Depends(bridge_services)]
-PossibleToken = Annotated[str | None, Depends(_bearer)]
-PossibleCookie = Annotated[str | None, Depends(_session_cookie)]
 
 
-async def token_bearer(
-    request: Request, bridge: BridgeServices, scopes: SecurityScopes, token: PossibleToken
-) -> AuthenticatedByToken:
-    """Give the user and the claims of a valid access token of either app."""
+async def _token_bearer(request: Request, scopes: Sequence[str]) -> AuthenticatedByToken:
+    token = bearer_token(request.scope)
     if token is None:
         raise _not_authenticated()
-    login = cast("AuthenticatedByToken", await _login(request, bridge, token, cookie=None))
-    _demand(scopes.scopes, login.claims)
+    login = cast("AuthenticatedByToken", await _login(request, token))
+    _demand(scopes, login.claims)
     return login
 
+
+token_bearer: Final = Entrance(_token_bearer)
+"""Give the user and the claims of a valid access token of either app."""
 
 TokenBearer = Annotated[AuthenticatedByToken, Depends(token_bearer)]
 """The user and the claims of the token they came with; a session does not do."""
 
 
-async def possible_login(
-    request: Request, bridge: BridgeServices, scopes: SecurityScopes, token: PossibleToken, cookie: PossibleCookie
-) -> Authenticated | None:
-    """Give who is asking, by token or by session; None for nobody.
+async def _bearer_claims(request: Request, scopes: Sequence[str]) -> AccessClaims:
+    token = bearer_token(request.scope)
+    if token is None:
+        raise _not_authenticated()
+    bridge: Bridge = request.app.state.bridge
+    claims = bridge.identity.claims_of(token)
+    _demand(scopes, claims)
+    return claims
 
-    A token beats a session: one that is refused is refused, whatever else came with it. Only a session needs Django's
-    CSRF check, since no browser sends a token by itself.
-    """
-    login = await _login(request, bridge, token, cookie=cookie)
+
+bearer_claims: Final = Entrance(_bearer_claims)
+"""Give the claims of an access token of either app, and ask no database about it."""
+
+BearerClaims = Annotated[AccessClaims, Depends(bearer_claims)]
+"""What an access token says, believed until it expires: whether it was revoked, or its user is gone, nobody looks."""
+
+
+async def _possible_login(request: Request, scopes: Sequence[str]) -> Authenticated | None:
+    login = await _login(request, bearer_token(request.scope))
     if login is not None and login.claims is not None:
-        _demand(scopes.scopes, login.claims)
+        _demand(scopes, login.claims)
     return login
 
 
-PossibleLogin = Annotated[Authenticated | None, Depends(possible_login)]
-"""Who is asking and how they came in, or None; 401 for a bad token, 403 for a session with a forged request."""
-
-
-async def current_login(login: PossibleLogin) -> Authenticated:
-    """Give who is asking, by token or by session."""
+async def _current_login(request: Request, scopes: Sequence[str]) -> Authenticated:
+    login = await _possible_login(request, scopes)
     if login is None:
         raise _not_authenticated()
     return login
 
 
-CurrentLogin = Annotated[Authenticated, Depends(current_login)]
-"""Who is asking and how they came in; 401 for nobody."""
-
-
-async def current_session(login: CurrentLogin) -> SiteSession:
-    """Give the session of the site that somebody is logged in by; a token does not do."""
+async def _current_session(request: Request, scopes: Sequence[str]) -> SiteSession:
+    login = await _current_login(request, scopes)
     if login.session is None:
         raise _not_authenticated()
     return login.session
 
 
-CurrentSession = Annotated[SiteSession, Depends(current_session)]
-"""The site's session that a request came with; 401 without one."""
+async def _current_user(request: Request, scopes: Sequence[str]) -> StoredUser:
+    return (await _current_login(request, scopes)).user
 
 
-async def unlimited_bearer(bearer: TokenBearer) -> AuthenticatedByToken:
-    """Let no token pass that was given out for some scope only."""
+async def _optional_user(request: Request, scopes: Sequence[str]) -> StoredUser | None:
+    login = await _possible_login(request, scopes)
+    return None if login is None else login.user
+
+
+async def _account_user(request: Request, scopes: Sequence[str]) -> StoredUser:
+    login = await _current_login(request, scopes)
+    refuse_limits(login.claims)
+    return login.user
+
+
+async def _unlimited_bearer(request: Request, scopes: Sequence[str]) -> AuthenticatedByToken:
+    bearer = await _token_bearer(request, scopes)
     refuse_limits(bearer.claims)
     return bearer
 
 
+possible_login: Final = Entrance(_possible_login, is_demanding=False, takes_session=True)
+"""Give who is asking, by token or by session; None for nobody.
+
+A token beats a session: one that is refused is refused, whatever else came with it. Only a session needs Django's
+CSRF check, since no browser sends a token by itself.
+"""
+
+PossibleLogin = Annotated[Authenticated | None, Depends(possible_login)]
+"""Who is asking and how they came in, or None; 401 for a bad token, 403 for a session with a forged request."""
+
+current_login: Final = Entrance(_current_login, takes_session=True)
+"""Give who is asking, by token or by session."""
+
+CurrentLogin = Annotated[Authenticated, Depends(current_login)]
+"""Who is asking and how they came in; 401 for nobody."""
+
+current_session: Final = Entrance(_current_session, takes_session=True)
+"""Give the session of the site that somebody is logged in by; a token does not do."""
+
+CurrentSession = Annotated[SiteSession, Depends(current_session)]
+"""The site's session that a request came with; 401 without one."""
+
+unlimited_bearer: Final = Entrance(_unlimited_bearer)
+"""Let no token pass that was given out for some scope only."""
+
 UnlimitedBearer = Annotated[AuthenticatedByToken, Depends(unlimited_bearer)]
 """``TokenBearer`` for what is the users' own business, and not that of an application which they lent a scope to."""
+
+current_user: Final = Entrance(_current_user, takes_session=True)
+"""Give the active user who is asking."""
+
+account_user: Final = Entrance(_account_user, takes_session=True)
+"""Give the user who is asking, and no application that they lent a scope to."""
+
+optional_user: Final = Entrance(_optional_user, is_demanding=False, takes_session=True)
+"""Give the active user who is asking, or None where nobody says who they are.
+
+A token that is expired, revoked or otherwise not to be believed is refused here as everywhere (RFC 6750 section
+3.1). Taken for no token, it would get its client what strangers see, with a 200: the client would never learn to
+refresh it, and its user would miss what is theirs without a word. A stale session cookie is what browsers have,
+and as good as none, as in Django.
+"""
+
+
+def bearer_token(scope: Scope) -> str | None:
+    """Read ``Authorization: Bearer`` strictly (RFC 6750 section 2.1); None without one.
+
+    Raises:
+        InvalidToken: there is something else in its place, or it stands there twice.
+    """
+    given = [value for name, value in scope["headers"] if name == b"authorization"]
+    scheme, _, token = given[0].decode("latin-1").partition(" ") if given else ("", "", "")
+    if scheme.lower() != "bearer":
+        return None
+    if len(given) > 1 or not token or " " in token:
+        raise InvalidToken("malformed")
+    return token
 
 
 def login_of(request: Request) -> Authenticated | None:
@@ -178,19 +248,31 @@ def role_of(scope: Scope) -> str:
     return "unknown" if any(name in _CREDENTIALS for name, _ in scope["headers"]) else "anonymous"
 
 
-async def _login(request: Request, bridge: Bridge, token: str | None, *, cookie: str | None) -> Authenticated | None:
-    # FastAPI calls a dependency once for each set of scopes that it is reached with; the user is read once.
-    known = login_of(request)
-    if known is not None:
-        return known
-    asked = asked_by(request)
+async def _login(request: Request, token: str | None) -> Authenticated | None:
+    scope = request.scope
+    # An endpoint may reach several entrances, and each with several sets of scopes; the user is read once.
+    if _LOGIN in scope:
+        return login_of(request)
+    bridge: Bridge = request.app.state.bridge
     if token is not None:
-        login: Authenticated | None = await bridge.identity.of_token(token, asked=asked)
+        login: Authenticated | None = await bridge.identity.of_token(token, asked=asked_by(request))
     else:
-        login = None if cookie is None else await bridge.identity.of_session(cookie, asked=asked)
-        if login is not None and login.session is not None:
-            await refuse_forgery(request, session=login.session, rules=bridge.csrf_rules)
-    request.scope[_LOGIN] = login
+        login = await _login_by_session(request, bridge)
+    scope[_LOGIN] = login
+    return login
+
+
+def session_cookie(request: Request, bridge: Bridge) -> str | None:
+    """Give the cookie of the site's session, of two the last, as Django does; None without one."""
+    depends_on_cookie(request)
+    return request_cookies(request.scope["headers"]).get(bridge.session_cookie)
+
+
+async def _login_by_session(request: Request, bridge: Bridge) -> Authenticated | None:
+    cookie = session_cookie(request, bridge)
+    login = None if cookie is None else await bridge.identity.of_session(cookie, asked=asked_by(request))
+    if login is not None and login.session is not None:
+        await refuse_forgery(request, session=login.session, rules=bridge.csrf_rules)
     return login
 
 

@@ -22,17 +22,22 @@ from bridge.store.rights import Rights
 from bridge.store.users import StoredUser
 from bridge.web.asking import Asking
 from bridge.web.authentication import (
+    BearerClaims,
     BridgeServices,
     CurrentLogin,
     PossibleLogin,
     TokenBearer,
+    account_user,
+    current_user,
     login_of,
-    refuse_limits,
+    optional_user,
 )
+from bridge.web.composition import Bridge
 from bridge.web.errors import Problem
 
 __all__ = [
     "AccountUser",
+    "BearerClaims",
     "BridgeServices",
     "CurrentLogin",
     "CurrentUser",
@@ -56,34 +61,12 @@ __all__ = [
 # Who is asking --------------------------------------------------------------------------------------------------------
 
 
-async def current_user(login: CurrentLogin) -> StoredUser:
-    """Give the active user who is asking."""
-    return login.user
-
-
 CurrentUser = Annotated[StoredUser, Depends(current_user)]
 """The active user who is asking, by access token or by the site's session cookie; 401 without one."""
 
 
-async def account_user(login: CurrentLogin) -> StoredUser:
-    """Give the user who is asking, and no application that they lent a scope to."""
-    refuse_limits(login.claims)
-    return login.user
-
-
 AccountUser = Annotated[StoredUser, Depends(account_user)]
 """``CurrentUser`` for what is the users' own business: 403 for a token that is limited to some scope."""
-
-
-async def optional_user(login: PossibleLogin) -> StoredUser | None:
-    """Give the active user who is asking, or None where nobody says who they are.
-
-    A token that is expired, revoked or otherwise not to be believed is refused here as everywhere (RFC 6750 section
-    3.1). Taken for no token, it would get its client what strangers see, with a 200: the client would never learn to
-    refresh it, and its user would miss what is theirs without a word. A stale session cookie is what browsers have,
-    and as good as none, as in Django.
-    """
-    return None if login is None else login.user
 
 
 OptionalUser = Annotated[StoredUser | None, Depends(optional_user)]
@@ -127,7 +110,7 @@ class Requirement(Asking):
     code: str
     detail: str
 
-    async def __call__(self, request: Request, bridge: BridgeServices, user: CurrentUser) -> StoredUser:
+    async def __call__(self, request: Request, user: CurrentUser) -> StoredUser:
         """Give the user.
 
         Raises:
@@ -137,6 +120,7 @@ class Requirement(Asking):
         if known is not None and known.user is user and self.asked <= known.asked:
             held = known.held
         else:  # current_user was overridden, or the route was not looked through
+            bridge: Bridge = request.app.state.bridge
             held = await bridge.permissions.held(user, self.asked)
         if not self.asked <= held:
             raise Problem(403, code=self.code, detail=self.detail)
@@ -179,7 +163,7 @@ def require_group(*names: str) -> Any:
     return Depends(Requirement(asked, "group_required", "You are not in the group that this needs"))
 
 
-def site_permissions(bridge: BridgeServices) -> Permissions:
+async def site_permissions(bridge: BridgeServices) -> Permissions:
     """Give what looks up permissions and groups while an endpoint runs."""
     return bridge.permissions
 
@@ -191,7 +175,7 @@ SitePermissions = Annotated[Permissions, Depends(site_permissions)]
 # The site's data ------------------------------------------------------------------------------------------------------
 
 
-def site_database(bridge: BridgeServices) -> Database:
+async def site_database(bridge: BridgeServices) -> Database:
     """Give the database that is shared with the site."""
     return bridge.database
 

@@ -6,13 +6,14 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from bridge.web.asking import calls_of, effective_routes
-from bridge.web.authentication import SESSION_SCHEME, current_login, possible_login, token_bearer, unlimited_bearer
+from bridge.web.authentication import SESSION_SCHEME, Entrance, account_user, unlimited_bearer
 from bridge.web.composition import Bridge
-from bridge.web.dependencies import Requirement, account_user, staff_user, super_user
+from bridge.web.dependencies import Requirement, staff_user, super_user
 from bridge.web.routes import SiteRoute
 
 __all__ = ["DocumentedApp"]
 
+_SESSION: Final[dict[str, list[str]]] = {SESSION_SCHEME: []}
 _UNAUTHENTICATED: Final = "No valid access token"
 
 
@@ -30,25 +31,31 @@ class DocumentedApp(FastAPI):
             for method in getattr(route, "methods", None) or ():  # a WebSocket's has none
                 if method.lower() in operations:
                     _complete(operations[method.lower()], route)
-        self._name_session_cookie(document)
+        self._describe_session_cookie(document)
         return document
 
-    def _name_session_cookie(self, document: dict[str, Any]) -> None:
+    def _describe_session_cookie(self, document: dict[str, Any]) -> None:
         running: Bridge | None = getattr(self.state, "bridge", None)
-        scheme = document.get("components", {}).get("securitySchemes", {}).get(SESSION_SCHEME)
-        if running is not None and scheme is not None:
-            scheme["name"] = running.session_cookie
+        document["components"]["securitySchemes"][SESSION_SCHEME] = {
+            "type": "apiKey",
+            "description": "The Django site's session; see CSRF for unsafe methods.",
+            "in": "cookie",
+            "name": "sessionid" if running is None else running.session_cookie,
+        }
 
 
 def _complete(operation: dict[str, Any], route: Any) -> None:
     responses: dict[str, Any] = operation.setdefault("responses", {})
     calls = list(calls_of(route.dependant))
-    is_demanding = token_bearer in calls or current_login in calls
-    if is_demanding or possible_login in calls:
+    entrances = [call for call in calls if isinstance(call, Entrance)]
+    is_demanding = any(each.is_demanding for each in entrances)
+    if entrances:
         responses.setdefault("401", {"description": _UNAUTHENTICATED})
+    if any(each.takes_session for each in entrances) and _SESSION not in operation["security"]:
+        operation["security"].append(_SESSION)
     if is_demanding and isinstance(getattr(route, "original_route", route), SiteRoute):
         responses.setdefault("302", {"description": "To the site's login page, without a login"})
-    if not is_demanding and possible_login in calls and {} not in operation["security"]:
+    if entrances and not is_demanding and {} not in operation["security"]:
         operation["security"].append({})  # OpenAPI's word for: or none at all
     codes = sorted(set(_refusals(operation, calls)))
     if codes:

@@ -17,16 +17,13 @@ from bridge.cutover.operations import LONGEST_OPERATION, METHODS, Operation
 from bridge.errors import ConfigurationError
 from bridge.findings import Finding, holding
 from bridge.web.asking import calls_of, effective_routes, routes_of
-from bridge.web.authentication import current_login, current_session, possible_login, token_bearer
+from bridge.web.authentication import Entrance
 from bridge.web.dependencies import Requirement, staff_user, super_user
 
 __all__ = ["Handler", "OperationTable", "endpoint_findings", "handlers_of", "own_paths"]
 
 _LOGIN: Final = Demands(login=True)
 _DEMANDS: Final = (
-    (current_login, _LOGIN),
-    (current_session, _LOGIN),
-    (token_bearer, _LOGIN),
     (staff_user, Demands(login=True, staff=True)),
     (super_user, Demands(login=True, superuser=True)),
 )
@@ -129,6 +126,8 @@ def _each_demand(dependant: Dependant, *, is_endpoint: bool = False) -> Iterator
     call: Any = dependant.call
     if isinstance(call, Requirement):
         yield Demands(login=True, permissions=call.asked.permissions, groups=call.asked.groups)
+    elif isinstance(call, Entrance):
+        yield _LOGIN if call.is_demanding else Demands()
     else:
         yield from (demands for ours, demands in _DEMANDS if call is ours)
         if not is_endpoint and _looks_at_user(dependant):
@@ -141,7 +140,7 @@ def _each_demand(dependant: Dependant, *, is_endpoint: bool = False) -> Iterator
 def _looks_at_user(dependant: Dependant) -> bool:
     """Tell whether a dependency of somebody else's takes the user: it may let only some of them pass."""
     is_theirs = not str(getattr(dependant.call, "__module__", "")).startswith(_OURS)
-    return is_theirs and possible_login in calls_of(dependant)
+    return is_theirs and any(isinstance(call, Entrance) for call in calls_of(dependant))
 
 
 def _name(call: Any) -> str:

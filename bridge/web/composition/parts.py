@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
@@ -38,6 +39,9 @@ from bridge.web.composition.site import preconditions_of, sessions_in, site_sess
 from bridge.web.settings import Settings
 
 __all__ = ["Foundation", "Parts", "parts_of"]
+
+_MOST_TOKENS: Final = 10_000
+"""What is remembered of so many takes some ten megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,7 @@ def _verifier(settings: Settings, profile: SiteProfile | None, keys: KeySet, clo
         site_issuer=site.issuer,
         site_audience=site.audience,
         site_tokens=site.tokens_can_be_read,
+        remembers=_MOST_TOKENS,
         clock=clock,
     )
 

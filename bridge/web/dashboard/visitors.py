@@ -12,7 +12,7 @@ from bridge.services.token_pairs import Granted
 from bridge.store.users import StoredUser
 from bridge.tokens import AccessClaims
 from bridge.web.answers import device_of
-from bridge.web.authentication import PossibleCookie, PossibleToken, refuse_limits
+from bridge.web.authentication import bearer_token, refuse_limits, session_cookie
 from bridge.web.composition import Bridge
 from bridge.web.dashboard.cookies import Cookies
 from bridge.web.dependencies import BridgeServices
@@ -40,9 +40,7 @@ class Visitor:
     claims: AccessClaims | None = None
 
 
-async def possible_visitor(
-    request: Request, bridge: BridgeServices, token: PossibleToken, session_cookie: PossibleCookie
-) -> Visitor | None:
+async def possible_visitor(request: Request, bridge: BridgeServices) -> Visitor | None:
     """Give who is looking, or None.
 
     A bearer token beats the dashboard's own login, and that the site's session: whoever logs in here as staff may be a
@@ -52,11 +50,12 @@ async def possible_visitor(
         InvalidToken: the bearer token is not to be believed.
         Problem: 403, it was lent for some scope only.
     """
+    token = bearer_token(request.scope)
     if token is not None:
         login: Authenticated = await bridge.identity.of_token(token)
         refuse_limits(login.claims)
         return Visitor(login.user, form_subject="")
-    return await _of_login(request, bridge) or await _of_session(bridge, session_cookie)
+    return await _of_login(request, bridge) or await _of_session(bridge, session_cookie(request, bridge))
 
 
 PossibleVisitor = Annotated[Visitor | None, Depends(possible_visitor)]
