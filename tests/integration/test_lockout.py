@@ -250,7 +250,7 @@ async def test_an_address_that_the_site_has_listed_is_locked_out_on_every_device
     guarded: Guarded, profile: SiteProfile, clock: FrozenClock, username: str
 ):
     assert profile.axes is not None
-    axes = replace(profile.axes, ip_blacklist=frozenset({ADDRESSES[0]}))
+    axes = replace(profile.axes, ip_blacklist=(ADDRESSES[0],))
     async with lockout(guarded, axes, clock) as ours:
         verdicts = [await ours.check(username, Client(address=each), is_known=True) for each in ADDRESSES]
 

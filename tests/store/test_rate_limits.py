@@ -27,7 +27,9 @@ def redis_server() -> str:
     executable = shutil.which("redis-server")
     if executable is None:
         absent = "Debian's redis-server is not installed"
-        pytest.fail(absent) if os.environ.get("BRIDGE_REQUIRE_BROWSER") == "1" else pytest.skip(absent)
+        if os.environ.get("BRIDGE_REQUIRE_BROWSER") == "1":
+            pytest.fail(absent)
+        pytest.skip(absent)
     return executable
 
 
