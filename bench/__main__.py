@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from bench import census, passthrough, shadowing, timing, wrapping
+from bench import census, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
 
 Case = Callable[[int, float], list[Figure]]
@@ -15,6 +15,7 @@ Case = Callable[[int, float], list[Figure]]
 CASES: Final[dict[str, Case]] = {
     "census": census.measure,
     "passthrough": passthrough.measure,
+    "reporting": reporting.measure,
     "shadowing": shadowing.measure,
     "timing": timing.measure,
     "wrapping": wrapping.measure,

@@ -29,6 +29,7 @@ from bridge.services.keys import Discovery
 from bridge.services.limiting import Limits
 from bridge.services.listing import Listing
 from bridge.services.login import Login, Rehashing
+from bridge.services.overview import Overviews
 from bridge.services.permissions import Permissions
 from bridge.services.preconditions import Preconditions, Safety
 from bridge.services.recording import Recorder
@@ -36,11 +37,14 @@ from bridge.services.refreshing import Refreshing
 from bridge.services.reporting import Reporting
 from bridge.services.second_factors import SecondFactors
 from bridge.sessions.csrf import CsrfRules
+from bridge.store.activity import Activity
 from bridge.store.database import Database
+from bridge.store.snapshots import Snapshots
 from bridge.tokens import KeySet
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
 from bridge.web.composition.site import reporting_of, site_sessions, upgrading_of
+from bridge.web.forms import FormTokens
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "compose"]
@@ -80,6 +84,8 @@ class Bridge:
     legacy_operations: LegacyTable
     listing: Listing
     cutover_reporting: CutoverReporting
+    overviews: Overviews
+    form_tokens: FormTokens
     stages: Stages
     moving: Moving
 
@@ -149,8 +155,21 @@ def compose(
         legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
         listing=listing_of(database, profile, foundation.rules.served.values(), clock),
         cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
+        overviews=_overviews(foundation, profile),
+        form_tokens=FormTokens(settings.django_secrets),
         stages=foundation.stages,
         moving=Moving(endpoints=foundation.endpoints, clock=clock, rules=foundation.rules),
+    )
+
+
+def _overviews(foundation: Foundation, profile: SiteProfile | None) -> Overviews:
+    database, clock = foundation.database, foundation.clock
+    return Overviews(
+        reporting=reporting_of(database, profile, clock),
+        snapshots=Snapshots(database),
+        activity=Activity(database),
+        cutover=cutover_reporting_of(database, profile, foundation.rules, clock),
+        clock=clock,
     )
 
 
