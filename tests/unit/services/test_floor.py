@@ -75,3 +75,11 @@ async def test_it_is_measured_once_by_whoever_needs_it_first(pool: HashingPool):
     await asyncio.gather(*(floor.measured(lambda: checked.append(1)) for _ in range(9)))
 
     assert len(checked) == 3 * pool.workers
+
+
+async def test_an_answer_leaves_at_a_tick_since_its_request_came():
+    arrived = time.perf_counter() - 0.013
+
+    await Floor.release(arrived)
+
+    assert time.perf_counter() - arrived >= 0.0195  # a timer may be early by its own resolution
