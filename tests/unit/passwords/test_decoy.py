@@ -1,6 +1,6 @@
 """Made-up values that cost what the user table's own cost."""
 
-from bridge.passwords.decoy import costliest_decoys
+from bridge.passwords.decoy import costliest_decoys, costliest_wrapped
 from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.policy import PasswordPolicy, Verification
 
@@ -34,3 +34,11 @@ def test_each_is_checked_to_the_end_and_nobodys_password():
         assert policy.verifies(decoy)
         assert policy._hashers[algorithm].verify(b"", EncodedPassword.parse(decoy)) is False  # and raises nothing
         assert policy.verify("", decoy) == Verification(valid=False, algorithm=algorithm)
+
+
+def test_of_wrapped_values_the_one_of_most_rounds_costs_most():
+    phc = "argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA"
+    few, many = (f"argon2_pbkdf2_sha256${rounds}$salt${phc}" for rounds in (9, 12))
+
+    assert costliest_wrapped([few, many, few, "argon2_pbkdf2_sha256$", f"argon2_md5$salt${phc}"]) == many
+    assert costliest_wrapped([f"argon2_pbkdf2_sha256$x$salt${phc}", ""]) is None
