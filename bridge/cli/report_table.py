@@ -1,6 +1,6 @@
 """The report for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from bridge.progress import MigrationReport
 from bridge.progress.census import TARGET
 from bridge.progress.forecast import Forecast, Milestone, NotForecast
 from bridge.progress.gate import RemovalGate
+from bridge.progress.wrapped import WrappedUsers
 
 __all__ = ["show_gate", "show_report"]
 
@@ -42,6 +43,8 @@ def show_report(counted: MigrationReport) -> None:
     )
     active = counted.active
     console.print(f"Of active accounts, {active.upgraded:,} of {active.usable:,} ({active.upgraded_share:.1%}).")
+    for line in _wrapped(counted.wrapped):
+        console.print(line, highlight=False)
     if counted.unknown_formats:
         named = ", ".join(f"{name} ({users:,})" for name, users in counted.unknown_formats.items())
         console.print(f"Unknown formats: {named}", highlight=False)
@@ -89,6 +92,16 @@ def _by_cohort(counted: MigrationReport) -> Table:
         bar = _bar(share.upgraded_share, "green") if share.usable else Text()
         table.add_row(_COHORTS[cohort], f"{share.usable:,}", f"{share.upgraded:,}", bar)
     return table
+
+
+def _wrapped(kinds: Sequence[WrappedUsers]) -> Iterator[str]:
+    if kinds:
+        users = sum(each.users for each in kinds)
+        yield f"Of those to go, {users:,} are wrapped: argon2 to a thief, and plain argon2 after their next login."
+        yield "Until nobody is left, PASSWORD_HASHERS needs"
+    for each in kinds:
+        missing = " [bold red](not listed: they cannot log in)[/]" if each.is_listed is False else ""
+        yield f"  {each.hasher}{missing}: {each.users:,}, {each.active:,} of them active"
 
 
 def _forecast(found: Forecast) -> Iterator[str]:

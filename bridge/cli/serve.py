@@ -11,6 +11,7 @@ import uvicorn
 
 from bridge.cli.doctor import examine
 from bridge.findings import Finding
+from bridge.services.logs import Format, logging_config
 from bridge.web.app import load_router
 from bridge.web.settings import Settings
 
@@ -26,6 +27,7 @@ def serve(
         typer.Option(metavar="MODULE:ROUTER", help="A router of migrated endpoints; may be repeated."),
     ] = None,
     *,
+    log_format: Annotated[Format, typer.Option(help="Log lines for people, or one JSON object each.")] = "text",
     access_log: Annotated[
         bool, typer.Option("--access-log", help="Log every request; otherwise /metrics counts them.")
     ] = False,
@@ -44,12 +46,14 @@ def serve(
     uvicorn.run(
         "bridge.web.app:app_from_environment",
         factory=True,
+        http="bridge.web.server:BoundedHttp",
         host=host,
         port=port,
         workers=workers,
         proxy_headers=False,
         server_header=False,
         access_log=access_log,
+        log_config=logging_config(log_format, access_log=access_log),
     )
 
 

@@ -2,12 +2,17 @@
 
 import base64
 import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final
 
 from bridge.passwords.parameters import Argon2Parameters
 
-__all__ = ["decoy_value"]
+__all__ = ["costliest_decoys", "decoy_value"]
 
-_HASH_LENGTH = 32
+_HASH_LENGTH: Final = 32
+_SCRYPT_HASH_LENGTH: Final = 64
+_BCRYPT_DIGEST_LENGTH: Final = 31
+_LONGEST_COST: Final = 10  # digits
 
 
 def decoy_value(parameters: Argon2Parameters) -> str:
@@ -15,10 +20,46 @@ def decoy_value(parameters: Argon2Parameters) -> str:
 
     Both halves are random, so nothing is hashed to make it.
     """
-    salt, digest = (_unpadded(secrets.token_bytes(n)) for n in (parameters.salt_length, _HASH_LENGTH))
     costs = f"m={parameters.memory_cost},t={parameters.time_cost},p={parameters.parallelism}"
-    return f"argon2$argon2id$v=19${costs}${salt}${digest}"
+    return f"argon2$argon2id$v=19${costs}${_random(parameters.salt_length)}${_random(_HASH_LENGTH)}"
 
 
-def _unpadded(raw: bytes) -> str:
-    return base64.b64encode(raw).decode().rstrip("=")
+def costliest_decoys(found: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Make up a stored value of each algorithm that a census found, at the highest cost that it found there.
+
+    Args:
+        found: algorithms and costs as ``CensusRow`` has them. Those whose cost is no number are left out: argon2, of
+            which ``decoy_value`` is one, values that argon2 wraps, and digests, which cost next to nothing.
+    """
+    highest: dict[str, int] = {}
+    for algorithm, cost in found:
+        if algorithm in _DECOYS and cost.isascii() and cost.isdigit() and len(cost) <= _LONGEST_COST:
+            highest[algorithm] = max(int(cost), highest.get(algorithm, 0))
+    for algorithm, rounds in highest.items():
+        yield _DECOYS[algorithm](algorithm, rounds)
+
+
+def _pbkdf2(algorithm: str, rounds: int) -> str:
+    return f"{algorithm}${rounds}${_random(_HASH_LENGTH)}${_random(_HASH_LENGTH)}"
+
+
+def _bcrypt(algorithm: str, rounds: int) -> str:
+    return f"{algorithm}$$2b${rounds:02}${'.' * 22}{_random(_HASH_LENGTH).replace('+', '.')[:_BCRYPT_DIGEST_LENGTH]}"
+
+
+def _scrypt(algorithm: str, n: int) -> str:
+    # r and p as Django writes them.
+    return f"{algorithm}${n}${_random(_HASH_LENGTH)}$8$5${_random(_SCRYPT_HASH_LENGTH)}"
+
+
+_DECOYS: Final[Mapping[str, Callable[[str, int], str]]] = {
+    "pbkdf2_sha256": _pbkdf2,
+    "pbkdf2_sha1": _pbkdf2,
+    "bcrypt_sha256": _bcrypt,
+    "bcrypt": _bcrypt,
+    "scrypt": _scrypt,
+}
+
+
+def _random(length: int) -> str:
+    return base64.b64encode(secrets.token_bytes(length)).decode().rstrip("=")

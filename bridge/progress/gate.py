@@ -13,6 +13,8 @@ __all__ = ["RemovalGate"]
 class RemovalGate:
     """Who would be locked out. Users who are not active count as well: they may be let in again.
 
+    Wrapped values are of an algorithm of their own: their hasher computes the old value itself, and needs no other one.
+
     Attributes:
         algorithm: that would be removed.
         is_listed: whether the site verifies it now; None where it has not said.

@@ -8,6 +8,7 @@ from typing import Any, Final
 from bridge.progress.census import UNKNOWN, Census, CensusRow, Cohort
 from bridge.progress.forecast import Forecast
 from bridge.progress.gate import RemovalGate
+from bridge.progress.wrapped import WrappedUsers
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -175,6 +176,11 @@ class MigrationReport:
         return tuple(RemovalGate.of(self.census, name, listed=self.listed) for name in usable)
 
     @property
+    def wrapped(self) -> tuple[WrappedUsers, ...]:
+        """List the kinds of wrapped values. They count as remaining: only a login makes them plain argon2."""
+        return WrappedUsers.all_of(self.census, listed=self.listed)
+
+    @property
     def figures(self) -> dict[str, Any]:
         """Give what the trend remembers of this report."""
         return {
@@ -199,6 +205,7 @@ class MigrationReport:
             "by_cohort": [{"cohort": cohort.value, **share.to_document()} for cohort, share in self.by_cohort],
             "unknown_formats": [{"format": name, "users": users} for name, users in self.unknown_formats.items()],
             "census": self.census.to_document(),
+            "wrapped": [each.to_document() for each in self.wrapped],
             "gate": [each.to_document() for each in self.gates],
             "forecast": self.forecast.to_document(),
             "activity": [

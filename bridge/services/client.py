@@ -1,6 +1,6 @@
 """Who sends a request, as far as HTTP tells."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Client"]
 
@@ -14,9 +14,11 @@ class Client:
         user_agent: ``User-Agent``; None without one.
         accept: ``Accept``; likewise.
         path: what was asked for.
+        device: what a device that has logged in before carries (``services.devices``); None without.
     """
 
     address: str | None = None
     user_agent: str | None = None
     accept: str | None = None
     path: str = "/"
+    device: str | None = field(default=None, repr=False)

@@ -51,8 +51,14 @@ class Lockout:
         """Give the lockout of a site that has none."""
         return cls(profile=None, attempts=None, clock=clock)
 
-    async def check(self, username: str, client: Client) -> LockedOut | None:
+    async def check(self, username: str, client: Client, *, is_known: bool = False) -> LockedOut | None:
         """Tell whether a login may be tried; one that may not counts as a failure where axes counts it.
+
+        Args:
+            username: as it is looked up.
+            client: who asks.
+            is_known: whether from a device that this user has logged in on. Failures, which may be anybody's, do not
+                lock that out; there is a limit of its own for it. What axes says of addresses holds for it as well.
 
         Raises:
             DatabaseError: axes' tables cannot be read. Nobody is let in unasked.
@@ -63,7 +69,7 @@ class Lockout:
         attempt = self._attempt(username, client)
         if _is_blacklisted(profile, attempt.ip_address):
             found: LockedOut | None = LockedOut(_FOR_GOOD)
-        elif _is_whitelisted(profile, attempt.ip_address):
+        elif is_known or _is_whitelisted(profile, attempt.ip_address):
             return None
         else:
             found = self._verdict(profile, await attempts.failures(attempt), attempt.at)

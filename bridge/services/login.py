@@ -1,18 +1,22 @@
 """A password, a stored value, and what follows: the silent upgrade."""
 
 import logging
+import time
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
-from bridge.errors import DatabaseError, HashingUnavailable
+from bridge.errors import BridgeError, DatabaseError, HashingUnavailable
+from bridge.passwords.decoy import costliest_decoys
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
 from bridge.services.client import Client
 from bridge.services.clock import Clock
+from bridge.services.floor import Floor
+from bridge.services.limiting import Admitted, Limited, Limits
 from bridge.services.lockout import LockedOut, Lockout
 from bridge.services.preconditions import Preconditions, Safety
 from bridge.services.recording import Event, Recorder
@@ -65,6 +69,8 @@ class Login:
     Args:
         decoy: a stored value that is nobody's, verified where there is no account.
         lockout: asked before a password is looked at, and told what came of it.
+        limits: asked before that.
+        floor: sees to it that a refusal takes as long whatever was checked.
         second_factors: asked once a password was right.
         preconditions: looked at again as soon as an upgrade turns out to have been reverted.
     """
@@ -79,6 +85,8 @@ class Login:
         upgrading: Upgrading,
         rehashing: Rehashing,
         lockout: Lockout,
+        limits: Limits,
+        floor: Floor,
         second_factors: SecondFactors,
         preconditions: Preconditions,
         recorder: Recorder,
@@ -92,6 +100,8 @@ class Login:
         self._upgrading = upgrading
         self._rehashing = rehashing
         self._lockout = lockout
+        self._limits = limits
+        self._floor = floor
         self._second_factors = second_factors
         self._preconditions = preconditions
         self._recorder = recorder
@@ -107,36 +117,91 @@ class Login:
             HashingUnavailable: too many are logging in already.
             DatabaseUnavailable: the user table, or what guards it, cannot be read.
         """
+        arrived = time.perf_counter()
         name = normalised(username)
-        locked_out = await self._lockout.check(name, client)
-        if locked_out is not None:
-            await self._recorder.record(Event.LOGIN_LOCKED_OUT)
-            return locked_out
-        # HMAC pads with NULs, so that PBKDF2 takes `secret\0` for `secret`; Django's forms let no NUL through.
-        user = await self._users.by_username(name) if is_storable(password) else None
+        admitted = await self._admit(name, client)
+        if isinstance(admitted, LockedOut):
+            return admitted
         try:
-            verdict = await self._verify(user, password)
-        except HashingUnavailable:
-            await self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY)
+            user, verdict = await self._check(name, password)
+        except BridgeError:
+            await self._limits.forgive(admitted)
             raise
         if user is None or not (verdict.valid and user.is_active):
-            await self._lockout.failed(name, client)
-            await self._recorder.record(Event.LOGIN_REFUSED, user_id=user.id if user else None)
+            await self._refuse(user, name=name, client=client)
+            await self._floor.release(arrived)
             return LoginRefused()
+        await self._limits.forgive(admitted)
         factors = await self._second_factors.of(user)
         upgraded = await self._settle(user, verdict, is_complete=not factors)
         if factors:
             return await self._second_factors.require(upgraded, factors=factors, scope=scope)
-        await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id)
+        await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
         await self._lockout.succeeded(user.username, client)
         return LoggedIn(user=upgraded)
 
-    async def _verify(self, user: StoredUser | None, password: str) -> Verification:
-        if user is None or not self._policy.verifies(user.encoded):
-            return await self._pool.run(partial(self._policy.verify_decoy, password, self._decoy))
+    async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
+        """Find out how long a refusal has to take: by the site's own argon2, and by what its last snapshot counted."""
+        rows = () if snapshot is None else snapshot["census"]
+        others = costliest_decoys((row["algorithm"], row["cost"]) for row in rows)
+        await self._floor.measure(
+            [
+                partial(self._policy.verify_decoy, "", self._decoy),
+                *(partial(self._policy.verify, "", value) for value in others),
+            ]
+        )
+
+    async def _admit(self, name: str, client: Client) -> Admitted | LockedOut:
+        """Ask the limits, and then the site's lockout; neither locks users out of a device that they are known on."""
+        admitted = await self._limits.login(name, client)
+        account = self._limits.name(name)
+        if isinstance(admitted, Limited):
+            await self._recorder.record(Event.LOGIN_LIMITED, account=account, reason=admitted.by, client=client)
+            return LockedOut(admitted.retry_after)
+        locked_out = await self._lockout.check(name, client, is_known=admitted.is_known)
+        if locked_out is None:
+            return admitted
+        await self._recorder.record(Event.LOGIN_LOCKED_OUT, account=account, client=client)
+        return locked_out
+
+    async def _check(self, name: str, password: str) -> tuple[StoredUser | None, Verification]:
+        """Look for the user and verify; the same steps, statements and time for everybody who is refused."""
+        # HMAC pads with NULs, so that PBKDF2 takes `secret\0` for `secret`; Django's forms let no NUL through.
+        user = await self._users.by_username(name) if is_storable(password) else None
+        decoy = partial(self._policy.verify_decoy, password, self._decoy)
+        try:
+            await self._floor.measured(decoy)
+            check = decoy if user is None else self._work(user, password, decoy)
+            may_pass = user is not None and user.is_active
+            return user, await self._pool.run(partial(self._floor.keep, check, may_pass=may_pass))
+        except HashingUnavailable:
+            await self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY, user_id=user.id if user else None)
+            raise
+
+    def _work(self, user: StoredUser, password: str, decoy: Callable[[], Verification]) -> Callable[[], Verification]:
+        if not self._policy.verifies(user.encoded):
+            return decoy
         upgrade = user.is_active and self._rehashing.applies_to(user.id)
         check = self._policy.verify_and_update if upgrade else self._policy.verify
-        return await self._pool.run(partial(check, password, user.encoded))
+        return partial(check, password, user.encoded)
+
+    async def _refuse(self, user: StoredUser | None, *, name: str, client: Client) -> None:
+        await self._lockout.failed(name, client)
+        await self._recorder.record(
+            Event.LOGIN_REFUSED,
+            user_id=None if user is None else user.id,
+            account=None if user is not None else self._limits.name(name),
+            reason=self._reason(user),
+            client=client,
+        )
+
+    def _reason(self, user: StoredUser | None) -> str:
+        """Say to the log why nobody was logged in."""
+        if user is None:
+            return "unknown"
+        if not user.is_active:
+            return "inactive"
+        return "wrong_password" if self._policy.verifies(user.encoded) else "no_usable_password"
 
     async def _settle(self, user: StoredUser, verdict: Verification, *, is_complete: bool) -> StoredUser:
         """Write the upgrade and, once the login is complete, ``last_login``; give the user with the value that stands.

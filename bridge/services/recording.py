@@ -1,5 +1,6 @@
-"""Says what happened: to the shared counters, to this process's metrics and to the log."""
+"""Says what happened: to the shared counters, to this process's metrics and to the audit log."""
 
+import ipaddress
 import logging
 from enum import StrEnum
 from typing import Final
@@ -7,31 +8,47 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter
 
 from bridge.errors import DatabaseError
+from bridge.services.client import Client
 from bridge.services.clock import Clock
 from bridge.store.activity import Activity
 
-__all__ = ["Event", "Recorder"]
+__all__ = ["FIELDS", "Event", "Recorder"]
 
 _logger: Final = logging.getLogger("bridge.audit")
 _APP: Final = "bridge"
 
+FIELDS: Final = ("event", "user_id", "account", "address", "reason", "operation", "stage", "share")
+"""What a line of the audit log may say (``docs/audit.md``), as attributes of the ``logging.LogRecord``."""
+
 
 class Event(StrEnum):
-    """What can happen: at a login, one of the first six each time and others with it; at a refresh; to an endpoint."""
+    """What can happen, each of them one line of the audit log: ``docs/audit.md`` says when."""
 
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_REFUSED = "login_refused"
     LOGIN_WITHOUT_CAPACITY = "login_without_capacity"
+    LOGIN_LIMITED = "login_limited"
+    """Too many tries for the account, from the network or of everybody; the password was not looked at."""
     LOGIN_LOCKED_OUT = "login_locked_out"
     """The site's lockout holds; the password was not looked at."""
     SECOND_FACTOR_REQUIRED = "second_factor_required"
     """The password was right; the login succeeds with a code, or never."""
     SECOND_FACTOR_REFUSED = "second_factor_refused"
+    REFRESH_ROTATED = "refresh_rotated"
     REFRESH_REFUSED = "refresh_refused"
     REFRESH_REUSED = "refresh_reused"
     """A spent refresh token came back: its grant was ended."""
     REFRESH_WITHOUT_SECOND_FACTOR = "refresh_without_second_factor"
     """A refresh token of the site, whose user nobody had asked for more than a password: it began no grant."""
+    REQUEST_LIMITED = "request_limited"
+    """Too many codes, refreshes, introspections, registrations or password changes; it was not looked at."""
+    LOGGED_OUT = "logged_out"
+    LOGGED_OUT_EVERYWHERE = "logged_out_everywhere"
+    GRANT_REVOKED = "grant_revoked"
+    REGISTERED = "registered"
+    REGISTRATION_REFUSED = "registration_refused"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # that it was
+    PASSWORD_CHANGE_REFUSED = "password_change_refused"  # noqa: S105  # likewise
     UPGRADE_WRITTEN = "upgrade_written"
     UPGRADE_SUPERSEDED = "upgrade_superseded"
     """Somebody changed the password between its verification and the write; theirs stands."""
@@ -41,14 +58,38 @@ class Event(StrEnum):
     """An old value stood where an upgraded one had been: something writes the old algorithm back."""
     ENDPOINT_TRIPPED = "endpoint_tripped"
     """A new handler did harm: its operation went back to Django by itself, for all replicas."""
+    STAGE_CHANGED = "stage_changed"
+    KEYS_CHANGED = "keys_changed"
+    """This process took up signing keys that had come, gone or changed places."""
+
+
+_SHARED: Final = frozenset(
+    {
+        Event.LOGIN_SUCCEEDED,
+        Event.LOGIN_REFUSED,
+        Event.LOGIN_WITHOUT_CAPACITY,
+        Event.LOGIN_LOCKED_OUT,
+        Event.SECOND_FACTOR_REQUIRED,
+        Event.SECOND_FACTOR_REFUSED,
+        Event.REFRESH_REFUSED,
+        Event.REFRESH_REUSED,
+        Event.REFRESH_WITHOUT_SECOND_FACTOR,
+        Event.UPGRADE_WRITTEN,
+        Event.UPGRADE_SUPERSEDED,
+        Event.UPGRADE_FAILED,
+        Event.UPGRADE_REVERTED,
+        Event.ENDPOINT_TRIPPED,
+    }
+)
+"""What the report counts. A write each is too much for what comes in floods, or with every refresh."""
 
 
 class Recorder:
-    """Counts events.
+    """Counts events, and writes the audit log.
 
     Args:
         activity: the counters in the database, which all replicas share.
-        registry: this process's metrics.
+        registry: this process's metrics. They say what happened and never why, for anybody may read them.
     """
 
     def __init__(self, *, activity: Activity, registry: CollectorRegistry, clock: Clock) -> None:
@@ -60,11 +101,43 @@ class Recorder:
         for event in Event:
             self._metric.labels(event=event.value)
 
-    async def record(self, event: Event, *, user_id: str | None = None) -> None:
-        """Count an event everywhere. A database that does not count it is logged and stands in nobody's way."""
-        self._metric.labels(event=event.value).inc()
-        _logger.info("%s", event.value, extra={"event": event.value, "user_id": user_id})
+    async def record(
+        self,
+        event: Event,
+        *,
+        user_id: str | None = None,
+        account: str | None = None,
+        reason: str | None = None,
+        client: Client | None = None,
+    ) -> None:
+        """Count an event everywhere. A database that does not count it is logged and stands in nobody's way.
+
+        Args:
+            event: what happened.
+            user_id: to whom.
+            account: of whom the name alone is known: a keyed hash of it (``Limits.name``).
+            reason: in one word of ours.
+            client: who asked.
+        """
+        self.note(event, user_id=user_id, account=account, reason=reason, address=client.address if client else None)
+        if event not in _SHARED:
+            return
         try:
             await self._activity.add(day=self._clock().date(), app=_APP, event=event.value)
         except DatabaseError as exc:
             _logger.warning("%s not counted in the database: %s", event.value, type(exc).__name__)
+
+    def note(self, event: Event, **fields: str | None) -> None:
+        """Count an event in this process, and log it with some of ``FIELDS``."""
+        self._metric.labels(event=event.value).inc()
+        told = dict.fromkeys(FIELDS) | {"event": event.value} | fields
+        told["address"] = _address(told["address"])
+        _logger.info("%s", event.value, extra=told)
+
+
+def _address(given: str | None) -> str | None:
+    """Give an address that is one: a proxy may have sent any text."""
+    try:
+        return str(ipaddress.ip_address((given or "").partition("%")[0]))
+    except ValueError:
+        return None

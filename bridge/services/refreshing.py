@@ -99,7 +99,10 @@ class Refreshing:
             outcome = await self._exchange(claims, device, transaction)
             if isinstance(outcome, StoredGrant):
                 narrowed = None if scope is None else tuple(scope)
-                return await self._pairs.of(outcome, scope=narrowed, executor=transaction)
+                granted = await self._pairs.of(outcome, scope=narrowed, executor=transaction)
+        if isinstance(outcome, StoredGrant):
+            await self._recorder.record(Event.REFRESH_ROTATED, user_id=outcome.user_id)
+            return granted
         return await self._refused(outcome, claims.user_id)
 
     async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Event:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -24,10 +25,14 @@ _logger: Final = logging.getLogger(__name__)
 _TREND: Final = timedelta(days=366)
 _DAILY_ACTIVITY: Final = timedelta(days=30)
 _SNAPSHOTS_EVERY: Final = timedelta(minutes=10)
+_REST: Final = 20
+"""For so many times as long as it took, a report is given again: counting takes a twentieth of the time at most."""
 
 
 class Reporting:
-    """Draws up the report from a fresh count.
+    """Draws up the report, one at a time however many ask.
+
+    A report of a small site is as good as fresh; one that took a second stands for twenty, and says from when it is.
 
     Args:
         listed: the algorithms that the site verifies; None where it has not said.
@@ -47,12 +52,23 @@ class Reporting:
         self._snapshots = snapshots
         self._listed = listed
         self._clock = clock
+        self._drawing: asyncio.Task[MigrationReport] | None = None
+        self._last: _Drawn | None = None
 
     async def report(self) -> MigrationReport:
-        """Count every user, and put what happened beside it."""
+        """Count every user, and put what happened beside it, or give what was drawn up just now."""
+        if self._last is not None and self._last.is_fresh(self._clock()):
+            return self._last.report
+        if self._drawing is None:
+            self._drawing = asyncio.create_task(self._draw())
+            self._drawing.add_done_callback(self._drawn)
+        # Whoever stops waiting leaves it to the others.
+        return await asyncio.shield(self._drawing)
+
+    async def _draw(self) -> MigrationReport:
         now = self._clock()
         began = await self._activity.first_day(Event.UPGRADE_WRITTEN)
-        return MigrationReport(
+        report = MigrationReport(
             generated_at=now,
             census=await self._census.count(now),
             forecast=forecast(await self._census.last_seen(now), began=began, today=now.date()),
@@ -61,6 +77,13 @@ class Reporting:
             daily_activity=await self._activity.daily((now - _DAILY_ACTIVITY).date()),
             trend=await self._snapshots.trend((now - _TREND).date()),
         )
+        self._last = _Drawn(report, took=self._clock() - now)
+        return report
+
+    def _drawn(self, drawing: "asyncio.Task[MigrationReport]") -> None:
+        self._drawing = None
+        if not drawing.cancelled():
+            drawing.exception()  # whoever waits for it has it; nobody may
 
     async def take_snapshot(self, *, again: bool = True) -> MigrationReport | None:
         """Keep a report; None if another replica is taking today's, or has and it is not wanted ``again``."""
@@ -82,6 +105,16 @@ class Reporting:
         """Give the last report that was kept; None before the first."""
         latest = await self._snapshots.latest()
         return latest[1] if latest else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    report: MigrationReport
+    took: timedelta
+
+    def is_fresh(self, now: datetime) -> bool:
+        since = now - self.report.generated_at
+        return timedelta(0) <= since < self.took * _REST  # a clock that was put back does not keep it for ever
 
 
 class ReportGauges:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final, TypeVar
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -89,13 +90,13 @@ class Traffic:
         self._operations = {OTHER}
         self._windows: dict[str, Window] = {}
         self._is_behind = False
-        self._requests = Metric(
+        requests = Metric(
             "bridge_requests",
             "Requests by operation, by the app that answered and by class of status.",
             ["operation", "side", "status"],
             registry=registry,
         )
-        self._durations = Histogram(
+        durations = Histogram(
             "bridge_request_duration_seconds",
             "How long answers took, by operation and app.",
             ["operation", "side"],
@@ -108,6 +109,9 @@ class Traffic:
             ["operation", "verdict"],
             registry=registry,
         )
+        # As many as there are names: a look-up by labels costs more than the count.
+        self._requests = cache(requests.labels)
+        self._durations = cache(durations.labels)
         self._lost = Metric(
             "bridge_traffic_lost", "Counts that may never have reached the database.", registry=registry
         )
@@ -124,7 +128,7 @@ class Traffic:
         """
         name = self._name(operation)
         self._answered(name, side, side.value, role=role, status=status, seconds=seconds)
-        self._requests.labels(name, side.value, f"{_class_of(status)}xx").inc()
+        self._requests(name, side.value, f"{_class_of(status)}xx").inc()
 
     def ran(self, operation: str, *, side: Side, role: str, status: int, seconds: float) -> None:
         """Count an answer that was only compared: the latency is of interest, and it is no traffic."""
@@ -183,7 +187,7 @@ class Traffic:
 
     def _answered(self, name: str, side: Side, kind: str, *, role: str, status: int, seconds: float) -> None:
         now = self._clock()
-        self._durations.labels(name, kind).observe(seconds)
+        self._durations(name, kind).observe(seconds)
         # What only Django answers cannot trip: it has no window.
         if side is Side.BRIDGE or name in self._windows:
             self._window(name).answered(side, status=status, seconds=seconds, at=now)

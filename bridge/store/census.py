@@ -1,13 +1,13 @@
-"""Counts users inside the database, in one pass: no hash leaves it."""
+"""Counts users inside the database, in one pass over the table: no hash leaves it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from bridge.profile import UserTable
 from bridge.progress.census import COHORT_DAYS, TARGET, UNKNOWN, UNUSABLE, Census, CensusRow, Cohort
 from bridge.progress.forecast import ACTIVE_DAYS, LastSeen
-from bridge.store.database import Database, quoted
+from bridge.store.database import Database, Row, quoted
 from bridge.store.formats import algorithm_of, cost_of, head
 from bridge.store.users import Users
 
@@ -16,6 +16,9 @@ __all__ = ["UserCensus"]
 _MOST_COSTS: Final = 16
 """Of one algorithm; the users of rarer ones are counted together."""
 _OTHER_COSTS: Final = "other"
+_LONGEST: Final = timedelta(minutes=10)
+"""A pass over a hundred million users takes a minute."""
+_NOBODY: Final = LastSeen(upgraded=0, waiting=0)
 _COHORTS: Final = tuple(Cohort)
 _STAFF: Final = ("is_staff", "is_superuser")
 
@@ -35,11 +38,16 @@ class UserCensus:
         self._site_time = Users(database, table, time_zone=time_zone).site_time
 
     async def count(self, now: datetime) -> Census:
-        """Count every user by algorithm, cost, cohort, and whether they are active and staff."""
+        """Count every user by algorithm, cost, cohort, and whether they are active and staff.
+
+        Raises:
+            DatabaseUnavailable: it takes longer than ten minutes, or the database is away.
+        """
         algorithm, cost = algorithm_of(self._database.dialect), cost_of(self._database.dialect)
-        rows = await self._database.fetch_all(
-            f"WITH heads AS (SELECT head, flags, count(*) AS users FROM ({self._kinds()}) AS each_user GROUP BY 1, 2),"
-            f" kinds AS (SELECT {algorithm} AS algorithm, {cost} AS cost, flags, users FROM heads),"
+        flags = f"{self._cohort()} * 4 + {self._active()} * 2 + {self._staff()}"
+        rows = await self._fetch_all(
+            f"WITH heads AS ({self._grouped(flags)}),"
+            f" kinds AS (SELECT {algorithm} AS algorithm, {cost} AS cost, code AS flags, users FROM heads),"
             " ranked AS (SELECT algorithm, cost, row_number() OVER"
             " (PARTITION BY algorithm ORDER BY sum(users) DESC, cost) AS cost_rank FROM kinds GROUP BY algorithm, cost)"
             f" SELECT algorithm, CASE WHEN cost_rank <= {_MOST_COSTS} THEN cost ELSE '{_OTHER_COSTS}' END AS cost,"
@@ -49,44 +57,58 @@ class UserCensus:
         return Census.of((_row(row), int(row["users"])) for row in rows)
 
     async def last_seen(self, now: datetime) -> dict[int, LastSeen]:
-        """Count the active users with a usable password by whole days since their last login."""
+        """Count the active users with a usable password by whole days since their last login.
+
+        Raises:
+            DatabaseUnavailable: as above.
+        """
         if "last_login" not in self._table.columns:
             return {}
-        rows = await self._database.fetch_all(
+        # A column as it is, not a number made of it: PostgreSQL knows how many are active.
+        active = "is_active" if "is_active" in self._table.columns else f"{self._active()} = 1"
+        heads = self._grouped(self._age(), among=f"WHERE last_login > :since AND {active}")
+        # Left out in the sums and not by a condition, which PostgreSQL would ask of every row of the table.
+        rows = await self._fetch_all(
             f"SELECT age, sum(CASE WHEN algorithm = '{TARGET}' THEN users ELSE 0 END) AS upgraded,"
-            f" sum(CASE WHEN algorithm = '{TARGET}' THEN 0 ELSE users END) AS waiting FROM"
-            f" (SELECT {algorithm_of(self._database.dialect)} AS algorithm, age, users FROM"
-            f" (SELECT head, age, count(*) AS users FROM ({self._ages()}) AS each_user GROUP BY 1, 2) AS heads) AS k"
-            f" WHERE algorithm NOT IN ('{UNUSABLE}', '{UNKNOWN}') GROUP BY age",
+            f" sum(CASE WHEN algorithm IN ('{TARGET}', '{UNUSABLE}', '{UNKNOWN}') THEN 0 ELSE users END) AS waiting"
+            f" FROM (SELECT {algorithm_of(self._database.dialect)} AS algorithm, code AS age, users"
+            f" FROM ({heads}) AS heads) AS kinds GROUP BY age",
             {"now": self._site_time(now), "since": self._site_time(now - timedelta(days=ACTIVE_DAYS))},
         )
-        return {row["age"]: LastSeen(upgraded=int(row["upgraded"]), waiting=int(row["waiting"])) for row in rows}
+        seen = {row["age"]: LastSeen(upgraded=int(row["upgraded"]), waiting=int(row["waiting"])) for row in rows}
+        return {age: accounts for age, accounts in seen.items() if accounts != _NOBODY}
 
-    def _kinds(self) -> str:
-        flags = f"{self._cohort()} * 4 + {self._active()} * 2 + {self._staff()}"
-        return self._fenced(
-            f"SELECT {head(self._database.dialect)} AS head, {flags} AS flags FROM {quoted(self._table.name)}"
+    async def _fetch_all(self, statement: str, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        # SQLite has one connection that writes, and it takes its turns: logins would wait for the pass to end.
+        async with self._database.read_only(statement_timeout=_LONGEST):
+            return await self._database.fetch_all(statement, parameters)
+
+    def _grouped(self, code: str, *, among: str = "") -> str:
+        """Group the users by the head of their password and a number, as each database does it fastest."""
+        found, users = head(self._database.dialect), f"FROM {quoted(self._table.name)} {among}"
+        if self._database.dialect == "postgresql":
+            # It would expect as many kinds as there are passwords, and then not count in parallel; of a union it
+            # expects nothing.
+            return (
+                f"SELECT head, code, count(*) AS users FROM (SELECT {found} AS head, {code} AS code {users}"
+                " UNION ALL SELECT NULL, NULL WHERE false) AS each_user GROUP BY 1, 2"
+            )
+        # It sorts, and one text faster than two columns. A number has no space.
+        return (
+            "SELECT substr(both, instr(both, ' ') + 1) AS head, CAST(both AS integer) AS code, users FROM"
+            f" (SELECT ({code}) || ' ' || {found} AS both, count(*) AS users {users} GROUP BY 1) AS pairs"
         )
 
-    def _ages(self) -> str:
+    def _age(self) -> str:
         if self._database.dialect == "postgresql":
             age = "floor(date_part('epoch', :now - last_login) / 86400)::int"
         else:
-            age = "CAST(julianday(:now) - julianday(last_login) AS INTEGER)"
+            # The days between two dates, and one less where the time of day is not reached: as a number of days it
+            # would be rounded to milliseconds.
+            days = "julianday(substr(:now, 1, 10)) - julianday(substr(last_login, 1, 10))"
+            age = f"CAST({days} AS INTEGER) - (substr(last_login, 12) > substr(:now, 12))"
         # Whoever seems to have logged in later than now did so now, by another clock.
-        # A column as it is, not a number made of it: PostgreSQL knows how many are active.
-        active = "is_active" if "is_active" in self._table.columns else f"{self._active()} = 1"
-        return self._fenced(
-            f"SELECT {head(self._database.dialect)} AS head, CASE WHEN last_login > :now THEN 0 ELSE {age} END AS age"
-            f" FROM {quoted(self._table.name)} WHERE last_login > :since AND {active}"
-        )
-
-    def _fenced(self, statement: str) -> str:
-        # PostgreSQL would expect as many kinds as there are passwords, and then not count in parallel; of a union it
-        # expects nothing.
-        return statement + (
-            " UNION ALL SELECT NULL, NULL WHERE false" if self._database.dialect == "postgresql" else ""
-        )
+        return f"CASE WHEN last_login > :now THEN 0 ELSE {age} END"
 
     def _cohort(self) -> str:
         if "last_login" not in self._table.columns:

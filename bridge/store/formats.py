@@ -1,6 +1,5 @@
 """Which algorithm and cost a stored password names, as SQL: what leaves the database is never part of a digest."""
 
-from functools import partial
 from typing import Final
 
 from bridge.passwords.encoded import ALGORITHMS, UNUSABLE_PREFIX
@@ -14,7 +13,11 @@ _NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
 _LONGEST_COST: Final = 32
 _LONGEST_NAME: Final = 32
 _SHORTEST_HASH: Final = 40
+_MOST: Final = "pbkdf2_sha256"
+"""Of whose values the head is the cost alone: a name before it would have to be made up and compared for most rows."""
 _ARGON2: Final = "argon2$argon2id$v=19$"
+_DJANGOS_ARGON2: Final = "m=102400,t=2,p=8"
+"""What Django has asked for since 3.2: most values of most sites, sooner or later."""
 
 _LOOKS_LIKE: Final = {"$2": "bare_bcrypt", "$argon2": "bare_argon2", "$": "modular_crypt", "{": "ldap"}
 """What values that Django's hashers do not take begin with, the longer before the shorter, and what they are called."""
@@ -23,39 +26,26 @@ _OTHER: Final = "other"
 
 
 def head(dialect: Dialect) -> str:
-    """Give ``algorithm$cost`` of the column ``password``, which ``algorithm_of`` and ``cost_of`` take apart.
+    """Give ``algorithm$cost`` of the column ``password``, or a cost alone; see ``algorithm_of`` and ``cost_of``.
 
     By the same rules as ``EncodedPassword.parse``, those first that most values meet; a test holds the two together.
     A value that no hasher takes is named by what it looks like: by what stands before its first ``$`` only where the
     rest is long enough for a hash, and never by anything of a bare word, which may be somebody's password.
     """
-    begins, part = partial(_begins, dialect), partial(_part, dialect)
-    bare_names = ", ".join(f"'{name}'" for name in ALGORITHMS)
-    named = [
-        f"WHEN {begins('pbkdf2_sha256$')} THEN 'pbkdf2_sha256$' || {part('pbkdf2_sha256$')}",
-        f"WHEN {begins(_ARGON2)} THEN 'argon2$' || {part(_ARGON2)}",
-        f"WHEN {begins(UNUSABLE_PREFIX)} THEN '{UNUSABLE}$'",
-        f"WHEN {begins('pbkdf2_sha1$')} THEN 'pbkdf2_sha1$' || {part('pbkdf2_sha1$')}",
-        f"WHEN {begins('scrypt$')} THEN 'scrypt$' || {part('scrypt$')}",
-        *(
-            f"WHEN {begins(f'{name}$$2{minor}$')} THEN '{name}$' || {part(f'{name}$$2{minor}$')}"
-            for name in ("bcrypt_sha256", "bcrypt")
-            for minor in "ba"
-        ),
-        f"WHEN {begins('md5$$')} AND length(password) = 37 THEN 'unsalted_md5$'",
-        f"WHEN {begins('sha1$$')} AND length(password) = 46 THEN 'unsalted_sha1$'",
-        *(f"WHEN {begins(name + '$')} THEN '{name}$'" for name in ALGORITHMS),
-        f"WHEN password IN ({bare_names}) THEN password || '$'",
-        "WHEN length(password) = 32 AND replace(password, '$', '') = password THEN 'unsalted_md5$'",
-        f"WHEN password = '' THEN '{UNKNOWN}${_EMPTY}'",
-        *(f"WHEN {begins(prefix)} THEN '{UNKNOWN}${kind}'" for prefix, kind in _LOOKS_LIKE.items()),
-    ]
-    return f"CASE {' '.join(named)} ELSE '{UNKNOWN}$' || {_foreign_name(dialect)} END"
+    return (
+        f"CASE WHEN {_begins(dialect, f'{_MOST}$')} THEN {_part(dialect, f'{_MOST}$')}"
+        f" WHEN {_begins(dialect, f'{_ARGON2}{_DJANGOS_ARGON2}$')} THEN 'argon2${_DJANGOS_ARGON2}'"
+        f" WHEN {_begins(dialect, _ARGON2)} THEN 'argon2$' || {_part(dialect, _ARGON2)}"
+        f" WHEN {_begins(dialect, UNUSABLE_PREFIX)} THEN '{UNUSABLE}$'"
+        " WHEN length(password) = 32 AND replace(password, '$', '') = password THEN 'unsalted_md5$'"
+        f" ELSE CASE {_name(dialect)} {_named(dialect)} ELSE {_unknown(dialect)} END END"
+    )
 
 
 def algorithm_of(dialect: Dialect) -> str:
     """Give the algorithm of a column ``head``."""
-    return f"substr(head, 1, {_position(dialect)}(head, '$') - 1)"
+    dollar = f"{_position(dialect)}(head, '$')"
+    return f"CASE {dollar} WHEN 0 THEN '{_MOST}' ELSE substr(head, 1, {dollar} - 1) END"
 
 
 def cost_of(dialect: Dialect) -> str:
@@ -67,6 +57,29 @@ def cost_of(dialect: Dialect) -> str:
         f" WHEN substr(head, 1, {len(UNKNOWN) + 1}) = '{UNKNOWN}$' THEN '{_NAME}'"
         f" ELSE '{_DIGITS}' END) = '' THEN {cost} ELSE '' END"
     )
+
+
+def _named(dialect: Dialect) -> str:
+    """Go on after ``CASE`` and the name that a value starts with."""
+    costs = {
+        "pbkdf2_sha1": _cost_after(dialect, "pbkdf2_sha1$"),
+        "scrypt": _cost_after(dialect, "scrypt$"),
+        "bcrypt_sha256": _cost_after(dialect, "bcrypt_sha256$$2b$", "bcrypt_sha256$$2a$"),
+        "bcrypt": _cost_after(dialect, "bcrypt$$2b$", "bcrypt$$2a$"),
+    }
+    unsalted = {
+        name: f"CASE WHEN length(password) = {length} AND {_begins(dialect, f'{name}$$')} THEN 'unsalted_{name}$'"
+        f" ELSE '{name}$' END"
+        for name, length in {"md5": 37, "sha1": 46}.items()
+    }
+    heads = {name: f"'{name}$'" for name in ALGORITHMS} | unsalted
+    heads |= {name: f"'{name}$' || {cost}" for name, cost in costs.items()}
+    return " ".join(f"WHEN '{name}' THEN {found}" for name, found in heads.items())
+
+
+def _unknown(dialect: Dialect) -> str:
+    looks = " ".join(f"WHEN {_begins(dialect, prefix)} THEN '{kind}'" for prefix, kind in _LOOKS_LIKE.items())
+    return f"'{UNKNOWN}$' || CASE WHEN password = '' THEN '{_EMPTY}' {looks} ELSE {_foreign_name(dialect)} END"
 
 
 def _begins(dialect: Dialect, prefix: str) -> str:
@@ -82,12 +95,28 @@ def _position(dialect: Dialect) -> str:
     return "strpos" if dialect == "postgresql" else "instr"
 
 
+def _name(dialect: Dialect) -> str:
+    """Give what stands before the first ``$``, or a value without any; what is too long for a name is cut."""
+    return _until_dollar(0, _LONGEST_NAME) if dialect == "sqlite" else "split_part(password, '$', 1)"
+
+
 def _part(dialect: Dialect, before: str) -> str:
     """Give what stands between a prefix and the next ``$``; it need not be a cost, nor end there."""
     if dialect == "postgresql":
         return f"split_part(password, '$', {before.count('$') + 1})"
-    window = f"substr(password, {len(before) + 1}, {_LONGEST_COST + 1})"
-    return f"substr({window}, 1, instr({window} || '$', '$') - 1)"
+    return _until_dollar(len(before), _LONGEST_COST)
+
+
+def _until_dollar(start: int, longest: int) -> str:
+    window = longest + 1
+    # Where there is no dollar, instr gives 0, and so this the whole window: one character too long to be taken.
+    length = f"(instr(substr(password, {start + 1}, {window}), '$') + {window}) % {window + 1}"
+    return f"substr(password, {start + 1}, {length})"
+
+
+def _cost_after(dialect: Dialect, *prefixes: str) -> str:
+    cases = " ".join(f"WHEN {_begins(dialect, prefix)} THEN {_part(dialect, prefix)}" for prefix in prefixes)
+    return f"CASE {cases} ELSE '' END"
 
 
 def _foreign_name(dialect: Dialect) -> str:

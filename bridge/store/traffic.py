@@ -1,9 +1,8 @@
 """What was answered and compared (``bridge_endpoint_traffic``, ``…_parity``), and what differed (``…_difference``)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bridge.progress.endpoints import DifferingPlace
 from bridge.store.database import Database, Executor, Row
@@ -14,8 +13,7 @@ _ROWS_AT_ONCE: Final = 100
 """Few enough that seven parameters a row are within any SQLite's limit of 999."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Answered:
+class Answered(NamedTuple):
     """Requests that are counted as one kind: the key of a row of ``bridge_endpoint_traffic``."""
 
     hour: datetime
@@ -26,8 +24,7 @@ class Answered:
     le_ms: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Compared:
+class Compared(NamedTuple):
     """Comparisons that are counted as one kind: the key of a row of ``bridge_endpoint_parity``."""
 
     day: date
@@ -52,7 +49,7 @@ class EndpointCounts:
 
     async def answered(self, since: datetime) -> Sequence[tuple[Answered, int]]:
         """Sum up the traffic from an hour on; the keys name that hour."""
-        names = _names(Answered)[1:]
+        names = Answered._fields[1:]
         rows = await self._database.fetch_all(
             f"SELECT {', '.join(names)}, sum(count) AS count FROM bridge_endpoint_traffic"
             f" WHERE hour >= :since GROUP BY {', '.join(names)}",
@@ -62,7 +59,7 @@ class EndpointCounts:
 
     async def compared(self, since: date) -> Sequence[tuple[Compared, int]]:
         """Sum up the comparisons from a day on; the keys name that day."""
-        names = _names(Compared)[1:]
+        names = Compared._fields[1:]
         rows = await self._database.fetch_all(
             f"SELECT {', '.join(names)}, sum(count) AS count FROM bridge_endpoint_parity"
             f" WHERE day >= :since GROUP BY {', '.join(names)}",
@@ -103,11 +100,11 @@ async def _add(table: str, counts: Mapping[Any, int], executor: Executor) -> Non
     rows = sorted(counts.items())
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         piece = rows[start : start + _ROWS_AT_ONCE]
-        names = _names(type(piece[0][0]))
+        names = type(piece[0][0])._fields
         values = {
             f"{name}_{number}": value
             for number, (key, count) in enumerate(piece)
-            for name, value in zip((*names, "count"), (*astuple(key), count), strict=True)
+            for name, value in zip((*names, "count"), (*key, count), strict=True)
         }
         slots = ", ".join(
             f"({', '.join(f':{name}_{number}' for name in (*names, 'count'))})" for number in range(len(piece))
@@ -134,7 +131,3 @@ def _moment(value: Any) -> datetime:
     # SQLite keeps UTC without saying so.
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _names(kind: type[Answered] | type[Compared]) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))

@@ -1,18 +1,21 @@
 """What a login's outcome is in HTTP."""
 
-import math
-from datetime import timedelta
 from typing import Final
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from bridge.services.client import Client
 from bridge.services.lockout import LockedOut
 from bridge.services.login import LoginRefused
 from bridge.services.second_factors import CodeRefused, LoginExpired, SecondFactorRequired, TooManyCodes
+from bridge.store.users import StoredUser
+from bridge.web.composition import Bridge
 from bridge.web.errors import Problem
+from bridge.web.limiting import too_many
 
-__all__ = ["client_of", "refusal"]
+__all__ = ["DEVICE_COOKIE", "client_of", "refusal", "remember"]
+
+DEVICE_COOKIE: Final = "bridge_device"
 
 _UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
 _AT_THE_SITE: Final = "This account's second factor can be given at the site only; log in there"
@@ -25,7 +28,22 @@ def client_of(request: Request) -> Client:
         user_agent=request.headers.get("user-agent"),
         accept=request.headers.get("accept"),
         path=request.url.path,
+        device=request.cookies.get(DEVICE_COOKIE),
     )
+
+
+def remember(bridge: Bridge, user: StoredUser, request: Request, response: Response) -> None:
+    """Mark the device of a user who has just logged in, so that nobody can lock them out of it."""
+    mark = bridge.devices.mark(user.username, request.cookies.get(DEVICE_COOKIE))
+    if mark is not None:
+        response.set_cookie(
+            DEVICE_COOKIE,
+            mark,
+            max_age=int(bridge.devices.age.total_seconds()),
+            httponly=True,
+            secure=request.url.scheme == "https",
+            samesite="strict",
+        )
 
 
 def refusal(
@@ -44,15 +62,8 @@ def refusal(
         case LoginExpired():
             return _refusal("expired_token", "The login has expired; start again with the password")
         case LockedOut(retry_after) | TooManyCodes(retry_after):
-            return _too_many(retry_after)
+            return too_many(retry_after)
 
 
 def _refusal(code: str, detail: str, **more: str) -> Problem:
     return Problem(401, code=code, detail=detail, headers=_UNCHALLENGED, **more)
-
-
-def _too_many(retry_after: timedelta) -> Problem:
-    seconds = math.ceil(retry_after.total_seconds())
-    return Problem(
-        429, code="too_many_attempts", detail="Too many failed attempts", headers={"Retry-After": str(seconds)}
-    )

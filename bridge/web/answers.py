@@ -7,9 +7,11 @@ from pydantic import BaseModel, Field
 
 from bridge.services.refreshing import RefreshRefused
 from bridge.services.token_pairs import Granted
+from bridge.web.admission import client_of
 from bridge.web.composition import Bridge
 from bridge.web.credentials import RefreshRequest
 from bridge.web.errors import Problem
+from bridge.web.limiting import trying
 
 __all__ = ["TOKEN_ANSWERS", "TokenOut", "device_of", "refreshed", "token_answer"]
 
@@ -56,10 +58,12 @@ async def refreshed(bridge: Bridge, asked: RefreshRequest, request: Request, res
     Raises:
         Problem: 401 ``invalid_grant``.
     """
-    outcome = await bridge.refreshing.refresh(asked.token, scope=asked.scope, device=device_of(request))
-    if isinstance(outcome, RefreshRefused):
-        detail = "The refresh token is spent, revoked or expired"
-        raise Problem(401, code="invalid_grant", detail=detail, headers=_UNCHALLENGED)
+    client = client_of(request)
+    async with trying(bridge, bridge.limits.token(client), client=client):
+        outcome = await bridge.refreshing.refresh(asked.token, scope=asked.scope, device=device_of(request))
+        if isinstance(outcome, RefreshRefused):
+            detail = "The refresh token is spent, revoked or expired"
+            raise Problem(401, code="invalid_grant", detail=detail, headers=_UNCHALLENGED)
     return token_answer(outcome, response)
 
 

@@ -5,20 +5,23 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib import import_module
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
-from starlette.types import Lifespan
+from starlette.types import Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import bridge
 from bridge.cutover.inventory import Handler
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
+from bridge.web.dashboard import router as dashboard
 from bridge.web.dispatch import Dispatch
+from bridge.web.docs_policy import DocsPolicyMiddleware
 from bridge.web.errors import register_handlers
+from bridge.web.hardening import HardeningMiddleware
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
 from bridge.web.operations import handlers_of
@@ -52,16 +55,29 @@ def create_app(
     _run_django_parts(settings)
     app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
     register_handlers(app)
+    app.add_middleware(HardeningMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(VaryMiddleware)
+    app.add_middleware(DocsPolicyMiddleware)
     if settings.trusted_proxies:
         # The last one added is the first to see a request: all others know the client and its scheme.
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.add_middleware(HeadMiddleware)
-    # In front of all others: what goes to Django goes as it came.
-    app.add_middleware(Dispatch)
     app.router.middleware_stack = Shortcuts(app)
     app.state.cutover = None
     return app
+
+
+class _FrontedApp(DocumentedApp):
+    """Dispatches in front of all that FastAPI does: what goes to Django goes as it came, and costs little."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self._dispatch = Dispatch(super().__call__)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one of both apps answer."""
+        scope["app"] = self
+        await self._dispatch(scope, receive, send)
 
 
 def handlers_in(routers: Sequence[APIRouter]) -> tuple[Handler, ...]:
@@ -99,7 +115,7 @@ def load_router(name: str) -> APIRouter:
 
 
 def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
-    app = DocumentedApp(
+    app = _FrontedApp(
         title="Django migration bridge",
         version=bridge.__version__,
         summary="Log in to either app; move endpoints one at a time.",
@@ -112,7 +128,7 @@ def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | 
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})
     own = (
         *(auth.router, mfa.router, grants.router, users.router),
-        *(migration.router, endpoints.router, wellknown.router, health.router),
+        *(migration.router, endpoints.router, dashboard, wellknown.router, health.router),
     )
     for router in (*own, *routers):
         app.include_router(router)

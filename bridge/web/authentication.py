@@ -42,6 +42,7 @@ __all__ = [
     "possible_login",
     "refuse_limits",
     "role_of",
+    "session_cookie",
     "token_bearer",
     "unlimited_bearer",
 ]
@@ -261,10 +262,14 @@ async def _login(request: Request, token: str | None) -> Authenticated | None:
     return login
 
 
-async def _login_by_session(request: Request, bridge: Bridge) -> Authenticated | None:
+def session_cookie(request: Request, bridge: Bridge) -> str | None:
+    """Give the cookie of the site's session, of two the last, as Django does; None without one."""
     depends_on_cookie(request)
-    # Of two of that name the last, as Django does.
-    cookie = request_cookies(request.scope["headers"]).get(bridge.session_cookie)
+    return request_cookies(request.scope["headers"]).get(bridge.session_cookie)
+
+
+async def _login_by_session(request: Request, bridge: Bridge) -> Authenticated | None:
+    cookie = session_cookie(request, bridge)
     login = None if cookie is None else await bridge.identity.of_session(cookie, asked=asked_by(request))
     if login is not None and login.session is not None:
         await refuse_forgery(request, session=login.session, rules=bridge.csrf_rules)

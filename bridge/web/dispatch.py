@@ -53,7 +53,9 @@ class Dispatch:
         # Some servers, Django's own among them, take several slashes in front for one.
         method, path = _asked_method(scope), _SLASHES.sub("/", scope["path"])
         bridge: Bridge = scope["app"].state.bridge
-        handler = cutover.handlers.find(method, path) if _is_for_site(scope, bridge) else None
+        handler = cutover.handlers.find(method, path)
+        if handler is not None and not _is_for_site(scope, bridge):
+            handler = None
         side, shape = Side.LEGACY, None
         try:
             if handler is None:

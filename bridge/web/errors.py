@@ -23,7 +23,7 @@ from bridge.errors import (
     WriteRefused,
 )
 
-__all__ = ["Problem", "oauth_answer", "problem_answer", "register_handlers"]
+__all__ = ["Problem", "oauth_answer", "problem_answer", "problem_of", "register_handlers"]
 
 _logger: Final = logging.getLogger(__name__)
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -130,6 +130,16 @@ def problem_answer(
     )
 
 
+def problem_of(error: BridgeError | Problem) -> Problem:
+    """Give an error as the refusal that it is answered by."""
+    if isinstance(error, Problem):
+        return error
+    answer = _answer_for(error)
+    return Problem(
+        answer.status, code=answer.code, detail=answer.detail or str(error.args[0]), headers=_headers(error, answer)
+    )
+
+
 def oauth_answer(error: BridgeError | Problem) -> JSONResponse:
     """Give the same error as an OAuth endpoint does (RFC 6749 section 5.2), plus ``detail`` for FastAPI's clients."""
     more: Mapping[str, Any] = {}
@@ -160,11 +170,10 @@ async def _on_problem(_: Request, exc: Exception) -> JSONResponse:
 
 async def _on_bridge_error(_: Request, exc: Exception) -> JSONResponse:
     assert isinstance(exc, BridgeError)  # noqa: S101  # as above
-    answer = _answer_for(exc)
-    detail = answer.detail or str(exc.args[0])
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _logger.warning("answered %s: %s", answer.status, type(exc).__name__)
-    return problem_answer(answer.status, code=answer.code, detail=detail, headers=_headers(exc, answer))
+    found = problem_of(exc)
+    if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _logger.warning("answered %s: %s", found.status, type(exc).__name__)
+    return problem_answer(found.status, code=found.code, detail=found.detail, headers=found.headers)
 
 
 async def _on_validation_error(_: Request, exc: Exception) -> JSONResponse:

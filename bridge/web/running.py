@@ -17,8 +17,9 @@ from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import Clock
 from bridge.services.endpoints import Rules, Stages, follow
+from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
-from bridge.services.recording import Recorder
+from bridge.services.recording import Event, Recorder
 from bridge.services.reporting import ReportGauges, keep_snapshots
 from bridge.services.traffic import KEPT as TRAFFIC_KEPT
 from bridge.store.activity import Activity
@@ -33,6 +34,7 @@ from bridge.store.revocations import Revocations
 from bridge.store.traffic import EndpointCounts
 from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
+from bridge.web.composition.limits import limits_of
 from bridge.web.cutover import open_cutover
 from bridge.web.operations import handlers_of
 from bridge.web.settings import Settings
@@ -42,6 +44,7 @@ __all__ = ["running"]
 _logger: Final = logging.getLogger(__name__)
 _STAGES_EVERY: Final = timedelta(milliseconds=250)
 _PRUNE_SECONDS: Final = 3600.0
+_MEASURE_SECONDS: Final = 3600.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
@@ -61,6 +64,7 @@ def running(
                 _follow_site(app, foundation, follow_every),
                 follow(foundation.stages, every=_STAGES_EVERY),
                 _prune(app, foundation),
+                _keep_floor(app),
                 keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry)),
             ]
             cutover = await open_cutover(app, foundation, routers)
@@ -88,6 +92,8 @@ async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExi
     pool = HashingPool(workers=settings.hashing_workers)
     stack.push_async_callback(pool.close)
     registry = CollectorRegistry()
+    limits = limits_of(settings, registry, clock)
+    stack.push_async_callback(limits.close)
     return Foundation(
         settings=settings,
         database=database,
@@ -100,6 +106,8 @@ async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExi
         rules=rules,
         endpoints=endpoints,
         stages=Stages(endpoints, clock=clock),
+        floor=Floor(pool),
+        limits=limits,
     )
 
 
@@ -134,6 +142,8 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
     await foundation.safety.look(candidate.preconditions)
     if is_new:
         app.state.bridge = candidate
+        if running is not None and keys != running.keys:
+            foundation.recorder.note(Event.KEYS_CHANGED)
         published = profile.published_at if profile else "nobody"
         _logger.info("took up the site profile of %s, and %d signing keys", published, len(keys.keys))
     if foundation.safety.is_safe != was_safe:
@@ -164,6 +174,16 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
             # The profile is the site's to write; whatever it says, this goes on, and upgrades stop.
             _logger.exception("the site was not understood")
             foundation.safety.distrust(findings.PROFILE_MISSING)
+
+
+async def _keep_floor(app: FastAPI) -> None:
+    """Measure again what the costliest check takes: machines change their speed, and tables what they hold."""
+    while True:
+        try:
+            await app.state.bridge.login.measure_floor(await app.state.bridge.reporting.latest_snapshot())
+        except DatabaseError as exc:
+            _logger.warning("the floor of refused logins was not measured: %s", type(exc).__name__)
+        await asyncio.sleep(_MEASURE_SECONDS)
 
 
 async def _prune(app: FastAPI, foundation: Foundation) -> None:

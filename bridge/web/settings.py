@@ -16,8 +16,10 @@ from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalSealer
 from bridge.passwords.rollout import RehashRollout
 from bridge.services.keys import KeySource
+from bridge.services.limiting import LimitRules
 from bridge.services.token_pairs import GrantTimes
 from bridge.services.upgrading import JournalKeeping
+from bridge.store.rate_limits import Rates, parse_rates, refuse_unusable_storage
 from bridge.tokens import KeySet
 from bridge.tokens.keyset import PUBLICATION, KeyTimes
 from bridge.web.proxy import UpstreamAddress
@@ -41,6 +43,13 @@ _CURES: Final = {
 
 def _rollout(value: object) -> object:
     return RehashRollout.parse(value) if isinstance(value, str) else value
+
+
+def _rates(value: object) -> object:
+    return parse_rates(value) if isinstance(value, str) else value
+
+
+RateSetting = Annotated[Rates, NoDecode, BeforeValidator(_rates)]
 
 
 class DatabaseSettings(BaseSettings):
@@ -131,7 +140,20 @@ class KeyDirectorySettings(KeySettings):
 
 
 class Settings(KeySettings, CutoverSettings):
-    """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name."""
+    """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name.
+
+    Attributes:
+        rate_limit_storage: ``memory://``, or ``redis://…`` where there is more than one replica.
+        limit_account: failed logins of one username, and wrong current passwords of one user: ``20/15 minutes``, for
+            one; several separated by ``;``; or ``off``.
+        limit_device: likewise, from one device that the user has logged in on; none of the others holds for that.
+        limit_network: failed logins and codes of one IPv4 address or one /64 of IPv6.
+        limit_everybody: failed logins of all clients together.
+        limit_tokens: refused refreshes and introspections of one network.
+        limit_registration: registrations of one network, successful ones as well.
+        known_device_days: how long a device is known after a login; 0: none ever is.
+        hsts_seconds: ``max-age`` of Strict-Transport-Security on the bridge's own answers over https; 0: none.
+    """
 
     django_secret_key: SecretStr
     django_secret_key_fallbacks: tuple[SecretStr, ...] = ()
@@ -151,6 +173,15 @@ class Settings(KeySettings, CutoverSettings):
     upstream: str | None = None
     upstream_timeout: Annotated[int, Field(ge=1, le=86_400)] = 60
     password_validators: tuple[str, ...] = ()
+    rate_limit_storage: SecretStr = SecretStr("memory://")
+    limit_account: RateSetting = parse_rates("20/15 minutes")
+    limit_device: RateSetting = parse_rates("20/15 minutes")
+    limit_network: RateSetting = parse_rates("200/15 minutes")
+    limit_everybody: RateSetting = parse_rates("20000/15 minutes")
+    limit_tokens: RateSetting = parse_rates("600/15 minutes")
+    limit_registration: RateSetting = parse_rates("20/hour")
+    known_device_days: Annotated[int, Field(ge=0, le=730)] = 180
+    hsts_seconds: Annotated[int, Field(ge=0, le=63_072_000)] = 0
 
     @field_validator("django_secret_key")
     @classmethod
@@ -175,6 +206,12 @@ class Settings(KeySettings, CutoverSettings):
         if upstream is not None:
             UpstreamAddress.parse(upstream)
         return upstream
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _is_a_storage(cls, url: SecretStr) -> SecretStr:
+        refuse_unusable_storage(url.get_secret_value())
+        return url
 
     @field_validator("introspection_clients")
     @classmethod
@@ -223,6 +260,18 @@ class Settings(KeySettings, CutoverSettings):
             return None
         return JournalKeeping(
             sealer=JournalSealer.load(self.rehash_journal_key), keep=timedelta(days=self.rehash_journal_days)
+        )
+
+    @property
+    def limit_rules(self) -> LimitRules:
+        """How many failures each may have."""
+        return LimitRules(
+            account=self.limit_account,
+            device=self.limit_device,
+            network=self.limit_network,
+            everybody=self.limit_everybody,
+            tokens=self.limit_tokens,
+            registration=self.limit_registration,
         )
 
     @property

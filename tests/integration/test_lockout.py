@@ -18,6 +18,7 @@ from bridge.services.lockout import Lockout
 from bridge.store.axes import AxesAttempts
 from bridge.store.database import Database, open_database
 from bridge.store.users import Users
+from bridge.web.admission import DEVICE_COOKIE
 from bridge.web.app import create_app
 from bridge.web.composition import site_profile
 from tests.conftest import PASSWORD, Cast, FrozenClock, log_in, running, settings_for
@@ -227,6 +228,33 @@ async def test_a_right_password_that_waits_for_a_code_forgets_no_failures(
 
     assert len(await rows(database, "axes_accessattempt", username)) == 1
     assert await rows(database, "axes_accesslog", username) == []
+
+
+# Known devices --------------------------------------------------------------------------------------------------------
+
+
+async def test_strangers_do_not_lock_a_user_out_of_a_device_that_they_have_logged_in_on(
+    client: httpx.AsyncClient, browser: Browser, cast: Cast, username: str
+):
+    mark = (await log_in(client, username)).cookies[DEVICE_COOKIE]
+    client.cookies.clear()
+    for _ in range(3):
+        await at_django(browser, username, "wrong")
+    assert_locked_out(await log_in(client, username))
+
+    client.cookies.set(DEVICE_COOKIE, mark)
+    assert (await log_in(client, username)).status_code == 200
+
+
+async def test_an_address_that_the_site_has_listed_is_locked_out_on_every_device(
+    guarded: Guarded, profile: SiteProfile, clock: FrozenClock, username: str
+):
+    assert profile.axes is not None
+    axes = replace(profile.axes, ip_blacklist=(ADDRESSES[0],))
+    async with lockout(guarded, axes, clock) as ours:
+        verdicts = [await ours.check(username, Client(address=each), is_known=True) for each in ADDRESSES]
+
+    assert [verdict is None for verdict in verdicts] == [False, True]
 
 
 # By axes' settings ----------------------------------------------------------------------------------------------------

@@ -5,18 +5,22 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bench.population import NOW as THEN
+from bench.population import fill as populate
+from bench.recount import differences
 from bridge.passwords.encoded import ALGORITHMS, EncodedPassword
 from bridge.profile import UserTable
 from bridge.progress.census import Census, CensusRow, Cohort
 from bridge.progress.forecast import LastSeen
 from bridge.store.census import UserCensus
-from bridge.store.database import Database
+from bridge.store.database import Database, open_database
 from tests.conftest import Cast
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -275,6 +279,21 @@ async def test_who_was_last_seen_when_equals_an_independent_count(database: Data
             expected[(NOW - user["last_login"]).days, algorithm == "argon2"] += 1
     ages = {age for age, _ in expected}
     assert found == {age: LastSeen(upgraded=expected[age, True], waiting=expected[age, False]) for age in ages}
+
+
+async def test_the_bench_counts_the_same_and_notices_what_differs(tmp_path: Path):
+    (tmp_path / "users.sqlite3").touch()
+    database = await open_database(f"sqlite:///{tmp_path}/users.sqlite3")
+    try:
+        await populate(database, 3000)
+        census = UserCensus(database, UserTable())
+        counted = await census.count(THEN), await census.last_seen(THEN)
+
+        assert await differences(database, *counted, now=THEN) == 0
+        await database.execute("UPDATE auth_user SET password = 'pbkdf2_sha256$7$' WHERE id = 7")
+        assert await differences(database, *counted, now=THEN) > 0
+    finally:
+        await database.close()
 
 
 async def test_whoever_logged_in_later_than_now_did_so_now(database: Database, cast: Cast):

@@ -133,6 +133,20 @@ def test_a_gate_is_open_once_nobody_would_be():
     assert RemovalGate.of(GUARDED, "sha1", listed=None).is_open
 
 
+def test_wrapped_values_stand_apart_and_keep_only_their_own_gate_shut():
+    drawn = drawn_up(
+        {kind("argon2_md5"): 2, kind("argon2_md5", active=False): 1, kind("argon2_sha1"): 4, kind("argon2"): 5},
+        listed=["argon2_md5", "argon2"],
+    )
+
+    assert [(each.algorithm, each.inside, each.users, each.active, each.is_listed) for each in drawn.wrapped] == [
+        ("argon2_sha1", "sha1", 4, 4, False),
+        ("argon2_md5", "md5", 3, 2, True),
+    ]
+    assert (drawn.share.upgraded, drawn.share.remaining) == (5, 7)
+    assert [RemovalGate.of(drawn.census, name, listed=None).locked_out for name in ("md5", "argon2_md5")] == [0, 3]
+
+
 def test_only_passwords_that_some_hasher_takes_have_a_gate():
     drawn = report({"md5": 1, "unusable": 1, "unknown": 1}, listed=["argon2"])
 
@@ -178,6 +192,7 @@ def test_the_document_is_stable():
             {"algorithm": "md5", "cost": "", "cohort": "never", "active": True, "staff": True, "users": 2},
             {"algorithm": "unknown", "cost": "ldap", "cohort": "7d", "active": True, "staff": False, "users": 1},
         ],
+        "wrapped": [],
         "gate": [{"algorithm": name, "listed": True, **gates[name]} for name in ("md5", "argon2")],
         "forecast": {"enough_data": False, "lacking": "few_accounts", "confidence": 0.9, "milestones": []},
         "activity": [{"app": "bridge", "event": "upgraded", "count": 1}],

@@ -17,6 +17,7 @@ from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import system_clock
 from bridge.services.endpoints import Rules, Stages
+from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.store.activity import Activity
@@ -28,6 +29,7 @@ from bridge.tokens.issuer import TokenIssuer
 from bridge.tokens.keys import SigningKey
 from bridge.web.app import create_app
 from bridge.web.composition import Foundation, compose, site_profile
+from bridge.web.composition.limits import limits_of
 from bridge.web.dependencies import (
     CurrentUser,
     OptionalUser,
@@ -593,6 +595,8 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
         Rules(),
         Endpoints(database),
         Stages(Endpoints(database), clock=system_clock),
+        Floor(pool),
+        limits_of(settings_for(url), registry, system_clock),
     )
     app.state.bridge = compose(foundation, await site_profile(database), source.look())
     database.statements.clear()

@@ -14,6 +14,7 @@ from bridge.errors import HashingUnavailable
 from bridge.passwords.pool import HashingPool
 from bridge.services.client import Client
 from bridge.services.endpoints import Rules, Stages
+from bridge.services.floor import Floor
 from bridge.services.login import LoggedIn, LoginRefused
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
@@ -21,6 +22,7 @@ from bridge.store.activity import Activity
 from bridge.store.database import Database
 from bridge.store.endpoints import Endpoints
 from bridge.web.composition import Bridge, Foundation, compose, site_profile
+from bridge.web.composition.limits import limits_of
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in, old_hash, settings_for
 from tests.web.conftest import PublishedProfile, RefusingDatabase, events, shared_events
 
@@ -68,7 +70,8 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
 
     @asynccontextmanager
     async def around(pool: HashingPool) -> Any:
-        registry = CollectorRegistry()
+        registry, floor = CollectorRegistry(), Floor(HashingPool(workers=1))
+        await floor.measure([lambda: None])
         recorder = Recorder(activity=Activity(database), registry=registry, clock=clock)
         settings = settings_for(database_url)
         foundation = Foundation(
@@ -83,6 +86,8 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
             rules=Rules(),
             endpoints=Endpoints(database),
             stages=Stages(Endpoints(database), clock=clock),
+            floor=floor,
+            limits=limits_of(settings, registry, clock),
         )
         bridge = compose(foundation, await site_profile(database), settings.keys())
         await foundation.safety.look(bridge.preconditions)

@@ -19,25 +19,32 @@ from bridge.profile import CsrfProfile, SiteProfile
 from bridge.services.accounts import Accounts
 from bridge.services.canary import Askers
 from bridge.services.cutover_report import CutoverReporting
+from bridge.services.devices import KnownDevices
 from bridge.services.ending import Ending
 from bridge.services.endpoints import Moving, Stages
 from bridge.services.granting import Granting
 from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
 from bridge.services.keys import Discovery
+from bridge.services.limiting import Limits
 from bridge.services.listing import Listing
 from bridge.services.login import Login, Rehashing
+from bridge.services.overview import Overviews
 from bridge.services.permissions import Permissions
 from bridge.services.preconditions import Preconditions, Safety
+from bridge.services.recording import Recorder
 from bridge.services.refreshing import Refreshing
 from bridge.services.reporting import Reporting
 from bridge.services.second_factors import SecondFactors
 from bridge.sessions.csrf import CsrfRules
+from bridge.store.activity import Activity
 from bridge.store.database import Database
+from bridge.store.snapshots import Snapshots
 from bridge.tokens import KeySet
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
 from bridge.web.composition.site import reporting_of, site_sessions, upgrading_of
+from bridge.web.forms import FormTokens
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "compose"]
@@ -58,6 +65,9 @@ class Bridge:
     safety: Safety
     registration_open: bool
     introspection_clients: Mapping[str, SecretStr]
+    recorder: Recorder
+    limits: Limits
+    devices: KnownDevices
     login: Login
     second_factors: SecondFactors
     granting: Granting
@@ -74,6 +84,8 @@ class Bridge:
     legacy_operations: LegacyTable
     listing: Listing
     cutover_reporting: CutoverReporting
+    overviews: Overviews
+    form_tokens: FormTokens
     stages: Stages
     moving: Moving
 
@@ -101,6 +113,9 @@ def compose(
         safety=foundation.safety,
         registration_open=settings.registration == "on",
         introspection_clients=settings.introspection_clients,
+        recorder=foundation.recorder,
+        limits=foundation.limits,
+        devices=foundation.limits.devices,
         login=_login(foundation, profile, parts),
         second_factors=parts.second_factors,
         granting=Granting(
@@ -140,8 +155,21 @@ def compose(
         legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
         listing=listing_of(database, profile, foundation.rules.served.values(), clock),
         cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
+        overviews=_overviews(foundation, profile),
+        form_tokens=FormTokens(settings.django_secrets),
         stages=foundation.stages,
         moving=Moving(endpoints=foundation.endpoints, clock=clock, rules=foundation.rules),
+    )
+
+
+def _overviews(foundation: Foundation, profile: SiteProfile | None) -> Overviews:
+    database, clock = foundation.database, foundation.clock
+    return Overviews(
+        reporting=reporting_of(database, profile, clock),
+        snapshots=Snapshots(database),
+        activity=Activity(database),
+        cutover=cutover_reporting_of(database, profile, foundation.rules, clock),
+        clock=clock,
     )
 
 
@@ -155,6 +183,8 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
         upgrading=upgrading_of(settings, database, profile, clock),
         rehashing=Rehashing(rollout=settings.rehash, safety=foundation.safety),
         lockout=parts.lockout,
+        limits=foundation.limits,
+        floor=foundation.floor,
         second_factors=parts.second_factors,
         preconditions=parts.preconditions,
         recorder=foundation.recorder,

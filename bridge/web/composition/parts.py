@@ -15,8 +15,10 @@ from bridge.profile import SimpleJwtProfile, SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.ending import Ending
 from bridge.services.endpoints import Rules, Stages
+from bridge.services.floor import Floor
 from bridge.services.identity import Identity
 from bridge.services.keys import KeySource
+from bridge.services.limiting import Limits
 from bridge.services.lineage import Continuity
 from bridge.services.lockout import Lockout
 from bridge.services.preconditions import Preconditions, Safety
@@ -61,6 +63,8 @@ class Foundation:
     rules: Rules
     endpoints: Endpoints
     stages: Stages
+    floor: Floor
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)

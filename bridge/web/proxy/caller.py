@@ -14,6 +14,8 @@ __all__ = ["Caller", "CallerLeft", "Upload", "UploadStalled", "announces_body", 
 
 _AT_ONCE: Final = 65_536
 _LINGER_SECONDS: Final = 5.0  # nginx's lingering_timeout
+# Most answers are there before: they need no task that waits for the client to leave.
+_UNWATCHED_SECONDS: Final = 0.02
 
 
 def announces_body(scope: Scope) -> bool:
@@ -62,7 +64,7 @@ class Caller:
         self._has_left = False
         self._uploaded = asyncio.Event()
         self._served: asyncio.Task[object] | None = None
-        self._watch: asyncio.Task[None] | None = None
+        self._watch: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._served = asyncio.current_task()
@@ -130,9 +132,12 @@ class Caller:
                 await self._uploaded.wait()
 
     def watch(self) -> None:
-        """Notice from here on that the client hangs up; nobody else reads what it sends any more."""
+        """Notice from here on, after a moment, that the client hangs up; nobody else reads what it sends any more."""
         if self._watch is None:
-            self._watch = asyncio.create_task(self._until_left())
+            self._watch = asyncio.get_running_loop().call_later(_UNWATCHED_SECONDS, self._begin_to_watch)
+
+    def _begin_to_watch(self) -> None:
+        self._watch = asyncio.create_task(self._until_left())
 
     async def _until_left(self) -> None:
         while (message := await self._receive())["type"] != "http.disconnect":

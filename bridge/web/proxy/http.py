@@ -10,7 +10,7 @@ from urllib.parse import quote
 import aiohttp
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.errors import problem_answer
@@ -23,6 +23,8 @@ _logger: Final = logging.getLogger(__name__)
 
 # RFC 9110 section 9.2.1. TRACE is none that a site has.
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+# Of the patience that each step is given.
+_RENEWED_BELOW: Final = 0.9
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
 
@@ -148,40 +150,37 @@ async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off
         ConnectionAbortedError: it ended early; the server then cuts the client off, and nobody takes it for whole.
     """
     headers = answer_headers(answer.raw_headers, status=answer.status)
-    send = _bounded(send, patience=caller.patience)
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    more = True
-    while more:
-        try:
-            # aiohttp's own timeout does not end the wait for an answer that it could not make sense of any more.
-            async with asyncio.timeout(caller.patience):
+    try:
+        async with asyncio.timeout(caller.patience) as limit:
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            more = True
+            while more:
+                _extend(limit, caller.patience)
                 chunk = await answer.content.readany()
-        except (aiohttp.ClientError, TimeoutError) as exc:
-            _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
-            raise ConnectionAbortedError("the upstream's answer ended early") from exc
-        more = not answer.content.at_eof()
-        if cuts_off and not more and caller.is_uploading:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await caller.linger()
-            chunk = b""
-        await send({"type": "http.response.body", "body": chunk, "more_body": more})
+                more = not answer.content.at_eof()
+                if cuts_off and not more and caller.is_uploading:
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    limit.reschedule(None)
+                    await caller.linger()
+                    chunk = b""
+                _extend(limit, caller.patience)
+                await send({"type": "http.response.body", "body": chunk, "more_body": more})
+    except (aiohttp.ClientError, TimeoutError) as exc:
+        _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
+        raise ConnectionAbortedError("the upstream's answer ended early") from exc
 
 
-def _bounded(send: Send, *, patience: float) -> Send:
-    """Give up a client that reads nothing: the server cuts it off, and the upstream's connection is free again.
+def _extend(limit: asyncio.Timeout, patience: float) -> None:
+    """Give the next step its time: a timer that is moved with each one costs more than what it guards.
 
-    uvicorn waits for room before it writes, and closes where the app raises. It keeps what it has written, some 64 KiB
-    or one chunk, for as long as the client keeps the connection; an ASGI app can do no more.
+    It also ends the wait for an answer that aiohttp cannot make sense of, which its own does not, and gives up a
+    client that reads nothing: the server cuts it off, and the upstream's connection is free again. uvicorn waits for
+    room before it writes, and closes where the app raises. It keeps what it has written, some 64 KiB or one chunk, for
+    as long as the client keeps the connection; an ASGI app can do no more.
     """
-
-    async def sent(message: Message) -> None:
-        try:
-            async with asyncio.timeout(patience):
-                await send(message)
-        except TimeoutError as exc:
-            raise ConnectionAbortedError("the client reads nothing") from exc
-
-    return sent
+    now, due = asyncio.get_running_loop().time(), limit.when()
+    if due is None or due - now < _RENEWED_BELOW * patience:
+        limit.reschedule(now + patience)
 
 
 def target_of(scope: Scope, base: URL) -> URL:

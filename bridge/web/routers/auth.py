@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bridge.services.accounts import Invalid, Registered, UsernameTaken, WrongPassword
 from bridge.services.login import LoggedIn
-from bridge.web.admission import client_of, refusal
+from bridge.services.recording import Event
+from bridge.web.admission import client_of, refusal, remember
 from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
 from bridge.web.composition import Bridge
 from bridge.web.credentials import (
@@ -21,6 +22,7 @@ from bridge.web.credentials import (
 )
 from bridge.web.dependencies import AccountUser, BridgeServices, TokenBearer
 from bridge.web.errors import Problem
+from bridge.web.limiting import admitted, trying
 from bridge.web.routers.users import UserOut
 from bridge.web.routes import BoundedRoute, OAuthRoute
 
@@ -93,36 +95,60 @@ async def show_token(bearer: TokenBearer) -> TokenInfo:
 @_accounts.post(
     "/register",
     status_code=201,
-    responses={403: {"description": "Registration is closed"}, 409: {"description": "The username is taken"}},
+    responses={
+        403: {"description": "Registration is closed"},
+        409: {"description": "The username is taken"},
+        429: {"description": "Too many registrations"},
+    },
 )
-async def register(registration: Registration, bridge: BridgeServices) -> UserOut:
+async def register(registration: Registration, request: Request, bridge: BridgeServices) -> UserOut:
     """Create a user by the site's own rules, in Django's format. Off unless BRIDGE_REGISTRATION is on."""
     if not bridge.registration_open:
         raise Problem(403, code="registration_closed", detail="Registration is closed")
+    client = client_of(request)
+    await admitted(bridge, bridge.limits.registration(client), client=client)
     texts = registration.model_dump(include={"email", "first_name", "last_name"}, exclude_unset=True)
     outcome = await bridge.accounts.register(
         username=registration.username, password=registration.password, texts=texts
     )
     match outcome:
         case Registered(user):
+            await bridge.recorder.record(Event.REGISTERED, user_id=user.id, client=client)
             return UserOut.of(user)
         case UsernameTaken():
+            await bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="username_taken", client=client)
             raise Problem(409, code="username_taken", detail="A user with that username already exists")
         case Invalid(errors):
+            await bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="invalid", client=client)
             raise Problem(422, code="invalid", detail="The site's rules say no", errors=errors)
 
 
-@_accounts.post("/password", status_code=204, responses={403: {"description": "The current password is another"}})
-async def change_password(change: PasswordChange, user: AccountUser, bridge: BridgeServices) -> None:
+@_accounts.post(
+    "/password",
+    status_code=204,
+    responses={
+        403: {"description": "The current password is another"},
+        429: {"description": "Too many wrong current passwords"},
+    },
+)
+async def change_password(change: PasswordChange, user: AccountUser, request: Request, bridge: BridgeServices) -> None:
     """Change one's own password, by the site's validators."""
-    outcome = await bridge.accounts.change_password(user.id, current=change.current_password, new=change.new_password)
-    match outcome:
-        case WrongPassword():
+    client = client_of(request)
+
+    async def tell(event: Event, reason: str | None = None) -> None:
+        await bridge.recorder.record(event, user_id=user.id, reason=reason, client=client)
+
+    async with trying(bridge, bridge.limits.own_password(user.id), client=client, user_id=user.id):
+        outcome = await bridge.accounts.change_password(
+            user.id, current=change.current_password, new=change.new_password
+        )
+        if isinstance(outcome, WrongPassword):
+            await tell(Event.PASSWORD_CHANGE_REFUSED, "wrong_password")
             raise Problem(403, code="incorrect_password", detail="The current password is incorrect")
-        case Invalid(errors):
-            raise Problem(422, code="invalid", detail="The site's rules say no", errors=errors)
-        case _:
-            return
+    if isinstance(outcome, Invalid):
+        await tell(Event.PASSWORD_CHANGE_REFUSED, "invalid")
+        raise Problem(422, code="invalid", detail="The site's rules say no", errors=outcome.errors)
+    await tell(Event.PASSWORD_CHANGED)
 
 
 async def _log_in(bridge: Bridge, credentials: Credentials, request: Request, response: Response) -> TokenOut:
@@ -132,6 +158,7 @@ async def _log_in(bridge: Bridge, credentials: Credentials, request: Request, re
     )
     if not isinstance(outcome, LoggedIn):
         raise refusal(outcome)
+    remember(bridge, outcome.user, request, response)
     granted = await bridge.granting.open(outcome.user, scope=scope, device=device_of(request))
     return token_answer(granted, response)
 

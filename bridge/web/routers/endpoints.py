@@ -7,13 +7,16 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from bridge.cutover.operations import LONGEST_OPERATION, Operation
-from bridge.cutover.stages import Stage, Standing, basis_points
-from bridge.services.endpoints import Move, MoveRefused, Refusal
+from bridge.cutover.stages import Stage, Standing, basis_points, share_text
+from bridge.services.endpoints import Move, Moved, MoveRefused, Refusal
 from bridge.services.figures import PERIOD
 from bridge.services.listing import moved_document
+from bridge.services.recording import Event
 from bridge.services.traffic import KEPT
 from bridge.store.endpoints import LONGEST_REASON
 from bridge.store.text import is_storable
+from bridge.store.users import StoredUser
+from bridge.web.composition import Bridge
 from bridge.web.dependencies import BridgeServices, StaffUser, account_user
 from bridge.web.errors import Problem
 from bridge.web.routes import BoundedRoute
@@ -133,6 +136,7 @@ async def set_stage(change: StageChange, staff: StaffUser, bridge: BridgeService
     outcome = await bridge.moving.set(move)
     if isinstance(outcome, MoveRefused):
         raise _problem(outcome)
+    _note(bridge, staff, outcome)
     await bridge.stages.look()
     return moved_document(outcome)
 
@@ -144,8 +148,20 @@ async def roll_back(wanted: Rollback, staff: StaffUser, bridge: BridgeServices) 
     outcome = await bridge.moving.rollback(operation, actor=f"user:{staff.username}", reason=wanted.reason)
     if isinstance(outcome, MoveRefused):
         raise _problem(outcome)
+    for each in outcome.moved:
+        _note(bridge, staff, each)
     await bridge.stages.look()
     return {"moved": [moved_document(each) for each in outcome.moved], "retired": outcome.retired}
+
+
+def _note(bridge: Bridge, staff: StoredUser, moved: Moved) -> None:
+    bridge.recorder.note(
+        Event.STAGE_CHANGED,
+        user_id=staff.id,
+        operation=moved.operation,
+        stage=moved.standing.stage.value,
+        share=share_text(moved.standing.share),
+    )
 
 
 def _standing(change: StageChange) -> Standing:

@@ -9,13 +9,16 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from bridge.services.recording import Event
 from bridge.tokens import RefreshClaims, TokenClaims
+from bridge.web.admission import client_of
 from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
 from bridge.web.authentication import CurrentSession, UnlimitedBearer
 from bridge.web.composition import Bridge
 from bridge.web.credentials import REFRESH_BODY, SHOWN_TOKEN_BODY, refresh_from_json, shown_token
 from bridge.web.dependencies import BridgeServices, TokenBearer
 from bridge.web.errors import Problem
+from bridge.web.limiting import trying
 from bridge.web.routes import BoundedRoute, OAuthRoute
 
 __all__ = ["router"]
@@ -72,11 +75,14 @@ async def revoke(request: Request, bridge: BridgeServices) -> Response:
     "/introspect",
     openapi_extra=SHOWN_TOKEN_BODY,
     response_model_exclude_none=True,
-    responses=_MALFORMED | {401: {"description": "Not one of BRIDGE_INTROSPECTION_CLIENTS"}},
+    responses=_MALFORMED
+    | {401: {"description": "Not one of BRIDGE_INTROSPECTION_CLIENTS"}, 429: {"description": "Too many refusals"}},
 )
 async def introspect(request: Request, response: Response, bridge: BridgeServices) -> Introspected:
     """Say what a token is worth right now (RFC 7662), to the clients that the operator has named."""
-    _admit(request, bridge)
+    client = client_of(request)
+    async with trying(bridge, bridge.limits.token(client), client=client):
+        _admit(request, bridge)
     found = await bridge.introspection.of(await shown_token(request))
     response.headers["Cache-Control"] = "no-store"
     return Introspected(active=False) if found is None else _introspected(*found)
@@ -112,12 +118,14 @@ async def exchange_session(
 async def log_out(bearer: TokenBearer, bridge: BridgeServices) -> None:
     """End the login that this request's token belongs to, at once and on every replica."""
     await bridge.ending.log_out(bearer.claims)
+    await bridge.recorder.record(Event.LOGGED_OUT, user_id=bearer.user.id)
 
 
 @_own.post("/logout-all", status_code=204, responses=_NO_TOKEN)
 async def log_out_everywhere(bearer: UnlimitedBearer, bridge: BridgeServices) -> None:
     """End all of the user's logins, on every device."""
     await bridge.ending.log_out_everywhere(bearer.claims)
+    await bridge.recorder.record(Event.LOGGED_OUT_EVERYWHERE, user_id=bearer.user.id)
 
 
 @_own.get("/grants", responses=_NO_TOKEN)
@@ -143,6 +151,7 @@ async def revoke_grant(grant_id: str, bearer: UnlimitedBearer, bridge: BridgeSer
     """End one of one's own logins."""
     if not await bridge.ending.revoke_grant(grant_id, user_id=bearer.user.id):
         raise Problem(404, code="no_such_grant", detail="There is no such login of yours")
+    await bridge.recorder.record(Event.GRANT_REVOKED, user_id=bearer.user.id)
 
 
 def _admit(request: Request, bridge: Bridge) -> None:

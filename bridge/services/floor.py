@@ -1,0 +1,123 @@
+"""When a refused login is answered: no sooner than the costliest check that the user table demands.
+
+A stored value of 36,000 rounds is checked in a thirtieth of the time of argon2; from the answer's time one would learn
+which accounts exist, and whose hash has not been upgraded. So each check that comes to nothing keeps its slot of the
+hashing pool for the same time. It waits for a slot as long as any other, and makes others wait as long: neither one
+answer nor the throughput of many tells what was checked.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Final, TypeVar
+
+from bridge.errors import HashingUnavailable
+from bridge.passwords.policy import Verification
+from bridge.passwords.pool import HashingPool
+
+__all__ = ["Floor"]
+
+T = TypeVar("T")
+
+_MARGIN: Final = 1.15
+_UP: Final = 1.1
+_DOWN: Final = 0.999
+_HIGHEST: Final = 3.0
+_ROUNDS: Final = 3
+_LONGEST: Final = timedelta(seconds=3)
+_TICK: Final = timedelta(milliseconds=10)
+
+
+class Floor:
+    """Keeps refused logins waiting until the floor.
+
+    It is the time of the costliest check while every slot does the same, with a margin; above that it follows what
+    checks take: one in a hundred of the slow ones may take longer. A value that costs more than three seconds does not
+    make everybody wait for as long.
+    """
+
+    def __init__(self, pool: HashingPool) -> None:
+        self._pool = pool
+        self._lowest = 0.0
+        self._height = 0.0
+        self._measuring = asyncio.Lock()
+
+    @property
+    def height(self) -> timedelta:
+        """How long a check that comes to nothing takes at least."""
+        return timedelta(seconds=self._height)
+
+    async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
+        """Find out what the costliest of some checks takes, with all slots busy.
+
+        A pool without capacity is asked again the next time; what is known stays.
+        """
+        async with self._measuring:
+            await self._measure(checks)
+
+    async def measured(self, check: Callable[[], object]) -> None:
+        """Measure, unless it has been done."""
+        if self._lowest:
+            return
+        async with self._measuring:
+            if not self._lowest:
+                await self._measure([check])
+
+    def keep(self, check: Callable[[], Verification], *, may_pass: bool) -> Verification:
+        """Check a password, on a hashing thread, and unless that lets somebody in wait for the floor.
+
+        Args:
+            check: gives the verdict.
+            may_pass: whether a yes is one; not of an account that is inactive.
+        """
+        began = time.perf_counter()
+        verdict = check()
+        if verdict.valid and may_pass:
+            return verdict
+        took = time.perf_counter() - began
+        remaining = self._height - took
+        self._learn(took)
+        if remaining > 0:
+            time.sleep(remaining)
+        return verdict
+
+    async def _measure(self, checks: Sequence[Callable[[], object]]) -> None:
+        slowest = 0.0
+        for check in checks:
+            try:
+                rounds = [await self._all_at_once(check) for _ in range(_ROUNDS)]
+            except HashingUnavailable:
+                return
+            # What else the machine did meanwhile is not the check's; what it goes on doing shows in what follows.
+            slowest = max(slowest, min(rounds))
+        self._lowest = min(slowest * _MARGIN, _LONGEST.total_seconds())
+        self._height = max(self._lowest, min(self._height, self._lowest * _HIGHEST))
+
+    async def _all_at_once(self, check: Callable[[], object]) -> float:
+        return max(await asyncio.gather(*(self._pool.run(_timed(check)) for _ in range(self._pool.workers))))
+
+    @staticmethod
+    async def release(arrived: float) -> None:
+        """Wait for the next tick since a request arrived (``time.perf_counter``).
+
+        What a database needs to find a row, or none, is far less than a tick.
+        """
+        tick = _TICK.total_seconds()
+        await asyncio.sleep(tick - (time.perf_counter() - arrived) % tick)
+
+    def _learn(self, took: float) -> None:
+        """Follow the 99th percentile of slow checks. Threads may meet here; a step that gets lost comes again."""
+        if took > self._height:
+            self._height = min(self._height * _UP, self._lowest * _HIGHEST)
+        elif took > self._height / 2:
+            self._height = max(self._height * _DOWN, self._lowest)
+
+
+def _timed(work: Callable[[], T]) -> Callable[[], float]:
+    def timed() -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    return timed

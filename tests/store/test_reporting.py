@@ -1,0 +1,85 @@
+"""A report for all who ask: counted once for those who ask together, and given again for as long as it is worth."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pytest
+
+from bridge.errors import DatabaseError
+from bridge.services.reporting import Reporting
+from bridge.store.database import Database
+from bridge.web.composition import reporting_of
+from tests.conftest import Cast
+
+NOON: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+SECOND: Final = timedelta(seconds=1)
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+class Ticking:
+    """A clock that goes on by a step whenever somebody looks at it."""
+
+    def __init__(self, step: timedelta) -> None:
+        self.now, self.step = NOON, step
+
+    def __call__(self) -> datetime:
+        self.now += self.step
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Ticking:
+    return Ticking(SECOND)
+
+
+@pytest.fixture
+def reporting(database: Database, clock: Ticking) -> Reporting:
+    return reporting_of(database, None, clock)
+
+
+async def test_those_who_ask_together_wait_for_one_count(reporting: Reporting):
+    first, *others = await asyncio.gather(*(reporting.report() for _ in range(5)))
+
+    assert all(each is first for each in others)
+
+
+async def test_one_who_stops_waiting_leaves_the_report_to_the_others(reporting: Reporting):
+    impatient, patient = (asyncio.ensure_future(reporting.report()) for _ in range(2))
+    await asyncio.sleep(0)
+
+    impatient.cancel()
+
+    assert (await patient).total == 0
+
+
+async def test_what_took_a_second_is_given_again_for_twenty(reporting: Reporting, clock: Ticking, cast: Cast):
+    drawn = await reporting.report()
+    clock.step = timedelta(0)
+    await cast.add("ada")
+
+    clock.now = drawn.generated_at + 20 * SECOND - timedelta.resolution
+    assert await reporting.report() is drawn
+    clock.now = drawn.generated_at + 20 * SECOND
+    assert (await reporting.report()).total == 1
+
+
+async def test_a_clock_that_was_put_back_keeps_nothing_for_ever(reporting: Reporting, clock: Ticking, cast: Cast):
+    drawn = await reporting.report()
+    await cast.add("ada")
+
+    clock.now = drawn.generated_at - 60 * SECOND
+
+    assert (await reporting.report()).total == 1
+
+
+async def test_one_that_failed_is_drawn_up_anew(reporting: Reporting, database: Database, cast: Cast):
+    await cast.add("ada")
+    await database.execute("ALTER TABLE auth_user RENAME TO elsewhere")
+    with pytest.raises(DatabaseError):
+        await reporting.report()
+
+    await database.execute("ALTER TABLE elsewhere RENAME TO auth_user")
+
+    assert (await reporting.report()).total == 1
