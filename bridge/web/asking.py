@@ -39,9 +39,11 @@ def asked_by(request: Request) -> Rights:
     """
     state = request.app.state
     route = request.scope.get("route")
-    if not hasattr(state, "asked") or id(route) not in state.asked:
-        state.asked = {**getattr(state, "asked", {}), id(route): NOTHING, **_asked_in(request.app)}
-    asked: Rights = state.asked[id(route)]
+    known: dict[int, Rights] = getattr(state, "asked", {})
+    asked = known.get(id(route))
+    if asked is None:
+        state.asked = {**known, id(route): NOTHING, **_asked_in(request.app)}
+        asked = state.asked[id(route)]
     return asked
 
 

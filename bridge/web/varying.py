@@ -29,7 +29,7 @@ class VaryMiddleware:
         decided: set[str] = set()
 
         async def naming(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if decided and message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name in sorted(decided):
                     headers.add_vary_header(name)

