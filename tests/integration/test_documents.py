@@ -287,7 +287,10 @@ def test_the_table_of_routes_names_each_of_them():
     described = create_app(settings_for("sqlite:///unused")).openapi()["paths"]
     exist = {(method.upper(), path) for path, methods in described.items() for method in methods}
 
-    assert {route for row in table("What it answers") for route in routes(row)} == exist | {("GET", "/docs"), ("GET", "/migration/")}
+    assert {route for row in table("What it answers") for route in routes(row)} == exist | {
+        ("GET", "/docs"),
+        ("GET", "/migration/"),
+    }
 
 
 @each_document
