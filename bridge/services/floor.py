@@ -49,7 +49,7 @@ class Floor:
         return timedelta(seconds=self._height)
 
     async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
-        """Find out what the costliest of some checks takes while all other slots do the first of them, the site's argon2.
+        """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
         Its lanes take the cores from a check that has one thread.
 
