@@ -32,7 +32,7 @@ _TICK: Final = timedelta(milliseconds=10)
 class Floor:
     """Keeps refused logins waiting until the floor.
 
-    It is the time of the costliest check while every slot does the same, with a margin; above that it follows what
+    It is the time of the costliest check while every other slot does argon2, with a margin; above that it follows what
     checks take: one in a hundred of the slow ones may take longer. A value that costs more than three seconds does not
     make everybody wait for as long.
     """
@@ -49,7 +49,9 @@ class Floor:
         return timedelta(seconds=self._height)
 
     async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
-        """Find out what the costliest of some checks takes, with all slots busy.
+        """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
+
+        Its lanes take the cores from a check that has one thread.
 
         A pool without capacity is asked again the next time; what is known stays.
         """
@@ -86,7 +88,7 @@ class Floor:
         slowest = 0.0
         for check in checks:
             try:
-                rounds = [await self._all_at_once(check) for _ in range(_ROUNDS)]
+                rounds = [await self._beside(checks[0], check) for _ in range(_ROUNDS)]
             except HashingUnavailable:
                 return
             # What else the machine did meanwhile is not the check's; what it goes on doing shows in what follows.
@@ -94,8 +96,14 @@ class Floor:
         self._lowest = min(slowest * _MARGIN, _LONGEST.total_seconds())
         self._height = max(self._lowest, min(self._height, self._lowest * _HIGHEST))
 
-    async def _all_at_once(self, check: Callable[[], object]) -> float:
-        return max(await asyncio.gather(*(self._pool.run(_timed(check)) for _ in range(self._pool.workers))))
+    async def _beside(self, others: Callable[[], object], check: Callable[[], object]) -> float:
+        def all_the_while() -> float:
+            others()
+            others()
+            return 0.0
+
+        busy = (self._pool.run(all_the_while) for _ in range(self._pool.workers - 1))
+        return max(await asyncio.gather(self._pool.run(_timed(check)), *busy))
 
     @staticmethod
     async def release(arrived: float) -> None:

@@ -45,6 +45,7 @@ _logger: Final = logging.getLogger(__name__)
 _STAGES_EVERY: Final = timedelta(milliseconds=250)
 _PRUNE_SECONDS: Final = 3600.0
 _MEASURE_SECONDS: Final = 3600.0
+_SOON_SECONDS: Final = 60.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
@@ -179,11 +180,14 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
 async def _keep_floor(app: FastAPI) -> None:
     """Measure again what the costliest check takes: machines change their speed, and tables what they hold."""
     while True:
+        snapshot = None
         try:
-            await app.state.bridge.login.measure_floor(await app.state.bridge.reporting.latest_snapshot())
+            snapshot = await app.state.bridge.reporting.latest_snapshot()
+            await app.state.bridge.login.measure_floor(snapshot)
         except DatabaseError as exc:
             _logger.warning("the floor of refused logins was not measured: %s", type(exc).__name__)
-        await asyncio.sleep(_MEASURE_SECONDS)
+        # Before a site's first snapshot nobody knows what its table holds.
+        await asyncio.sleep(_MEASURE_SECONDS if snapshot else _SOON_SECONDS)
 
 
 async def _prune(app: FastAPI, foundation: Foundation) -> None:
