@@ -8,13 +8,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Shop", "bridge_before", "migrated", "postgresql", "server", "shop", "site_database"]
+__all__ = ["Shop", "bridge_before", "migrated", "on_cores", "postgresql", "server", "shop", "site_database"]
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 _START_SECONDS: Final = 60.0
@@ -100,6 +100,17 @@ def _environment(database_url: str) -> dict[str, str]:
 def _manage(environment: dict[str, str], *arguments: str) -> None:
     command = (sys.executable, "-m", "legacy_django.manage", *arguments)
     subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own module
+
+
+@contextmanager
+def on_cores(cores: Collection[int]) -> Iterator[None]:
+    """Keep the processes that are started in here to some cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

@@ -12,15 +12,15 @@ import asyncio
 import json
 import random
 import secrets
+import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import psycopg
@@ -57,22 +57,34 @@ def measure(rounds: int, seconds: float) -> list[Figure]:  # noqa: ARG001  # eve
     return [
         figure
         for load in (0, 4)
-        for figure in figures(sampled(rounds, scale=_SCALE, clients=_CLIENTS, load=load), load=load)
+        for figure in figures([sampled(rounds, scale=_SCALE, clients=_CLIENTS, load=load)], load=load)
     ]
 
 
-def figures(times: Times, *, load: int) -> list[Figure]:
+def figures(runs: Sequence[Times], *, load: int) -> list[Figure]:
     """Sum up: the pair that is told apart best, and the time itself."""
     where = f"{load} logins at a time besides" if load else "idle"
-    pairs = [max(found, 1 - found) for found in (auc(times[a], times[b]) for a, b in combinations(times, 2))]
-    mixed = random.sample([each for found in times.values() for each in found], sum(map(len, times.values())))
-    chance = [mixed[number :: len(times)] for number in range(len(times))]
-    by_chance = [max(found, 1 - found) for found in (auc(a, b) for a, b in combinations(chance, 2))]
+    pairs = [max(found, 1 - found) for found in (apart(runs, a, b) for a, b in combinations(CLASSES, 2))]
+    mixed = [_mixed(run) for run in runs]
+    by_chance = [max(found, 1 - found) for found in (apart(mixed, a, b) for a, b in combinations(CLASSES, 2))]
+    times = [each * 1000 for run in runs for found in run.values() for each in found]
     return [
-        Figure.of(f"AUC of the pairs, {where} (the highest counts)", pairs, target="at most 0.55"),
+        Figure.of(f"AUC of the pairs, {where}: the highest counts", pairs, target="at most 0.55"),
         Figure.of("likewise, of the same times with the classes mixed up", by_chance),
-        Figure.of("a refused login", [each * 1000 for found in times.values() for each in found], unit="ms"),
+        Figure.of("a refused login", times, unit="ms"),
     ]
+
+
+def apart(runs: Sequence[Times], one: str, other: str) -> float:
+    """Give the AUC of two classes within each run, over all: the machine, and so the floor, differs between runs."""
+    weights = [len(run[one]) * len(run[other]) for run in runs]
+    return sum(weight * auc(run[one], run[other]) for weight, run in zip(weights, runs, strict=True)) / sum(weights)
+
+
+def _mixed(run: Times) -> Times:
+    times = [each for found in run.values() for each in found]
+    random.shuffle(times)
+    return {name: times[number :: len(CLASSES)] for number, name in enumerate(CLASSES)}
 
 
 def auc(one: Sequence[float], other: Sequence[float]) -> float:
@@ -205,19 +217,18 @@ def main() -> None:
     parser.add_argument("--load", type=int, default=0, help="users who log in all the time besides")
     parser.add_argument("--resume", type=Path, help="a file of samples to add to")
     given = parser.parse_args()
-    times: Mapping[str, list[float]] = sampled(given.samples, scale=given.scale, clients=given.clients, load=given.load)
-    kept: dict[str, Any] = defaultdict(list)
-    if given.resume is not None and given.resume.exists():
-        kept.update(json.loads(given.resume.read_text()))
-    both = {name: kept[name] + times[name] for name in CLASSES}
+    kept = given.resume is not None and given.resume.exists()
+    runs: list[Times] = json.loads(given.resume.read_text()) if kept else []
+    runs.append(sampled(given.samples, scale=given.scale, clients=given.clients, load=given.load))
     if given.resume is not None:
-        given.resume.write_text(json.dumps(both))
+        given.resume.write_text(json.dumps(runs))
     write = sys.stdout.write
-    for name, found in both.items():
-        write(f"{name:<14} {len(found):5} samples, median {sorted(found)[len(found) // 2] * 1000:8.2f} ms\n")
-    for one, other in combinations(both, 2):
-        write(f"{one:<14} {other:<14} {auc(both[one], both[other]):.3f}\n")
-    sys.stdout.writelines(f"{figure}\n" for figure in figures(both, load=given.load))
+    for name in CLASSES:
+        found = [each * 1000 for run in runs for each in run[name]]
+        write(f"{name:<14} {len(found):5} samples, median {statistics.median(found):8.2f} ms\n")
+    for one, other in combinations(CLASSES, 2):
+        write(f"{one:<14} {other:<14} {apart(runs, one, other):.3f}\n")
+    sys.stdout.writelines(f"{figure}\n" for figure in figures(runs, load=given.load))
 
 
 if __name__ == "__main__":

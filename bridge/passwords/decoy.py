@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from bridge.passwords.parameters import Argon2Parameters
+from bridge.passwords.wrapped import WrappedPassword
 
-__all__ = ["costliest_decoys", "decoy_value"]
+__all__ = ["costliest_decoys", "costliest_wrapped", "decoy_value"]
 
 _HASH_LENGTH: Final = 32
 _SCRYPT_HASH_LENGTH: Final = 64
@@ -29,7 +30,8 @@ def costliest_decoys(found: Iterable[tuple[str, str]]) -> Iterator[str]:
 
     Args:
         found: algorithms and costs as ``CensusRow`` has them. Those whose cost is no number are left out: argon2, of
-            which ``decoy_value`` is one, values that argon2 wraps, and digests, which cost next to nothing.
+            which ``decoy_value`` is one, values that argon2 wraps, see ``costliest_wrapped``, and digests, which cost
+            next to nothing.
     """
     highest: dict[str, int] = {}
     for algorithm, cost in found:
@@ -37,6 +39,20 @@ def costliest_decoys(found: Iterable[tuple[str, str]]) -> Iterator[str]:
             highest[algorithm] = max(int(cost), highest.get(algorithm, 0))
     for algorithm, rounds in highest.items():
         yield _DECOYS[algorithm](algorithm, rounds)
+
+
+def costliest_wrapped(values: Iterable[str]) -> str | None:
+    """Give the wrapped value whose old hash takes the most rounds; None where none is well-formed."""
+    found = [(rounds, value) for value in values if (rounds := _rounds(value)) is not None]
+    return max(found)[1] if found else None
+
+
+def _rounds(value: str) -> int | None:
+    try:
+        rounds = WrappedPassword.parse(value).settings[0]
+    except (ValueError, IndexError):
+        return None
+    return int(rounds) if rounds.isascii() and rounds.isdigit() and len(rounds) <= _LONGEST_COST else None
 
 
 def _pbkdf2(algorithm: str, rounds: int) -> str:

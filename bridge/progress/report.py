@@ -76,6 +76,11 @@ class Share:
         """Count those of a census."""
         return cls(census.count(lambda row: row.is_usable), census.count(lambda row: row.is_upgraded))
 
+    @classmethod
+    def active_of(cls, census: Census) -> "Share":
+        """Count those of its active accounts: they may log in, and did within 365 days."""
+        return cls.of(census.only(lambda row: row.is_in_use))
+
     @property
     def remaining(self) -> int:
         """Count those that are not upgraded yet."""
@@ -148,7 +153,7 @@ class MigrationReport:
     @property
     def active(self) -> Share:
         """Say so of the active accounts: they may log in, and did within 365 days."""
-        return Share.of(self.census.only(lambda row: row.is_in_use))
+        return Share.active_of(self.census)
 
     @property
     def by_algorithm(self) -> tuple[AlgorithmCount, ...]:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from bridge.errors import BridgeError, DatabaseError, HashingUnavailable
-from bridge.passwords.decoy import costliest_decoys
+from bridge.passwords.decoy import costliest_decoys, costliest_wrapped
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -24,10 +24,12 @@ from bridge.services.second_factors import SecondFactorRequired, SecondFactors
 from bridge.services.upgrading import Replaced, Upgrading
 from bridge.store.database import Database
 from bridge.store.users import StoredUser, Users, is_storable
+from bridge.store.wrapped import wrapped_values
 
 __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 
 _logger: Final = logging.getLogger(__name__)
+_WRAPPED: Final = "argon2_pbkdf2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,16 @@ class Login:
         return LoggedIn(user=upgraded)
 
     async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
-        """Find out how long a refusal has to take: by the site's own argon2, and by what its last snapshot counted."""
+        """Find out how long a refusal has to take: by the site's own argon2, and by what its last snapshot counted.
+
+        Raises:
+            DatabaseError: the user table cannot be read.
+        """
         rows = () if snapshot is None else snapshot["census"]
-        others = costliest_decoys((row["algorithm"], row["cost"]) for row in rows)
+        others = list(costliest_decoys((row["algorithm"], row["cost"]) for row in rows))
+        if any(row["algorithm"].startswith(_WRAPPED) for row in rows):
+            wrapped = costliest_wrapped(await wrapped_values(self._users))
+            others += [] if wrapped is None else [wrapped]
         await self._floor.measure(
             [
                 partial(self._policy.verify_decoy, "", self._decoy),

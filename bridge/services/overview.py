@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bridge.cutover.stages import Stage
 from bridge.progress.cutover import CutoverReport
-from bridge.progress.report import ActivityCount, DailyActivity, TrendPoint
+from bridge.progress.report import SCHEMA_VERSION, ActivityCount, DailyActivity, TrendPoint
 from bridge.services.clock import Clock
 from bridge.services.cutover_report import CutoverReporting
 from bridge.services.reporting import Reporting
@@ -33,7 +33,8 @@ class Overview:
 
     Attributes:
         read_at: when all of this was read.
-        counted: the last kept report, as ``bridge report --format json`` gives it; None before the first.
+        counted: the last kept report, as ``bridge report --format json`` gives it; None before the first
+            of this version.
         trend: one point a day.
         activity: by app and event, until now.
         daily_activity: of the last ``DAYS`` days.
@@ -118,7 +119,8 @@ class Overviews:
         latest = await self._snapshots.latest()
         return Overview(
             read_at=now,
-            counted=latest[1] if latest else None,
+            # What another version of the bridge has kept, beside this one, may mean something else.
+            counted=latest[1] if latest and latest[1].get("schema_version") == SCHEMA_VERSION else None,
             trend=await self._snapshots.trend((now - _TREND).date()),
             activity=await self._activity.totals(),
             daily_activity=await self._activity.daily((now - timedelta(days=DAYS - 1)).date()),

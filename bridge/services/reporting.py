@@ -10,8 +10,9 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry, Gauge
 
 from bridge.errors import DatabaseError
-from bridge.progress.forecast import forecast
-from bridge.progress.report import MigrationReport
+from bridge.progress.census import Census
+from bridge.progress.forecast import Forecast, LastSeen, NotForecast, forecast
+from bridge.progress.report import MigrationReport, Share
 from bridge.services.clock import Clock
 from bridge.services.recording import Event
 from bridge.store.activity import Activity
@@ -67,11 +68,11 @@ class Reporting:
 
     async def _draw(self) -> MigrationReport:
         now = self._clock()
-        began = await self._activity.first_day(Event.UPGRADE_WRITTEN)
+        census = await self._census.count(now)
         report = MigrationReport(
             generated_at=now,
-            census=await self._census.count(now),
-            forecast=forecast(await self._census.last_seen(now), began=began, today=now.date()),
+            census=census,
+            forecast=await self._forecast(census, now),
             listed=self._listed,
             activity=await self._activity.totals(),
             daily_activity=await self._activity.daily((now - _DAILY_ACTIVITY).date()),
@@ -79,6 +80,15 @@ class Reporting:
         )
         self._last = _Drawn(report, took=self._clock() - now)
         return report
+
+    async def _forecast(self, census: Census, now: datetime) -> Forecast:
+        """Ask for the days of the last logins, which is another pass, only where there is something to forecast."""
+        began, active = await self._activity.first_day(Event.UPGRADE_WRITTEN), Share.active_of(census)
+        together = {0: LastSeen(active.upgraded, active.remaining)}
+        found = forecast(together, began=began, today=now.date())
+        if not active.remaining or found.lacking in (NotForecast.FEW_ACCOUNTS, NotForecast.TOO_SHORT):
+            return found
+        return forecast(await self._census.last_seen(now), began=began, today=now.date())
 
     def _drawn(self, drawing: "asyncio.Task[MigrationReport]") -> None:
         self._drawing = None

@@ -113,9 +113,11 @@ class UserCensus:
     def _cohort(self) -> str:
         if "last_login" not in self._table.columns:
             return str(_COHORTS.index(Cohort.NEVER))
-        cases = " ".join(f"WHEN last_login >= :since_{number} THEN {number}" for number in range(len(COHORT_DAYS)))
-        never, older = _COHORTS.index(Cohort.NEVER), _COHORTS.index(Cohort.OLDER)
-        return f"CASE {cases} WHEN last_login IS NULL THEN {never} ELSE {older} END"
+        last, never, older = len(COHORT_DAYS) - 1, _COHORTS.index(Cohort.NEVER), _COHORTS.index(Cohort.OLDER)
+        return (
+            f"CASE WHEN last_login >= :since_{last} THEN {_within(0, last)}"
+            f" WHEN last_login IS NULL THEN {never} ELSE {older} END"
+        )
 
     def _active(self) -> str:
         if "is_active" not in self._table.columns:
@@ -130,6 +132,14 @@ class UserCensus:
         if "last_login" not in self._table.columns:
             return {}
         return {f"since_{number}": self._site_time(now - age) for number, age in enumerate(COHORT_DAYS.values())}
+
+
+def _within(first: int, last: int) -> str:
+    """Give the cohort among these that a last login is of, in as few comparisons as there can be."""
+    if first == last:
+        return str(first)
+    middle = (first + last) // 2
+    return f"CASE WHEN last_login >= :since_{middle} THEN {_within(first, middle)} ELSE {_within(middle + 1, last)} END"
 
 
 def _row(row: Mapping[str, Any]) -> CensusRow:

@@ -1,5 +1,6 @@
 """The composition root: one FastAPI application from settings and routers."""
 
+import gc
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +93,11 @@ def handlers_in(routers: Sequence[APIRouter]) -> tuple[Handler, ...]:
 def app_from_environment() -> FastAPI:
     """Build the service from ``BRIDGE_*``; what each worker of ``bridge serve`` runs."""
     settings = Settings.load()
-    return create_app(settings, routers=[load_router(name) for name in settings.endpoints])
+    app = create_app(settings, routers=[load_router(name) for name in settings.endpoints])
+    # What is there by now stays as long as the process: no collection has to look through it, while requests wait.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def load_router(name: str) -> APIRouter:

@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 
 from bridge.errors import DatabaseError
+from bridge.progress.forecast import NotForecast
 from bridge.services.reporting import Reporting
 from bridge.store.database import Database
 from bridge.web.composition import reporting_of
@@ -83,3 +84,22 @@ async def test_one_that_failed_is_drawn_up_anew(reporting: Reporting, database: 
     await database.execute("ALTER TABLE elsewhere RENAME TO auth_user")
 
     assert (await reporting.report()).total == 1
+
+
+async def test_a_forecast_is_drawn_from_the_days_of_the_last_logins(
+    reporting: Reporting, database: Database, cast: Cast
+):
+    for number in range(120):
+        encoded = "argon2$argon2id$x" if number < 60 else "md5$a$b"
+        await cast.add(f"user{number}", encoded=encoded, last_login=NOON - timedelta(days=number))
+    too_short = (await reporting.report()).forecast
+    day = (NOON - timedelta(days=60)).date()
+    await database.execute(
+        "INSERT INTO bridge_activity VALUES (1, :day, 'bridge', 'upgrade_written', 60)", {"day": day}
+    )
+
+    drawn = (await reporting_of(database, None, Ticking(SECOND)).report()).forecast
+
+    assert too_short.lacking is NotForecast.TOO_SHORT
+    assert drawn.lacking is None
+    assert not any(each.is_reached for each in drawn.milestones)

@@ -121,6 +121,20 @@ async def test_before_the_first_count_it_says_so(client: httpx.AsyncClient, cast
 
 
 @before_any_database
+async def test_a_report_that_another_version_has_kept_is_not_misread(
+    client: httpx.AsyncClient, cast: Cast, database: Database, clock: FrozenClock
+):
+    headers = await counted(client, cast)
+    await database.execute("UPDATE bridge_census_snapshot SET document = :other", {"other": '{"schema_version": 2}'})
+    clock.advance(timedelta(seconds=3))
+
+    page = await client.get(PAGE, headers=headers)
+
+    assert page.status_code == 200
+    assert "Nobody has been counted yet." in page.text
+
+
+@before_any_database
 async def test_it_shows_every_algorithm_cohort_and_sign_of_trouble(
     client: httpx.AsyncClient, cast: Cast, database: Database, clock: FrozenClock
 ):

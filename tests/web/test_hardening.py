@@ -33,6 +33,7 @@ async def test_own_pages_are_in_no_frame_and_a_migrated_page_has_its_teams_heade
     async with serve(routers=(router,)) as client:
         own, migrated = (await client.get("/docs")).headers, (await client.get("/page")).headers
 
+    assert (own.get_list("x-content-type-options"), own["referrer-policy"]) == (["nosniff"], "same-origin")
     assert "frame-ancestors 'none'" in own["content-security-policy"]
     assert migrated.get_list("referrer-policy") == ["no-referrer"]
     assert "content-security-policy" not in migrated

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import PASSWORD, Cast, Serve, bearer, log_in
 from tests.web.conftest import assert_problem, before_any_database, events
+from tests.web.dashboard import as_browser
 
 pytestmark = before_any_database
 DEVICE: Final = "bridge_device"
@@ -99,6 +100,18 @@ async def test_no_device_is_known_where_none_is_to_be(serve: Serve, cast: Cast):
     await cast.add("ada")
     async with serve(known_device_days=0) as client:
         assert "set-cookie" not in (await log_in(client, "ada")).headers
+
+
+async def test_the_dashboards_login_is_limited_and_known_like_any_other(serve: Serve, cast: Cast):
+    await cast.add("staff", is_staff=True)
+    async with serve(limit_account="1/hour") as client:
+        mark = (await as_browser(client).log_in("staff")).cookies[DEVICE]
+        visit = as_browser(client)
+        statuses = [(await visit.log_in("staff", password)).status_code for password in ("wrong", PASSWORD)]
+        client.cookies.set(DEVICE, mark)
+        statuses.append((await visit.log_in("staff")).status_code)
+
+    assert statuses == [401, 429, 303]
 
 
 # Everything else ------------------------------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request, Response
 
 from bridge.errors import HashingUnavailable
 from bridge.services.login import LoggedIn
+from bridge.services.recording import Event
 from bridge.services.second_factors import CodeAccepted, SecondFactorRequired
 from bridge.store.users import StoredUser
-from bridge.web.admission import client_of, refusal
+from bridge.web.admission import client_of, refusal, remember
 from bridge.web.answers import device_of
 from bridge.web.composition import Bridge
 from bridge.web.dashboard.answering import PageRoute, to
@@ -19,6 +20,7 @@ from bridge.web.dashboard.pages import page
 from bridge.web.dashboard.visitors import PossibleVisitor, SendingStaff, refuse_forged
 from bridge.web.dependencies import BridgeServices
 from bridge.web.errors import Problem, problem_of
+from bridge.web.limiting import trying
 
 __all__ = ["router"]
 
@@ -82,6 +84,7 @@ async def log_out(request: Request, bridge: BridgeServices, visitor: SendingStaf
     """End the dashboard's login. A session of the site is the site's to end."""
     if visitor.claims is not None:
         await bridge.ending.log_out(visitor.claims)
+        await bridge.recorder.record(Event.LOGGED_OUT, user_id=visitor.user.id)
         Cookies.of(request).forget()
     return to("login")
 
@@ -92,13 +95,17 @@ async def _let_in(request: Request, bridge: Bridge, user: StoredUser) -> Respons
         return _form(request, bridge, Problem(HTTPStatus.FORBIDDEN, code="staff_only", detail=_STAFF_ONLY))
     cookies = Cookies.of(request)
     cookies.keep(await bridge.granting.open(user, device=device_of(request)))
-    return to("./")
+    answer = to("./")
+    remember(bridge, user, request, answer)
+    return answer
 
 
 async def _by_code(request: Request, bridge: Bridge, mfa_token: str, code: str) -> StoredUser:
-    outcome = await bridge.second_factors.verify(mfa_token=mfa_token, code=code, client=client_of(request))
-    if not isinstance(outcome, CodeAccepted):
-        raise refusal(outcome)
+    client = client_of(request)
+    async with trying(bridge, bridge.limits.code(client), client=client):
+        outcome = await bridge.second_factors.verify(mfa_token=mfa_token, code=code, client=client)
+        if not isinstance(outcome, CodeAccepted):
+            raise refusal(outcome)
     return outcome.user
 
 

@@ -1,0 +1,44 @@
+"""Made-up values that cost what the user table's own cost."""
+
+from bridge.passwords.decoy import costliest_decoys, costliest_wrapped
+from bridge.passwords.encoded import EncodedPassword
+from bridge.passwords.policy import PasswordPolicy, Verification
+
+FOUND = [
+    ("pbkdf2_sha256", "12"),
+    ("pbkdf2_sha256", "9"),
+    ("pbkdf2_sha1", "1"),
+    ("bcrypt", "04"),
+    ("bcrypt_sha256", "4"),
+    ("scrypt", "16"),
+    ("argon2", "m=8,t=1,p=1"),
+    ("md5", ""),
+    ("unusable", ""),
+    ("pbkdf2_sha1", "9" * 11),
+    ("unknown", "7"),
+]
+
+
+def test_there_is_one_for_the_highest_cost_of_each_algorithm_that_costs_something():
+    decoys = list(costliest_decoys(FOUND))
+
+    begins = ["pbkdf2_sha256$12$", "pbkdf2_sha1$1$", "bcrypt$$2b$04$", "bcrypt_sha256$$2b$04$", "scrypt$16$"]
+    assert [each[: len(start)] for each, start in zip(decoys, begins, strict=True)] == begins
+
+
+def test_each_is_checked_to_the_end_and_nobodys_password():
+    policy = PasswordPolicy()
+
+    for decoy in costliest_decoys(FOUND):
+        algorithm = decoy.partition("$")[0]
+        assert policy.verifies(decoy)
+        assert policy._hashers[algorithm].verify(b"", EncodedPassword.parse(decoy)) is False  # and raises nothing
+        assert policy.verify("", decoy) == Verification(valid=False, algorithm=algorithm)
+
+
+def test_of_wrapped_values_the_one_of_most_rounds_costs_most():
+    phc = "argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA"
+    few, many = (f"argon2_pbkdf2_sha256${rounds}$salt${phc}" for rounds in (9, 12))
+
+    assert costliest_wrapped([few, many, few, "argon2_pbkdf2_sha256$", f"argon2_md5$salt${phc}"]) == many
+    assert costliest_wrapped([f"argon2_pbkdf2_sha256$x$salt${phc}", ""]) is None
