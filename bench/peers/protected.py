@@ -64,8 +64,11 @@ def _figures(found: list[Round]) -> list[Figure]:
         ),
         Figure.of("stateless: bridge / bare FastAPI", _ratios(found, _STATELESS, BARE), target=">= 0.85"),
         Figure.of("session cookie: bridge / bare FastAPI", _ratios(found, _SESSION, BARE)),
-        *(Figure.of(f"{name}: requests per second", (each[name].rate for each in found)) for name in names),
-        *(Figure.of(f"{name}: loader's share of a core", (each[name].busy for each in found)) for name in names),
+        *(Figure.of(f"{name}: requests per second", (each[name].rate for each in found), unit="/s") for name in names),
+        *(
+            Figure.of(f"{name}: loader's share of a core", (each[name].busy for each in found), unit="core")
+            for name in names
+        ),
         *(Figure.of(f"{name}: failed requests", (each[name].failed for each in found), target="0") for name in names),
     ]
 

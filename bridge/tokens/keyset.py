@@ -42,6 +42,10 @@ class VerifyingKeys(Protocol):
         """Give the keys that a token with this ``kid`` may be signed by: few, and none if it is not known."""
         ...
 
+    def verifies_until(self, key: Any) -> datetime | None:
+        """Say until when it is sure that one of them verifies; None for without end."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DatedKey:
@@ -157,6 +161,10 @@ class KeySet:
         present = self._present(now)
         return [dated.key.public for dated in present if kid is None or dated.key.kid in (None, kid)]
 
+    def verifies_until(self, key: Any) -> datetime | None:
+        """Say until when a key of this set verifies; None for one that is not retired."""
+        return next((self.times.lapses_at(dated) for dated in self.keys if dated.key.public is key), None)
+
     def published(self, *, now: datetime) -> dict[str, list[dict[str, str]]]:
         """Give the JWK set (RFC 7517 section 5): every key that tokens may be verified with, and no shared secret."""
         pairs = ((dated.key, dated.key.kid) for dated in sorted(self._present(now), key=_age))
@@ -186,6 +194,10 @@ class PublicKeys:
     def verifying(self, kid: str | None, *, now: datetime) -> Sequence[Any]:  # noqa: ARG002  # theirs is not to know when
         """Give the keys that a token with this ``kid`` may be signed by; all of them for one without."""
         return [each.key for each in self.keys if kid is None or each.kid == kid]
+
+    def verifies_until(self, key: Any) -> datetime | None:  # noqa: ARG002  # likewise
+        """Say that there is no end to it."""
+        return None
 
 
 def _age(dated: DatedKey) -> tuple[datetime, str]:

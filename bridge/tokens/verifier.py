@@ -42,25 +42,22 @@ class _Signed:
     """What was in a token, and the key that it was signed by."""
 
     payload: dict[str, Any]
-    kid: str | None
     key: Any = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
-    """A token that was believed, and the key that it was signed by."""
+    """A token that was believed, and until when it is: neither it nor its key has ended by then."""
 
     claims: AccessClaims
-    kid: str | None
-    key: Any = field(repr=False)
+    until: datetime
 
 
 class TokenVerifier:
     """Verifies tokens of the bridge and of the site, which are signed with the same key.
 
     It may remember access tokens that it has believed, by their SHA-256, so that a signature is checked once and not
-    with each request. What time can change is looked at every time all the same: the token's end, and whether its key
-    still verifies.
+    with each request: until the token ends, or its key does.
 
     Args:
         keys: whose public halves verify, with their own algorithm. A token's header never chooses one; its ``kid`` only
@@ -108,12 +105,14 @@ class TokenVerifier:
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         known = self._memory.recall(digest)
         if known is not None:
-            if self._is_believed_still(known):
+            if self._clock() < known.until:
                 return known.claims
             self._memory.forget(digest)
         signed = self._signed(token)
         claims = self._access_claims(signed)
-        self._memory.keep(digest, _Remembered(claims, signed.kid, signed.key))
+        key_ends = self._keys.verifies_until(signed.key)
+        until = claims.expires_at if key_ends is None else min(claims.expires_at, key_ends)
+        self._memory.keep(digest, _Remembered(claims, until))
         return claims
 
     def verify_refresh(self, token: str) -> RefreshClaims:
@@ -123,12 +122,6 @@ class TokenVerifier:
             InvalidToken: whatever is wrong with it.
         """
         return RefreshClaims(**self._claims(self._signed(token), kind="refresh"))
-
-    def _is_believed_still(self, known: _Remembered) -> bool:
-        now = self._clock()
-        return now < known.claims.expires_at and any(
-            key is known.key for key in self._keys.verifying(known.kid, now=now)
-        )
 
     def _access_claims(self, signed: _Signed) -> AccessClaims:
         return AccessClaims(**self._claims(signed, kind="access"))
@@ -154,7 +147,7 @@ class TokenVerifier:
     def _signed_by_any(self, token: str, kid: str | None) -> _Signed:
         for key in self._keys.verifying(kid, now=self._clock()):
             try:
-                return _Signed(jwt.decode(token, key, algorithms=[self._keys.algorithm], options=_OPTIONS), kid, key)
+                return _Signed(jwt.decode(token, key, algorithms=[self._keys.algorithm], options=_OPTIONS), key)
             except jwt.InvalidSignatureError:
                 continue
         raise InvalidToken("signed by no key of ours")

@@ -31,7 +31,6 @@ from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, 
 from bridge.web.running import running
 from bridge.web.settings import Settings
 from bridge.web.shortcuts import Shortcuts
-from bridge.web.varying import VaryMiddleware
 
 __all__ = ["app_from_environment", "create_app", "handlers_in", "load_router"]
 
@@ -57,7 +56,6 @@ def create_app(
     app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
     register_handlers(app)
     app.add_middleware(HardeningMiddleware, hsts_seconds=settings.hsts_seconds)
-    app.add_middleware(VaryMiddleware)
     app.add_middleware(DocsPolicyMiddleware)
     if settings.trusted_proxies:
         # The last one added is the first to see a request: all others know the client and its scheme.

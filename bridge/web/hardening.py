@@ -4,6 +4,8 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bridge.web.varying import add_vary
+
 __all__ = ["HardeningMiddleware"]
 
 _ALWAYS: Final = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
@@ -36,6 +38,7 @@ class HardeningMiddleware:
         async def hardened(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
+                add_vary(scope, message)
                 message["headers"] = [*message["headers"], *(each for each in wanted if each[0] not in given)]
             await send(message)
 

@@ -8,35 +8,17 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
-__all__ = ["VaryMiddleware", "depends_on_cookie"]
+__all__ = ["add_vary", "depends_on_cookie"]
 
 _SEEN: Final = "bridge.headers_that_decided"
 
 
-class VaryMiddleware:
-    """Names the request headers that an answer depended on."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and add to the answer's head."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        decided: set[str] = set()
-
-        async def naming(message: Message) -> None:
-            if decided and message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name in sorted(decided):
-                    headers.add_vary_header(name)
-            await send(message)
-
-        scope[_SEEN] = decided
-        await self._app(scope, receive, naming)
+def add_vary(scope: Scope, message: Message) -> None:
+    """Name, in the head of an answer, the request headers that it depended on."""
+    for name in sorted(scope.get(_SEEN, ())):
+        MutableHeaders(scope=message).add_vary_header(name)
 
 
 def depends_on_cookie(request: HTTPConnection) -> None:

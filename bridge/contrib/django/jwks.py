@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from http.client import HTTPException
 from threading import Lock
@@ -74,6 +74,10 @@ class FetchedKeys:
             finally:
                 self._fetching.release()
         return self._known(kid, now=now)
+
+    def verifies_until(self, key: Any) -> datetime:  # noqa: ARG002  # none is sure to be there with the next fetch
+        """Say that it is sure of none."""
+        return datetime.min.replace(tzinfo=UTC)
 
     def _known(self, kid: str | None, *, now: datetime) -> Sequence[Any]:
         held = self._held
