@@ -351,6 +351,7 @@ class Ports:
         listening = {
             "LISTEN_HOST": "127.0.0.1",
             "DATABASE_HOST": "127.0.0.1",
+            "REDIS_HOST": "127.0.0.1",
             "DATABASE_LISTEN_PORT": str(self.database),
             "REDIS_LISTEN_PORT": str(self.redis),
             "DJANGO_LISTEN_PORT": str(self.django),
