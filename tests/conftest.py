@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import fastapi.dependencies.models
 import httpx
 import psycopg
 import pytest
@@ -254,6 +255,15 @@ async def running(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         httpx.AsyncClient(transport=transport, base_url="http://bridge") as client,
     ):
         yield client
+
+
+@pytest.fixture(scope="module", autouse=True)
+def apps_end_with_their_module() -> Iterator[None]:
+    """FastAPI remembers thousands of functions, each with its app: tests make more apps than memory has room for."""
+    yield
+    for remembering in vars(fastapi.dependencies.models).values():
+        if hasattr(remembering, "cache_clear"):
+            remembering.cache_clear()
 
 
 Serve = Callable[..., Any]
