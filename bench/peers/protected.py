@@ -17,7 +17,7 @@ from bench.peers.sides import (
 
 __all__ = ["measure"]
 
-_CONNECTIONS: Final = 32
+_CONNECTIONS: Final = 64
 _STATELESS: Final = "bridge, stateless"
 _SESSION: Final = "bridge, session cookie"
 _TARGETS: Final = {
