@@ -1,6 +1,7 @@
 """PostgreSQL through psycopg's asynchronous pool."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
@@ -127,7 +128,7 @@ class PostgresqlDatabase:
             yield self._pin.run
             return
         with _translated_errors():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._connection() as connection, connection.transaction():
                 yield _PostgresqlExecutor(connection)
 
     @asynccontextmanager
@@ -138,7 +139,7 @@ class PostgresqlDatabase:
         with _translated_errors():
             async with (
                 self._read_only_runs,
-                self._pool.connection() as connection,
+                self._connection() as connection,
                 connection.transaction(force_rollback=True),
             ):
                 await connection.execute(limits.encode())
@@ -150,13 +151,39 @@ class PostgresqlDatabase:
         await self._pool.close()
 
     @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[_Connection]:
+        """Take a connection that did not end while nobody used it, as all do when the database restarts.
+
+        This is found out before anything is sent, so that nothing, and no write above all, is ever sent twice. A
+        statement that is cut off under way fails: nobody knows what became of it.
+        """
+        is_first = True
+        while True:
+            async with self._pool.connection() as connection:
+                if not _has_ended(connection):
+                    yield connection
+                    return
+                await connection.close()
+            if is_first:
+                # The pool would go on trying for seconds, and all who come wait for it.
+                await _try(self._pool.conninfo, self._pool.kwargs)
+                is_first = False
+
+    @asynccontextmanager
     async def _executor(self) -> AsyncIterator[Executor]:
         if self._pin.run is not None:
             yield self._pin.run
             return
         with _translated_errors():
-            async with self._pool.connection() as connection:
+            async with self._connection() as connection:
                 yield _PostgresqlExecutor(connection)
+
+
+def _has_ended(connection: _Connection) -> bool:
+    """Tell by the socket, without a round trip: what comes unasked is the server's farewell, or the end."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _try(url: str, options: dict[str, Any]) -> None:
