@@ -7,7 +7,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from bridge.web.asking import calls_of, effective_routes
-from bridge.web.authentication import SESSION_SCHEME, Entrance, account_user, unlimited_bearer
+from bridge.web.authentication import SESSION_SCHEME, Entrance, account_user, bearer_claims, unlimited_bearer
 from bridge.web.composition import Bridge
 from bridge.web.dependencies import Requirement, staff_user, super_user
 from bridge.web.routes import BoundedRoute, OAuthRoute, SiteRoute
@@ -112,7 +112,7 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
         responses.setdefault("400", {"description": _UNREADABLE})
         if isinstance(original, BoundedRoute):
             responses.setdefault("413", {"description": _TOO_LARGE})
-    if entrances or isinstance(original, BoundedRoute):
+    if isinstance(original, BoundedRoute) or any(each is not bearer_claims for each in entrances):
         responses.setdefault("503", {"description": _UNAVAILABLE})
     _complete_contents(responses, _OAUTH_ERROR if isinstance(original, OAuthRoute) else _PROBLEM)
 
