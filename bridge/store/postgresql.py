@@ -2,9 +2,10 @@
 
 import asyncio
 import select
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, Self
 
 import psycopg
@@ -67,8 +68,9 @@ class PostgresqlDatabase:
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, pool: AsyncConnectionPool[_Connection]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[_Connection], attempt: Callable[[], Awaitable[None]]) -> None:
         self._pool = pool
+        self._attempt = attempt
         self._pin = Pin()
         self._read_only_runs = asyncio.Semaphore(_READ_ONLY_RUNS)
 
@@ -104,7 +106,7 @@ class PostgresqlDatabase:
         except BaseException:
             await pool.close()
             raise
-        return cls(pool)
+        return cls(pool, partial(_try, url, options))
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
@@ -166,7 +168,7 @@ class PostgresqlDatabase:
                 await connection.close()
             if is_first:
                 # The pool would go on trying for seconds, and all who come wait for it.
-                await _try(self._pool.conninfo, self._pool.kwargs)
+                await self._attempt()
                 is_first = False
 
     @asynccontextmanager
