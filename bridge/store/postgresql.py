@@ -1,9 +1,11 @@
 """PostgreSQL through psycopg's asynchronous pool."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, Self
 
 import psycopg
@@ -66,8 +68,9 @@ class PostgresqlDatabase:
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, pool: AsyncConnectionPool[_Connection]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[_Connection], attempt: Callable[[], Awaitable[None]]) -> None:
         self._pool = pool
+        self._attempt = attempt
         self._pin = Pin()
         self._read_only_runs = asyncio.Semaphore(_READ_ONLY_RUNS)
 
@@ -103,7 +106,7 @@ class PostgresqlDatabase:
         except BaseException:
             await pool.close()
             raise
-        return cls(pool)
+        return cls(pool, partial(_try, url, options))
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
@@ -127,7 +130,7 @@ class PostgresqlDatabase:
             yield self._pin.run
             return
         with _translated_errors():
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._connection() as connection, connection.transaction():
                 yield _PostgresqlExecutor(connection)
 
     @asynccontextmanager
@@ -138,7 +141,7 @@ class PostgresqlDatabase:
         with _translated_errors():
             async with (
                 self._read_only_runs,
-                self._pool.connection() as connection,
+                self._connection() as connection,
                 connection.transaction(force_rollback=True),
             ):
                 await connection.execute(limits.encode())
@@ -150,13 +153,39 @@ class PostgresqlDatabase:
         await self._pool.close()
 
     @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[_Connection]:
+        """Take a connection that did not end while nobody used it, as all do when the database restarts.
+
+        This is found out before anything is sent, so that nothing, and no write above all, is ever sent twice. A
+        statement that is cut off under way fails: nobody knows what became of it.
+        """
+        is_first = True
+        while True:
+            async with self._pool.connection() as connection:
+                if not _has_ended(connection):
+                    yield connection
+                    return
+                await connection.close()
+            if is_first:
+                # The pool would go on trying for seconds, and all who come wait for it.
+                await self._attempt()
+                is_first = False
+
+    @asynccontextmanager
     async def _executor(self) -> AsyncIterator[Executor]:
         if self._pin.run is not None:
             yield self._pin.run
             return
         with _translated_errors():
-            async with self._pool.connection() as connection:
+            async with self._connection() as connection:
                 yield _PostgresqlExecutor(connection)
+
+
+def _has_ended(connection: _Connection) -> bool:
+    """Tell by the socket, without a round trip: what comes unasked is the server's farewell, or the end."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _try(url: str, options: dict[str, Any]) -> None:

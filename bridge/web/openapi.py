@@ -1,20 +1,66 @@
 """Says in the OpenAPI document how an endpoint refuses, which FastAPI cannot know of dependencies."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
 
 from bridge.web.asking import calls_of, effective_routes
-from bridge.web.authentication import SESSION_SCHEME, Entrance, account_user, unlimited_bearer
+from bridge.web.authentication import SESSION_SCHEME, Entrance, account_user, bearer_claims, unlimited_bearer
 from bridge.web.composition import Bridge
 from bridge.web.dependencies import Requirement, staff_user, super_user
-from bridge.web.routes import SiteRoute
+from bridge.web.routes import BoundedRoute, OAuthRoute, SiteRoute
 
 __all__ = ["DocumentedApp"]
 
 _SESSION: Final[dict[str, list[str]]] = {SESSION_SCHEME: []}
 _UNAUTHENTICATED: Final = "No valid access token"
+_UNREADABLE: Final = "The body cannot be read"
+_TOO_LARGE: Final = "Body too large"
+_UNAVAILABLE: Final = "No database"
+_FIRST_REFUSAL: Final = 400
+
+
+def _object(title: str, description: str, /, **properties: Any) -> dict[str, Any]:
+    return {
+        "title": title,
+        "description": description,
+        "type": "object",
+        "required": list(properties),
+        "properties": properties,
+    }
+
+
+_TEXT: Final = {"type": "string"}
+_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
+    "Problem": _object(
+        "Problem",
+        "A refusal (RFC 9457). `code` is stable; what is wrong with a form stands in `errors`.",
+        type=_TEXT,
+        title=_TEXT,
+        status={"type": "integer"},
+        detail=_TEXT,
+        code=_TEXT,
+    ),
+    "OAuthError": _object(
+        "OAuthError",
+        "A refusal (RFC 6749 section 5.2), with `detail` for those who expect FastAPI's.",
+        error=_TEXT,
+        error_description=_TEXT,
+        detail=_TEXT,
+    ),
+}
+_FASTAPIS_FORM: Final = ("HTTPValidationError", "ValidationError")
+
+
+def _content(media_type: str, schema: str) -> dict[str, Any]:
+    return {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+
+
+_PROBLEM: Final = _content("application/problem+json", "Problem")
+_OAUTH_ERROR: Final = _content("application/json", "OAuthError")
+_FASTAPIS_ERROR: Final = _content("application/json", _FASTAPIS_FORM[0])
 
 
 class DocumentedApp(FastAPI):
@@ -32,6 +78,7 @@ class DocumentedApp(FastAPI):
                 if method.lower() in operations:
                     _complete(operations[method.lower()], route)
         self._describe_session_cookie(document)
+        _describe_refusals(document["components"].setdefault("schemas", {}), document["paths"])
         return document
 
     def _describe_session_cookie(self, document: dict[str, Any]) -> None:
@@ -60,6 +107,29 @@ def _complete(operation: dict[str, Any], route: Any) -> None:
     codes = sorted(set(_refusals(operation, calls)))
     if codes:
         responses.setdefault("403", {"description": f"Not allowed: {', '.join(codes)}"})
+    original = getattr(route, "original_route", route)
+    if "requestBody" in operation:
+        responses.setdefault("400", {"description": _UNREADABLE})
+        if isinstance(original, BoundedRoute):
+            responses.setdefault("413", {"description": _TOO_LARGE})
+    if isinstance(original, BoundedRoute) or any(each is not bearer_claims for each in entrances):
+        responses.setdefault("503", {"description": _UNAVAILABLE})
+    _complete_contents(responses, _OAUTH_ERROR if isinstance(original, OAuthRoute) else _PROBLEM)
+
+
+def _complete_contents(responses: dict[str, Any], refused: Mapping[str, Any]) -> None:
+    """Say what a refusal looks like. FastAPI says of its own 422 what it would be without our handler."""
+    for status, answer in responses.items():
+        is_unsaid = "content" not in answer or answer["content"] == _FASTAPIS_ERROR
+        if status.isdigit() and int(status) >= _FIRST_REFUSAL and is_unsaid:
+            answer["content"] = dict(refused)
+
+
+def _describe_refusals(schemas: dict[str, Any], paths: Mapping[str, Any]) -> None:
+    schemas.update(_SCHEMAS)
+    if f'/{_FASTAPIS_FORM[0]}"' not in json.dumps(paths):
+        for name in _FASTAPIS_FORM:
+            schemas.pop(name, None)
 
 
 def _refusals(operation: dict[str, Any], calls: list[object]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -17,7 +18,7 @@ from bridge.errors import (
     WriteRefused,
 )
 from bridge.store.database import Database, open_database, pyformat, quoted
-from tests.conftest import with_database
+from tests.conftest import execute_on_server, with_database
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -373,3 +374,52 @@ def test_named_parameters_become_psycopgs(statement: str, expected: str):
 )
 def test_a_name_is_quoted(identifier: str, expected: str):
     assert quoted(identifier) == expected
+
+
+# A database that restarts ---------------------------------------------------------------------------------------------
+
+
+def end_connections(database_url: str, postgresql_server: str) -> None:
+    """Do what a restart does to connections; it waits for their ends."""
+    name = urlsplit(database_url).path.removeprefix("/")
+    execute_on_server(
+        postgresql_server, f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+
+
+async def write_in_a_transaction(notes: Database, key: int) -> None:
+    async with notes.transaction() as transaction:
+        await transaction.execute("INSERT INTO note VALUES (:id, 'x')", {"id": key})
+
+
+@on_postgresql
+async def test_connections_that_ended_while_idle_are_never_used(
+    notes: Database, database_url: str, postgresql_server: str
+):
+    await asyncio.gather(*(notes.fetch_one("SELECT pg_sleep(0.1)") for _ in range(5)))  # so that there are five
+    end_connections(database_url, postgresql_server)
+
+    await notes.execute("INSERT INTO note VALUES (1, 'x')")
+    end_connections(database_url, postgresql_server)
+    await write_in_a_transaction(notes, 2)
+    end_connections(database_url, postgresql_server)
+    await asyncio.gather(*(write_in_a_transaction(notes, key) for key in range(3, 9)))
+
+    assert await bodies(notes) == ["x"] * 8
+
+
+@on_postgresql
+async def test_a_statement_that_is_cut_off_fails_and_is_not_sent_again(
+    notes: Database, database_url: str, postgresql_server: str
+):
+    await notes.execute("CREATE SEQUENCE tries")
+    slow = asyncio.create_task(notes.fetch_one("SELECT nextval('tries'), pg_sleep(30)"))
+    observer = await open_database(database_url)
+    while not (await observer.fetch_one("SELECT is_called FROM tries") or {})["is_called"]:
+        pass
+    await observer.close()
+    await asyncio.to_thread(end_connections, database_url, postgresql_server)
+
+    with pytest.raises(DatabaseUnavailable):
+        await slow
+    assert dict(await notes.fetch_one("SELECT last_value FROM tries") or {}) == {"last_value": 1}

@@ -826,7 +826,7 @@ def operations() -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", [*DEMANDING, "/optional"])
 def test_every_endpoint_says_that_it_takes_no_wrong_token(operations: dict[str, Any], path: str):
-    assert operations[path]["responses"]["401"] == {"description": "No valid access token"}
+    assert operations[path]["responses"]["401"]["description"] == "No valid access token"
 
 
 @pytest.mark.parametrize(
@@ -844,7 +844,7 @@ def test_every_endpoint_says_that_it_takes_no_wrong_token(operations: dict[str, 
     ],
 )
 def test_every_endpoint_says_whom_it_refuses(operations: dict[str, Any], path: str, codes: str):
-    assert operations[path]["responses"]["403"] == {"description": f"Not allowed: {codes}"}
+    assert operations[path]["responses"]["403"]["description"] == f"Not allowed: {codes}"
 
 
 @pytest.mark.parametrize("path", ["/current", "/optional", "/found-out"])

@@ -213,8 +213,8 @@ def test_a_page_says_that_it_sends_to_the_login():
 
     told = {path: set(paths[path]["get"]["responses"]) for path in ("/orders", "/above/orders", "/front", "/refusing")}
     assert told == {
-        "/orders": {"200", "302", "401", "403"},
-        "/above/orders": {"200", "302", "401", "403"},
-        "/front": {"200", "401"},
+        "/orders": {"200", "302", "401", "403", "503"},
+        "/above/orders": {"200", "302", "401", "403", "503"},
+        "/front": {"200", "401", "503"},
         "/refusing": {"200"},
     }

@@ -64,7 +64,7 @@ async def refresh(request: Request, response: Response, bridge: BridgeServices) 
     return await refreshed(bridge, await refresh_from_json(request), request, response)
 
 
-@_oauth.post("/revoke", openapi_extra=SHOWN_TOKEN_BODY, responses=_MALFORMED)
+@_oauth.post("/revoke", response_class=Response, openapi_extra=SHOWN_TOKEN_BODY, responses=_MALFORMED)
 async def revoke(request: Request, bridge: BridgeServices) -> Response:
     """Take back a token that one holds (RFC 7009): an access token, or a refresh token with its whole login."""
     await bridge.ending.revoke(await shown_token(request))

@@ -46,7 +46,9 @@ async def readyz(bridge: BridgeServices) -> Readiness:
     return Readiness(rehashing_is_safe=bridge.safety.is_safe)
 
 
-@router.get("/metrics", response_class=Response)
+@router.get(
+    "/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+)
 async def metrics(bridge: BridgeServices) -> Response:
     """Give this process's metrics for Prometheus."""
     return Response(generate_latest(bridge.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,6 @@
 """What anybody may know: the keys that verify our tokens, and where the endpoints are (RFC 8615)."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request, Response
 
@@ -11,21 +11,21 @@ __all__ = ["router"]
 
 IfNoneMatch = Annotated[str | None, Header()]
 _NOT_MODIFIED: Final = 304
+_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+    _NOT_MODIFIED: {"description": "The same as you have"},
+}
 
 router = APIRouter(prefix="/.well-known", tags=["well-known"])
 
 
-@router.get("/jwks.json", response_class=Response, responses={304: {"description": "The same as you have"}})
+@router.get("/jwks.json", response_class=Response, responses=_ANSWERS)
 async def show_keys(bridge: BridgeServices, if_none_match: IfNoneMatch = None) -> Response:
     """Publish the keys that verify access tokens (RFC 7517); none where both apps share a secret."""
     return _answer(bridge.discovery.key_set(), if_none_match)
 
 
-@router.get(
-    "/oauth-authorization-server",
-    response_class=Response,
-    responses={304: {"description": "The same as you have"}},
-)
+@router.get("/oauth-authorization-server", response_class=Response, responses=_ANSWERS)
 async def show_metadata(request: Request, bridge: BridgeServices, if_none_match: IfNoneMatch = None) -> Response:
     """Tell OAuth clients what is supported and where (RFC 8414)."""
     return _answer(bridge.discovery.metadata(str(request.base_url)), if_none_match)
