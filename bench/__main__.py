@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Final
 
-from bench import census, passthrough, reporting, shadowing, timing, wrapping
+from bench import census, flood, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
 from bench.peers import protected
 
@@ -15,6 +15,8 @@ Case = Callable[[int, float], list[Figure]]
 
 CASES: Final[dict[str, Case]] = {
     "census": census.measure,
+    "flood": flood.measure_flood,
+    "login": flood.measure_login,
     "passthrough": passthrough.measure,
     "protected": protected.measure,
     "reporting": reporting.measure,
