@@ -9,14 +9,12 @@ import json
 import os
 import secrets
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -25,6 +23,7 @@ import psycopg
 import uvloop
 
 from bench.figures import Figure
+from bench.rawhashes import RawHashes
 from bench.servers import migrated, postgresql, server
 from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
@@ -51,10 +50,12 @@ _INSERT: Final = (
 
 def measure_login(rounds: int, seconds: float) -> list[Figure]:  # noqa: ARG001  # a round is a number of logins
     """Have as many hashes made by logins as by bare threads, in turns."""
-    with _bridge() as (address, _), _RawHashes.started() as raw:
+    with _bridge() as (address, _), RawHashes.started() as raw:
         bare, logins = uvloop.run(_login_rounds(address, raw, rounds))
     return [
-        Figure.of("logins / raw hashes", (one / other for one, other in zip(logins, bare, strict=True)), target=">= 0.95"),
+        Figure.of(
+            "logins / raw hashes", (one / other for one, other in zip(logins, bare, strict=True)), target=">= 0.95"
+        ),
         Figure.of("logins, argon2", logins, unit="/s"),
         Figure.of("raw hashes in as many threads", bare, unit="/s"),
     ]
@@ -81,7 +82,7 @@ def measure_flood(rounds: int, seconds: float) -> list[Figure]:
 
 @dataclass(frozen=True, slots=True)
 class _Times:
-    """Of the protected endpoint's answers, in milliseconds since they were due to be asked for."""
+    """Of the protected endpoint's answers, in milliseconds."""
 
     median: float
     p99: float
@@ -129,12 +130,12 @@ class _Flood:
                 self.statuses.append(status)
 
 
-async def _login_rounds(address: str, raw: "_RawHashes", rounds: int) -> tuple[list[float], list[float]]:
+async def _login_rounds(address: str, raw: RawHashes, rounds: int) -> tuple[list[float], list[float]]:
     async with _connection(address) as connection:
         await connection.log_in(0)  # the floor has been measured
     bare, logins = [], []
     for number in range(rounds):
-        turns = [(bare, raw.rate), (logins, lambda: _login_rate(address))]
+        turns = [(bare, partial(raw.rate, _LOGINS)), (logins, partial(_login_rate, address))]
         for found, rate in turns if number % 2 else reversed(turns):
             found.append(await rate())
     return bare, logins
@@ -162,7 +163,7 @@ async def _flood_rounds(address: str, process: int, rounds: int, seconds: float)
 async def _flood_round(address: str, process: int, idle: float, tokens: list[str], seconds: float) -> _Round:
     rest = await _asked(address, tokens, seconds)
     flood = _Flood(address)
-    Path(f"/proc/{process}/clear_refs").write_text("5")  # the peak is counted from here (proc(5))
+    _forget_peak(process)
     async with flood.on():
         before = len(flood.statuses)
         times = await _asked(address, tokens, seconds)
@@ -178,18 +179,22 @@ async def _flood_round(address: str, process: int, idle: float, tokens: list[str
 
 
 async def _asked(address: str, tokens: list[str], seconds: float) -> list[float]:
-    """Ask at a fixed rate, however long answers take; give their times in seconds since they were due."""
+    """Ask at a fixed rate, however long answers take; give their times in seconds.
+
+    One that could not be asked because the answer before it was late counts from when it was due.
+    """
     times: list[float] = []
     began = time.perf_counter()
 
     async def ask(number: int, token: str) -> None:
         async with _connection(address) as connection:
             for due in range(number, int(seconds * _EACH_SECOND), len(tokens)):
-                at = began + due / _EACH_SECOND
-                await asyncio.sleep(max(0.0, at - time.perf_counter()))
-                at = max(at, time.perf_counter()) if time.perf_counter() - at < 0.002 else at
+                since = began + due / _EACH_SECOND
+                if (early := since - time.perf_counter()) > 0:
+                    await asyncio.sleep(early)
+                    since = time.perf_counter()  # that this process woke late is not the bridge's
                 status, _ = await connection.get("/users/me/", token)
-                times.append(time.perf_counter() - at)
+                times.append(time.perf_counter() - since)
                 assert status == 200, status  # noqa: PLR2004, S101  # anything else measures something else
 
     await asyncio.gather(*(ask(number, token) for number, token in enumerate(tokens)))
@@ -203,6 +208,11 @@ async def _least_memory(process: int) -> float:
         found.append(_memory(process, "VmRSS"))
         await asyncio.sleep(0.1)
     return min(found)
+
+
+def _forget_peak(process: int) -> None:
+    """Have its peak counted from here (proc(5))."""
+    Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
 def _memory(process: int, kind: str) -> float:
@@ -266,47 +276,3 @@ async def _connection(address: str) -> AsyncIterator[_Connection]:
         yield _Connection(parts.netloc, reader, writer)
     finally:
         writer.close()
-
-
-class _RawHashes:
-    """A process that does nothing but check passwords, in as many threads as the pool has slots."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self._process = process
-
-    @classmethod
-    @contextmanager
-    def started(cls) -> Iterator[Self]:
-        """Start it, and end it."""
-        command = (sys.executable, "-m", "bench.flood")
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # ours
-            yield cls(process)
-
-    async def rate(self) -> float:
-        """Check as many passwords as a round has logins; give how many a second that was."""
-        return await asyncio.to_thread(self._rate)
-
-    def _rate(self) -> float:
-        asked, answered = self._process.stdin, self._process.stdout
-        assert asked is not None  # noqa: S101  # a pipe
-        assert answered is not None  # noqa: S101  # likewise
-        asked.write(f"{_LOGINS}\n")
-        asked.flush()
-        return float(answered.readline())
-
-
-def _hash_on_demand() -> None:
-    policy = PasswordPolicy()
-    encoded = policy.hash(_PASSWORD)
-    slots = HashingPool().workers
-    with ThreadPoolExecutor(slots) as threads:
-        for line in sys.stdin:
-            number, began = int(line), time.perf_counter()
-            checks = [threads.submit(policy.verify, _PASSWORD, encoded) for _ in range(number)]
-            assert all(check.result().valid for check in checks)  # noqa: S101  # it is the right one
-            sys.stdout.write(f"{number / (time.perf_counter() - began)}\n")
-            sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    _hash_on_demand()
