@@ -133,7 +133,8 @@ class _Flood:
 async def _login_rounds(address: str, raw: RawHashes, rounds: int) -> tuple[list[float], list[float]]:
     async with _connection(address) as connection:
         await connection.log_in(0)  # the floor has been measured
-    bare, logins = [], []
+    bare: list[float] = []
+    logins: list[float] = []
     for number in range(rounds):
         turns = [(bare, partial(raw.rate, _LOGINS)), (logins, partial(_login_rate, address))]
         for found, rate in turns if number % 2 else reversed(turns):
