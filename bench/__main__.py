@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from bench import census, document, passthrough, reporting, shadowing, timing, wrapping
+from bench import census, document, flood, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
 from bench.peers import protected
 
@@ -16,6 +16,8 @@ Case = Callable[[int, float], list[Figure]]
 
 CASES: Final[dict[str, Case]] = {
     "census": census.measure,
+    "flood": flood.measure_flood,
+    "login": flood.measure_login,
     "passthrough": passthrough.measure,
     "peers": protected.measure,
     "reporting": reporting.measure,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -205,6 +206,25 @@ async def test_an_exception_in_the_work_frees_the_slot():
         with pytest.raises(LookupError):
             await pool.run(broken)
     assert await pool.run(lambda: "result") == "result"
+    await pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
+async def test_threads_that_the_work_starts_have_the_lowest_priority_too():
+    """As argon2's lanes are."""
+    pool = HashingPool(workers=1)
+    found: list[int] = []
+
+    def work() -> None:
+        lane = threading.Thread(
+            target=lambda: found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())), daemon=True
+        )
+        lane.start()
+        lane.join(PATIENCE)
+
+    await pool.run(work)
+
+    assert found == [19]
     await pool.close()
 
 
