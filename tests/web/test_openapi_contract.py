@@ -96,7 +96,7 @@ def failures_of(operation: Any, url: str, session: requests.Session) -> Iterator
 
         @RANDOM_ONLY_IF_DEEP
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: Any) -> None:
             case.validate_response(case.call(base_url=url, session=session), checks=CHECKS)
 
         try:
@@ -107,13 +107,16 @@ def failures_of(operation: Any, url: str, session: requests.Session) -> Iterator
             yield f"{operation.label}: {exc}"
 
 
-def every_failure(url: str, username: str | None) -> list[str]:
+def operations_of(url: str) -> list[Any]:
     document = requests.get(f"{url}/openapi.json", timeout=10).json()
+    found: Any = schemathesis.openapi.from_dict(document).get_all_operations()
+    return [each.ok() for each in found]
+
+
+def every_failure(url: str, username: str | None) -> list[str]:
     # One that logs out does so for itself alone.
     return [
-        failure
-        for found in schemathesis.openapi.from_dict(document).get_all_operations()
-        for failure in failures_of(found.ok(), url, logged_in(url, username))
+        failure for operation in operations_of(url) for failure in failures_of(operation, url, logged_in(url, username))
     ]
 
 
@@ -160,11 +163,9 @@ def rightly_asked(url: str) -> dict[str, dict[str, Any]]:
 
 
 def every_badly_answered(url: str) -> list[str]:
-    schema = schemathesis.openapi.from_dict(requests.get(f"{url}/openapi.json", timeout=10).json())
-    operations = [found.ok() for found in schema.get_all_operations()]
     asked = rightly_asked(url)
     bad = []
-    for operation in sorted(operations, key=lambda each: each.label in AT_LAST):
+    for operation in sorted(operations_of(url), key=lambda each: each.label in AT_LAST):
         is_introspection = operation.label == "POST /auth/introspect"
         session = logged_in(url, None if is_introspection else "staff")
         case = operation.Case(media_type=next(iter(media_types(operation)), None), **asked.get(operation.label, {}))
