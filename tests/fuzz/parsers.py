@@ -37,7 +37,7 @@ def read(value: str) -> tuple[Any, Any]:
 def signed(content: bytes, *, salt: str, compressed: bool = False) -> str:
     """Write it as Django does."""
     encoded = base64.urlsafe_b64encode(zlib.compress(content) if compressed else content).decode().rstrip("=")
-    return TimestampSigner(key=SECRETS[0], salt=salt, fallback_keys=()).sign("." * compressed + encoded)
+    return TimestampSigner(key=SECRETS[0], salt=salt, fallback_keys=[]).sign("." * compressed + encoded)
 
 
 def cookie(data: bytes) -> None:
