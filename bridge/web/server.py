@@ -1,11 +1,12 @@
-"""How ``bridge serve`` reads requests: uvicorn's own way, with a bound on what it keeps of their heads."""
+"""How ``bridge serve`` speaks HTTP: uvicorn's own way, with a bound on heads, and answers in one piece."""
 
-from typing import Final
+import asyncio
+from typing import Any, Final, cast
 
 from httptools import HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-__all__ = ["BoundedHttp"]
+__all__ = ["BoundedHttp", "OnePiece"]
 
 _LONGEST_HEAD: Final = 64 * 1024
 _REFUSAL: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -17,6 +18,11 @@ class BoundedHttp(HttpToolsProtocol):
     parser: HttpRequestParser
     _in_head: bool = True
     _head: int = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a client."""
+        one_piece = OnePiece(cast("asyncio.Transport", transport), self.loop)
+        super().connection_made(cast("asyncio.Transport", one_piece))
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -37,3 +43,38 @@ class BoundedHttp(HttpToolsProtocol):
         """Expect the next request's head."""
         self._in_head, self._head = True, 0
         super().on_message_complete()
+
+
+class OnePiece:
+    """A transport that sends on in one piece what is written within one turn of the event loop.
+
+    uvicorn writes head and body apart. Each write is a system call that wakes the client, and costs more than all else
+    that is done for a short answer.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Wait for what may follow; with that, write."""
+        if self._held:
+            head, self._held = self._held, b""
+            self._transport.writelines((head, data))
+        elif data:
+            self._held = data
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Close, once all is written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)

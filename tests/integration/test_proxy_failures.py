@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
+from bridge.web.server import BoundedHttp
 from tests.site.passing import Passing
 from tests.wire import Answer, parsed, request
 
@@ -85,7 +86,9 @@ async def serving(app: ASGIApp) -> AsyncIterator[int]:
     """An app under a real server, as `bridge serve` has it run; its port."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_config=None, proxy_headers=False, server_header=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, http=BoundedHttp, log_config=None, proxy_headers=False, server_header=False, timeout_graceful_shutdown=2
+    )
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve([listening]))
     try:
@@ -284,6 +287,42 @@ async def test_an_answer_that_ends_early_cuts_the_client_off(half: bytes):
         answer = await ask(port, request("/"))
 
     assert (answer.status, answer.is_whole) == (200, False)
+
+
+HEAD_ALONE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n"
+
+
+async def test_an_answer_that_ends_after_its_head_is_a_502():
+    async with upstream(sending(HEAD_ALONE)) as (url, _), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (502, "upstream_unavailable")
+
+
+async def test_an_answer_that_stops_after_its_head_is_a_504():
+    async def stops(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(HEAD_ALONE)
+        return await hangs(head, reader, writer, place)
+
+    async with upstream(stops) as (url, seen), bridge(url) as port:
+        assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
+        await asyncio.wait_for(seen.left.wait(), SECONDS)
+
+
+async def test_an_answer_of_no_announced_length_begins_with_its_head():
+    may_go_on = asyncio.Event()
+
+    async def streams(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await may_go_on.wait()
+        writer.write(b"4\r\nbody\r\n0\r\n\r\n")
+        return False
+
+    async with upstream(streams) as (url, _), bridge(url) as port, asyncio.timeout(SECONDS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/"))
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 OK\r\n")
+        may_go_on.set()
+        assert b"body" in await reader.read()
+        writer.close()
 
 
 async def test_an_answer_that_stops_cuts_the_client_off():

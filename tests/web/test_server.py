@@ -1,4 +1,4 @@
-"""What a server of the bridge's keeps in memory of a request before anybody has looked at it."""
+"""How a server of the bridge's reads and writes: what it keeps of a request, and in how many pieces it answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 
-from bridge.web.server import BoundedHttp
+from bridge.web.server import BoundedHttp, OnePiece
 
 END = b"\r\n\r\n"
 CUT_OFF = [b"cut off"]
@@ -66,3 +66,61 @@ async def test_long_heads_and_bodies_that_end_are_read_one_after_the_other(port:
     post = (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n", b"b" * 300_000)
 
     assert await answered(port, *get, *post, *get, *get) == [b"200"] * 4
+
+
+class Written(asyncio.Transport):
+    """A connection that remembers what was written to it, call by call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+        self.has_ended = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.pieces.append(bytes(data))
+
+    def writelines(self, list_of_data) -> None:
+        self.pieces.append(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        return self.has_ended
+
+    def close(self) -> None:
+        self.has_ended = True
+
+
+async def test_head_and_body_of_an_answer_are_one_write():
+    written = Written()
+    transport = OnePiece(written, asyncio.get_running_loop())
+
+    transport.write(b"head ")
+    transport.write(b"body")
+
+    assert written.pieces == [b"head body"]
+
+
+async def test_a_head_whose_body_is_not_there_yet_waits_for_one_turn_and_no_longer():
+    written = Written()
+    transport = OnePiece(written, asyncio.get_running_loop())
+
+    transport.write(b"head")
+    assert written.pieces == []
+    await asyncio.sleep(0)
+    assert written.pieces == [b"head"]
+    transport.write(b"body")
+    await asyncio.sleep(0)
+
+    assert written.pieces == [b"head", b"body"]
+
+
+async def test_nothing_that_was_written_is_lost_when_the_server_hangs_up_nor_written_after_it():
+    written = Written()
+    transport = OnePiece(written, asyncio.get_running_loop())
+
+    transport.write(b"refusal")
+    transport.close()
+    assert (written.pieces, written.has_ended) == ([b"refusal"], True)
+    transport.write(b"too late")
+    await asyncio.sleep(0)
+
+    assert written.pieces == [b"refusal"]

@@ -72,13 +72,14 @@ class HttpProxy:
             try:
                 async with asyncio.timeout(self._patience) as caller.limit:
                     answer = await self._ask(scope, caller)
+                    beginning = await _beginning(answer)
             except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
                 await _refusal(exc, has_stalled=caller.has_stalled)(scope, receive, send)
                 return
             finally:
                 caller.limit = None
             try:
-                await _relay(answer, send, caller, cuts_off=closes(scope))
+                await _relay(answer, beginning, send, caller, cuts_off=closes(scope))
             finally:
                 answer.close()
 
@@ -143,7 +144,23 @@ async def _once_without_length(request: ClientRequest, handler: ClientHandlerTyp
     return await _once(request, handler)
 
 
-async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off: bool) -> None:
+async def _beginning(answer: ClientResponse) -> bytes | None:
+    """Give the first part of an answer whose length is known, for it to go out with the head, in one piece.
+
+    What is streamed may begin long after its head, which then goes ahead: there is None.
+    """
+    if not answer.headers.get("Content-Length"):
+        return None
+    try:
+        return await answer.content.readany()
+    except BaseException:
+        answer.close()
+        raise
+
+
+async def _relay(
+    answer: ClientResponse, beginning: bytes | None, send: Send, caller: Caller, *, cuts_off: bool
+) -> None:
     """Send an answer back as it comes; a client that would be cut off at its end may finish its upload before.
 
     Raises:
@@ -155,8 +172,11 @@ async def _relay(answer: ClientResponse, send: Send, caller: Caller, *, cuts_off
             await send({"type": "http.response.start", "status": answer.status, "headers": headers})
             more = True
             while more:
-                _extend(limit, caller.patience)
-                chunk = await answer.content.readany()
+                if beginning is None:
+                    _extend(limit, caller.patience)
+                    chunk = await answer.content.readany()
+                else:
+                    chunk, beginning = beginning, None
                 more = not answer.content.at_eof()
                 if cuts_off and not more and caller.is_uploading:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
