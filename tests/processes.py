@@ -1,17 +1,19 @@
 """Servers as processes of their own, on ports that the system chooses."""
 
+import os
 import queue
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from typing import Final
 
 import pytest
 
 from tests.conftest import CHECKOUT, site_environment
+from tests.forked import start_module
 
 __all__ = ["START_SECONDS", "STOP_SECONDS", "server"]
 
@@ -22,17 +24,10 @@ STOP_SECONDS: Final = 20.0
 @contextmanager
 def server(database_url: str, *command: str, **environment: str) -> Iterator[str]:
     """Start a server on a port that the system chooses, and give the address that it says to listen on."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", *command],
-        env=site_environment(database_url, **environment),
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process, output = start_module(*command, environment=site_environment(database_url, **environment), folder=CHECKOUT)
     addresses: queue.Queue[str] = queue.Queue()
     said: list[str] = []
-    reader = threading.Thread(target=read, args=(process, said, addresses))
+    reader = threading.Thread(target=read, args=(output, said, addresses))
     reader.start()
     try:
         yield addresses.get(timeout=START_SECONDS)
@@ -43,20 +38,18 @@ def server(database_url: str, *command: str, **environment: str) -> Iterator[str
         reader.join()
 
 
-def read(process: subprocess.Popen[str], said: list[str], addresses: queue.Queue[str]) -> None:
-    assert process.stdout is not None
-    with process.stdout as output:
-        for line in output:
+def read(output: Connection, said: list[str], addresses: queue.Queue[str]) -> None:
+    with output, os.fdopen(os.dup(output.fileno()), errors="replace") as lines:
+        for line in lines:
             said.append(line)
             listening = re.search(r"(?:Listening at:|Uvicorn running on) (http://127\.0\.0\.1:[1-9]\d*)", line)
             if listening:
                 addresses.put(listening[1])
 
 
-def stop(process: subprocess.Popen[str]) -> None:
+def stop(process: ForkServerProcess) -> None:
     process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    process.join(STOP_SECONDS)
+    if process.exitcode is None:
         process.kill()
-        process.wait()
+        process.join()
