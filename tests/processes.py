@@ -3,6 +3,7 @@
 import os
 import queue
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +11,18 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Final
 
+import httpx
 import pytest
 
 from tests.conftest import CHECKOUT, site_environment
 from tests.forked import start_module
 
-__all__ = ["START_SECONDS", "STOP_SECONDS", "server"]
+__all__ = ["NO_TLS", "START_SECONDS", "STOP_SECONDS", "server", "talking_to"]
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
+NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""For clients of servers that speak none: to read the usual authorities takes each of them twenty milliseconds."""
 
 
 @contextmanager
@@ -36,6 +40,15 @@ def server(database_url: str, *command: str, **environment: str) -> Iterator[str
     finally:
         stop(process)
         reader.join()
+
+
+def talking_to(address: str) -> httpx.AsyncClient:
+    """Give a client that opens a connection for each request.
+
+    gunicorn closes one that has been idle for two seconds, and that may be just when the next request is under way.
+    """
+    limits = httpx.Limits(max_keepalive_connections=0)
+    return httpx.AsyncClient(base_url=address, timeout=START_SECONDS, limits=limits, verify=NO_TLS)
 
 
 def read(output: Connection, said: list[str], addresses: queue.Queue[str]) -> None:
