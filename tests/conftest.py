@@ -142,12 +142,22 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_connection(postgresql_server: str) -> Iterator[psycopg.Connection[Any]]:
+    """One for the databases of all tests: to open another takes the server as long as to make a database."""
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+def postgresql_url(
+    postgresql_server: str, postgresql_connection: psycopg.Connection[Any], migrated_postgresql: str
+) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    execute_on_server(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql} STRATEGY FILE_COPY")
+    copying = f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql} STRATEGY FILE_COPY"
+    postgresql_connection.execute(copying.encode())
     yield with_database(postgresql_server, name)
-    execute_on_server(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    postgresql_connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture
