@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Final
@@ -17,7 +18,7 @@ import pytest
 from tests.conftest import CHECKOUT, site_environment
 from tests.forked import start_module
 
-__all__ = ["NO_TLS", "START_SECONDS", "STOP_SECONDS", "server", "talking_to"]
+__all__ = ["NO_TLS", "START_SECONDS", "STOP_SECONDS", "Server", "server", "started", "talking_to"]
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
@@ -25,16 +26,36 @@ NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """For clients of servers that speak none: to read the usual authorities takes each of them twenty milliseconds."""
 
 
+@dataclass(frozen=True)
+class Server:
+    """One that listens.
+
+    Attributes:
+        said: its lines so far.
+    """
+
+    address: str
+    process: ForkServerProcess
+    said: list[str]
+
+
 @contextmanager
 def server(database_url: str, *command: str, **environment: str) -> Iterator[str]:
     """Start a server on a port that the system chooses, and give the address that it says to listen on."""
+    with started(database_url, *command, **environment) as running:
+        yield running.address
+
+
+@contextmanager
+def started(database_url: str, *command: str, **environment: str) -> Iterator[Server]:
+    """Start a server likewise, for a test that does something to it."""
     process, output = start_module(*command, environment=site_environment(database_url, **environment), folder=CHECKOUT)
     addresses: queue.Queue[str] = queue.Queue()
     said: list[str] = []
     reader = threading.Thread(target=read, args=(output, said, addresses))
     reader.start()
     try:
-        yield addresses.get(timeout=START_SECONDS)
+        yield Server(addresses.get(timeout=START_SECONDS), process, said)
     except queue.Empty:
         pytest.fail(f"{command[0]} did not start:\n{''.join(said)}")
     finally:
