@@ -1,5 +1,6 @@
 """Databases as the site leaves them, and the bridge on them. Every test gets a copy of its own."""
 
+import gc
 import os
 import secrets
 import shutil
@@ -35,6 +36,12 @@ PASSWORD = "correct horse battery staple"
 
 def pytest_configure() -> None:
     keep_temporary_files_there()
+
+
+def pytest_collection_finish() -> None:
+    """Whatever is there by now stays as long as the process: no collection has to look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def site_environment(database_url: str, **more: str) -> dict[str, str]:
@@ -135,12 +142,22 @@ def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def postgresql_connection(postgresql_server: str) -> Iterator[psycopg.Connection[Any]]:
+    """One for the databases of all tests: to open another takes the server as long as to make a database."""
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def postgresql_url(postgresql_server: str, migrated_postgresql: str) -> Iterator[str]:
+def postgresql_url(
+    postgresql_server: str, postgresql_connection: psycopg.Connection[Any], migrated_postgresql: str
+) -> Iterator[str]:
     name = f"test_{secrets.token_hex(6)}"
-    execute_on_server(postgresql_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql} STRATEGY FILE_COPY")
+    copying = f"CREATE DATABASE {name} TEMPLATE {migrated_postgresql} STRATEGY FILE_COPY"
+    postgresql_connection.execute(copying.encode())
     yield with_database(postgresql_server, name)
-    execute_on_server(postgresql_server, f"DROP DATABASE {name} WITH (FORCE)")
+    postgresql_connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.fixture

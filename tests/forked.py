@@ -1,4 +1,4 @@
-"""Commands as processes of their own, forked from one that has imported what takes them a second to import."""
+"""Commands and servers as processes of their own, forked from one that has imported what takes a second to import."""
 
 import multiprocessing
 import os
@@ -10,14 +10,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Running", "run_module", "running_module"]
+__all__ = ["Running", "run_module", "running_module", "start_module"]
 
-_PRELOADED: Final = ["bridge.cli", "django.core.management", "django.contrib.auth.hashers", "tests.forked"]
-_PATIENCE: Final = 60.0
+_PRELOADED: Final = [
+    *("bridge.cli", "bridge.demo.endpoints", "django.core.management", "django.contrib.auth.hashers"),
+    *("gunicorn.app.wsgiapp", "gunicorn.arbiter", "gunicorn.workers.gthread", "gunicorn.workers.sync", "uvicorn"),
+    *("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
+    "tests.forked",
+]
+_PATIENCE: Final = 180.0
 """Seconds until a command counts as hung. Nothing waits that long unless it is."""
 
 
@@ -59,8 +65,7 @@ def running_module(module: str, *arguments: str, environment: Mapping[str, str],
         output, errors = Path(streams, "output"), Path(streams, "errors")
         for path in (output, errors):
             path.touch()
-        process = _server().Process(target=_Command(module, arguments, dict(environment), folder, output, errors).run)
-        process.start()
+        process = _start(_Command(module, arguments, dict(environment), folder, output, errors))
         try:
             yield Running([module, *arguments], process, output, errors)
         finally:
@@ -68,26 +73,45 @@ def running_module(module: str, *arguments: str, environment: Mapping[str, str],
             process.join()
 
 
+def start_module(
+    module: str, *arguments: str, environment: Mapping[str, str], folder: Path
+) -> tuple[ForkServerProcess, Connection]:
+    """Start the same, for the caller to end; all that it says comes out of the pipe."""
+    said, say = _server().Pipe(duplex=False)
+    with say:
+        return _start(_Command(module, arguments, dict(environment), folder, say, say)), said
+
+
+def _start(command: "_Command") -> ForkServerProcess:
+    process = _server().Process(target=command.run)
+    process.start()
+    return process
+
+
 @dataclass(frozen=True)
 class _Command:
-    """What the process becomes, with the files that take its output."""
+    """What the process becomes, with the files or pipes that take its output."""
 
     module: str
     arguments: tuple[str, ...]
     environment: dict[str, str]
     folder: Path
-    output: Path
-    errors: Path
+    output: Path | Connection
+    errors: Path | Connection
 
     def run(self) -> None:
-        for path, stream in ((self.output, sys.stdout), (self.errors, sys.stderr)):
-            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+        for taker, stream in ((self.output, sys.stdout), (self.errors, sys.stderr)):
+            os.dup2(_descriptor(taker), stream.fileno())
         os.environ.clear()
         os.environ.update(self.environment)
         os.chdir(self.folder)
         sys.path[:0] = [str(self.folder), *self.environment.get("PYTHONPATH", "").split(os.pathsep)]
         sys.argv = [self.module, *self.arguments]
         runpy.run_module(self.module, run_name="__main__", alter_sys=True)
+
+
+def _descriptor(taker: Path | Connection) -> int:
+    return taker.fileno() if isinstance(taker, Connection) else os.open(taker, os.O_WRONLY | os.O_CREAT)
 
 
 @cache

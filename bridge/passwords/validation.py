@@ -1,6 +1,8 @@
 """The site's rules for new passwords and usernames, run by Django's own validators outside the site."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from django.contrib.auth.password_validation import get_password_validators
@@ -44,7 +46,7 @@ class PasswordRules:
                     cure="List its dotted path in BRIDGE_PASSWORD_VALIDATORS, and install it where the bridge runs.",
                 )
         try:
-            self._validators = get_password_validators(configured)
+            self._validators = [_loaded(json.dumps(each, sort_keys=True)) for each in configured]
         except Exception as exc:
             # The site's own code runs at import, and may want anything that is not here.
             raise ConfigurationError(
@@ -58,10 +60,17 @@ class PasswordRules:
         found: list[str] = []
         for validator in self._validators:
             try:
-                validator.validate(password, user)  # type: ignore[arg-type]  # they read attributes by name only
+                validator.validate(password, user)  # they read attributes by name only
             except ValidationError as exc:
                 found.extend(exc.messages)
         return found
+
+
+@lru_cache(maxsize=32)
+def _loaded(configured: str) -> Any:
+    """Load one validator, once as the site does: Django's list of common passwords takes ten milliseconds to read."""
+    [validator] = get_password_validators([json.loads(configured)])
+    return validator
 
 
 def username_error(username: str) -> str | None:

@@ -96,10 +96,7 @@ def _refuse_plain_routes(routers: Sequence[APIRouter]) -> None:
 
 
 def _endpoints(routers: Sequence[APIRouter]) -> frozenset[int]:
-    alone = FastAPI(openapi_url=None)
-    for router in routers:
-        alone.include_router(router)
-    return frozenset(id(route.endpoint) for route in effective_routes(alone))
+    return frozenset(id(route.endpoint) for router in routers for route in effective_routes(router))
 
 
 def _handlers(route: Any) -> Iterator[Handler]:

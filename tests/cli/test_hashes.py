@@ -4,8 +4,8 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +21,9 @@ from bridge.sessions.auth_hash import session_auth_hash
 from bridge.sessions.lineage import lineage_digest
 from bridge.store.database import Database
 from bridge.web.composition import site_profile, upgrading_of, users_of
-from tests.cli.conftest import COMMAND, Done, Run, assert_one_line, bridge_environment
+from tests.cli.conftest import Done, Run, assert_one_line, bridge_environment
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, Cast, FrozenClock, Serve, log_in, settings_for
+from tests.forked import Running, running_module
 
 FORMATS: Final = ("pbkdf2_sha256", "md5", "unsalted_md5", "unsalted_sha1")
 
@@ -275,18 +276,14 @@ async def test_a_session_that_was_ended_by_a_change_stays_ended(crowd: Crowd, re
 
 # Interrupted ----------------------------------------------------------------------------------------------------------
 
+Start = Callable[[], AbstractContextManager[Running]]
+
 
 @pytest.fixture
-def start(service_url: str, key: KeyPair, tmp_path: Path) -> Callable[[], subprocess.Popen[str]]:
-    def restoring() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*COMMAND, "hashes", "restore", "--private-key", str(key.path), "--json"],
-            env=bridge_environment(service_url),
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+def start(service_url: str, key: KeyPair, tmp_path: Path) -> Start:
+    def restoring() -> AbstractContextManager[Running]:
+        command = ("bridge", "hashes", "restore", "--private-key", str(key.path), "--json")
+        return running_module(*command, environment=bridge_environment(service_url), folder=tmp_path)
 
     return restoring
 
@@ -300,7 +297,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=lambda sent: sent.name)
 async def test_a_restore_that_was_interrupted_goes_on_where_it_ended(
-    crowd: Crowd, restore: Restore, start: Callable[[], subprocess.Popen[str]], by: signal.Signals
+    crowd: Crowd, restore: Restore, start: Start, by: signal.Signals
 ):
     await crowd.gather(300)
     await crowd.upgrade()
@@ -317,9 +314,9 @@ async def test_a_restore_that_was_interrupted_goes_on_where_it_ended(
         os.kill(process.pid, signal.SIGSTOP)
         os.kill(process.pid, by)
         os.kill(process.pid, signal.SIGCONT)
-        _, said = process.communicate(timeout=30)
-        assert process.returncode != 0
-    assert "Traceback" not in said
+        done = process.done()
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
 
     halfway = await crowd.stored()
     back = [name for name, value in halfway.items() if value == crowd.before[name]]

@@ -30,7 +30,7 @@ from tests.conftest import (
     old_hash,
     with_database,
 )
-from tests.processes import START_SECONDS, server
+from tests.processes import server, talking_to
 
 NEW_PASSWORD: Final = "an entirely different set of words"
 ARGON2_OF_THE_SITE: Final = "argon2$argon2id$v=19$m=64,t=1,p=1$"
@@ -75,7 +75,7 @@ def servers(database_url: str) -> Iterator[Addresses]:
 
 @pytest.fixture
 async def bridge(servers: Addresses) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=servers.bridge, timeout=START_SECONDS) as client:
+    async with talking_to(servers.bridge) as client:
         yield client
 
 
@@ -106,7 +106,7 @@ class Browser:
 
 @pytest.fixture
 async def browser(servers: Addresses) -> AsyncIterator[Browser]:
-    async with httpx.AsyncClient(base_url=servers.django, timeout=START_SECONDS) as client:
+    async with talking_to(servers.django) as client:
         yield Browser(client)
 
 
@@ -234,7 +234,7 @@ async def test_an_upgrade_at_django_ends_no_other_session_there(
 ):
     await add_with_session(browser, cast, database_url, username)
 
-    async with httpx.AsyncClient(base_url=servers.django, timeout=START_SECONDS) as elsewhere:
+    async with talking_to(servers.django) as elsewhere:
         assert await Browser(elsewhere).log_in(username)
 
     assert is_djangos_own(await cast.stored_password(username))

@@ -28,7 +28,7 @@ from tests.conftest import (
 )
 from tests.contrib.conftest import issued
 from tests.integration.test_both_apps import NEW_PASSWORD, Browser, change_at_django, is_djangos_own
-from tests.processes import START_SECONDS, server
+from tests.processes import server, talking_to
 
 CLUB: Final = {"DJANGO_SETTINGS_MODULE": "tests.site.custom_settings"}
 GUNICORN: Final = ("--bind", "127.0.0.1:0", "--workers", "1", "--threads", "4", "--no-control-socket")
@@ -92,7 +92,7 @@ def club(database_urls: tuple[str, str]) -> Iterator[Club]:
 
 @pytest.fixture
 async def bridge(club: Club) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=club.bridge, timeout=START_SECONDS) as client:
+    async with talking_to(club.bridge) as client:
         yield client
 
 
@@ -107,7 +107,7 @@ async def observer(club: Club) -> AsyncIterator[Database]:
 async def browsers(club: Club) -> AsyncIterator[list[Browser]]:
     """Two at the club's site, which share nothing."""
     async with AsyncExitStack() as stack:
-        clients = [httpx.AsyncClient(base_url=club.django, timeout=START_SECONDS) for _ in range(2)]
+        clients = [talking_to(club.django) for _ in range(2)]
         yield [Browser(await stack.enter_async_context(client)) for client in clients]
 
 
@@ -235,7 +235,7 @@ async def test_sessions_live_over_a_re_hash_at_the_bridge(
 
 
 async def test_sessions_live_over_an_upgrade_at_django(club: Club, sessions: list[Browser], member: Member):
-    async with httpx.AsyncClient(base_url=club.django, timeout=START_SECONDS) as client:
+    async with talking_to(club.django) as client:
         assert await Browser(client).log_in(member.email)
 
     assert is_djangos_own(await member.stored_password())

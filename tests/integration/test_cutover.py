@@ -30,7 +30,7 @@ from tests.conftest import (
     execute_on_server,
     with_database,
 )
-from tests.processes import server
+from tests.processes import server, talking_to
 from tests.site.telling import BY
 from tests.web.test_health import allow_connections, end_every_connection
 from tests.wire import ask, connected, parsed, request
@@ -109,7 +109,7 @@ def said_by(answer: httpx.Response) -> str:
 
 
 async def side_of(replica: str, path: str) -> str:
-    async with httpx.AsyncClient(base_url=replica) as client:
+    async with talking_to(replica) as client:
         return said_by(await client.get(path))
 
 

@@ -23,6 +23,7 @@ import pytest
 from bridge.demo.site import RunningDemo
 from bridge.demo.walkthrough import steps
 from tests.conftest import CHECKOUT, execute_on_server, with_database
+from tests.forked import run_module
 
 ANY_PORTS: Final = ("--port", "0", "--django-port", "0")
 UNUSABLE: Final = 2
@@ -39,15 +40,7 @@ def environment() -> dict[str, str]:
 
 def demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "bridge", "demo", "--dir", str(folder), *options],
-        env=environment(),
-        cwd=folder.parent,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return run_module("bridge", "demo", "--dir", str(folder), *options, environment=environment(), folder=folder.parent)
 
 
 # The walk-through -----------------------------------------------------------------------------------------------------
@@ -174,8 +167,9 @@ class Interactive:
 
     def endpoints(self, *arguments: str) -> str:
         """Run ``bridge endpoints`` in another terminal."""
-        command = [sys.executable, "-m", "bridge", "endpoints", *arguments]
-        return subprocess.check_output(command, env=environment() | self.settings, text=True, timeout=PATIENCE)
+        done = run_module("bridge", "endpoints", *arguments, environment=environment() | self.settings, folder=CHECKOUT)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def items(self, path: str) -> httpx.Response:
         """Ask the bridge for what a user ordered."""

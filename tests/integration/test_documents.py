@@ -5,8 +5,6 @@ import os
 import re
 import shlex
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import dropwhile, groupby
@@ -24,6 +22,7 @@ from bridge.web.app import create_app
 from bridge.web.settings import Settings
 from tests.cli.test_serve import serving
 from tests.conftest import CHECKOUT, DJANGO_SECRET_KEY, PASSWORD, settings_for, site_environment
+from tests.forked import run_module
 
 README: Final = CHECKOUT / "README.md"
 MIGRATION: Final = CHECKOUT / "MIGRATION.md"
@@ -100,7 +99,7 @@ class Site:
             settings.writelines(lines)
 
     def manage(self, *arguments: str, **more: str) -> str:
-        return run("manage.py", *arguments, folder=self.folder, **more)
+        return run("manage", *arguments, folder=self.folder, **more)
 
     def profile(self) -> SiteProfile:
         return SiteProfile.from_document(json.loads(self.manage("bridge_profile", "--dry-run")))
@@ -112,19 +111,17 @@ class Site:
         return str(encoded)
 
 
-def run(*arguments: str, folder: Path, **more: str) -> str:
+def run(module: str, *arguments: str, folder: Path, **more: str) -> str:
     environment = site_environment("", **more)
     del environment["DJANGO_SETTINGS_MODULE"]
-    done = subprocess.run(
-        [sys.executable, *arguments], env=environment, cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = run_module(module, *arguments, environment=environment, folder=folder)
     assert done.returncode == os.EX_OK, done.stderr
     return done.stdout
 
 
 def started_site(folder: Path) -> Site:
     """A new project as Django makes them, and a user of it with the hash that it wrote."""
-    run("-m", "django", "startproject", "oldsite", ".", folder=folder)
+    run("django", "startproject", "oldsite", ".", folder=folder)
     site = Site(folder)
     site.add_to_settings(SETTINGS_BEFORE)
     site.manage("migrate", "--verbosity", "0")

@@ -13,7 +13,7 @@ from bridge.store.database import open_database
 from tests.conftest import Cast, bearer, manage
 from tests.integration.test_both_apps import Browser
 from tests.integration.test_sessions import variant
-from tests.processes import START_SECONDS, server
+from tests.processes import server, talking_to
 
 ENGINES: Final = ("db", "cached_db", "cache", "signed_cookies")
 GUNICORN: Final = ("--bind", "127.0.0.1:0", "--workers", "1", "--threads", "4", "--no-control-socket")
@@ -46,13 +46,13 @@ def site(request: pytest.FixtureRequest, database_url: str) -> Iterator[Site]:
 
 @pytest.fixture
 async def bridge(site: Site) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=site.bridge, timeout=START_SECONDS) as client:
+    async with talking_to(site.bridge) as client:
         yield client
 
 
 @pytest.fixture
 async def browser(site: Site) -> AsyncIterator[Browser]:
-    async with httpx.AsyncClient(base_url=site.django, timeout=START_SECONDS) as client:
+    async with talking_to(site.django) as client:
         yield Browser(client)
 
 
@@ -69,7 +69,7 @@ async def tokens_of(browser: Browser, site: Site) -> dict[str, str]:
     """Exchange the session for tokens, as a script of the site's pages does; give the header."""
     cookies = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
     given = {"Cookie": cookies, "X-CSRFToken": browser.client.cookies["csrftoken"]}
-    async with httpx.AsyncClient(timeout=START_SECONDS) as script:
+    async with talking_to("") as script:
         answer = await script.post(f"{site.bridge}/auth/session", headers=given)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()

@@ -29,7 +29,7 @@ from tests.integration.test_sessions import (
     variant,
 )
 from tests.integration.test_sessions import Addresses as SessionAddresses
-from tests.processes import START_SECONDS, server
+from tests.processes import server, talking_to
 
 REQUESTS: Final = 16
 GUNICORN: Final = ("--bind", "127.0.0.1:0", "--workers", "2", "--threads", "8", "--no-control-socket")
@@ -155,10 +155,9 @@ class Apps:
 
 @pytest.fixture
 async def apps(servers: SessionAddresses) -> AsyncIterator[Apps]:
-    limits = httpx.Limits(max_connections=2 * REQUESTS)
     async with (
-        httpx.AsyncClient(base_url=servers.django, timeout=START_SECONDS, limits=limits) as django,
-        httpx.AsyncClient(base_url=servers.bridge, timeout=START_SECONDS, limits=limits) as bridge,
+        talking_to(servers.django) as django,
+        talking_to(servers.bridge) as bridge,
     ):
         yield Apps(Site(django), Service(bridge))
 
@@ -410,7 +409,7 @@ async def test_a_re_hash_at_django_ends_no_login(apps: Apps, servers: SessionAdd
 
 
 async def test_a_re_hash_at_the_bridge_ends_no_login(apps: Apps, servers: SessionAddresses, cast: Cast, member: str):
-    async with httpx.AsyncClient(base_url=servers.last_year, timeout=START_SECONDS) as last_year:
+    async with talking_to(servers.last_year) as last_year:
         pairs = [await Site(last_year).log_in(member), await Site(last_year).log_in(member)]
     before = await cast.stored_password(member)
     assert (await log_in(apps.bridge.client, member)).status_code == 200
@@ -440,7 +439,7 @@ async def test_a_replay_ends_the_login_though_the_site_rolls_refused_requests_ba
     atomic = variant(DATABASES={"default": {**configuration(database_url), "ATOMIC_REQUESTS": True}})
     async with AsyncExitStack() as stack:
         address = stack.enter_context(server(database_url, *DJANGO, **atomic))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=START_SECONDS))
+        client = await stack.enter_async_context(talking_to(address))
         first = await Site(client).log_in(member)
         second = await Site(client).refresh(first.refresh)
         assert second is not None
@@ -461,7 +460,7 @@ async def test_a_site_that_does_not_rotate_shares_its_logins_too(
     lasting = variant(SIMPLE_JWT=simple_jwt_without_rotation())
     async with AsyncExitStack() as stack:
         address = stack.enter_context(server(database_url, *DJANGO, **lasting))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=address, timeout=START_SECONDS))
+        client = await stack.enter_async_context(talking_to(address))
         answer = await client.post("/api/token/", json={"username": member, "password": PASSWORD})
         pair = Pair(answer.json()["access"], answer.json()["refresh"])
         again = [await client.post("/api/token/refresh/", json={"refresh": pair.refresh}) for _ in range(2)]

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from tests.conftest import CHECKOUT, PASSWORD, Cast
-from tests.processes import START_SECONDS, server
+from tests.processes import NO_TLS, START_SECONDS, server
 from tests.unit.tokens.forging import as_json, signed_by_hand, unpadded
 
 FOLDER: Final = CHECKOUT / "tests" / "node"
@@ -68,7 +68,7 @@ def verdicts(node: str, address: str, algorithm: str, tokens: dict[str, str]) ->
 
 def logged_in(address: str) -> dict[str, str]:
     form = {"grant_type": "password", "username": "ada", "password": PASSWORD}
-    answer = httpx.post(f"{address}/auth/token", data=form, timeout=START_SECONDS)
+    answer = httpx.post(f"{address}/auth/token", data=form, timeout=START_SECONDS, verify=NO_TLS)
     assert answer.status_code == httpx.codes.OK, answer.text
     tokens: dict[str, str] = answer.json()
     return tokens

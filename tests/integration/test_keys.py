@@ -19,7 +19,7 @@ from rest_framework_simplejwt.exceptions import TokenBackendError
 
 from bridge.tokens.keyset import PUBLICATION, DatedKey
 from tests.conftest import Cast, bridge_command, log_in
-from tests.processes import START_SECONDS, server
+from tests.processes import server, talking_to
 
 JWKS: Final = "/.well-known/jwks.json"
 BOUND: Final = 90.0  # seconds, for what would otherwise go on for ever
@@ -84,7 +84,7 @@ async def test_pyjwts_client_and_simplejwt_verify_by_the_published_key_set(
     keys.new()
 
     with server(database_url, "bridge", "serve", "--port", "0", **keys.settings) as address:
-        async with httpx.AsyncClient(base_url=address, timeout=START_SECONDS) as client:
+        async with talking_to(address) as client:
             token = (await log_in(client, "ada")).json()["access_token"]
 
         key = jwt.PyJWKClient(address + JWKS).get_signing_key_from_jwt(token)
@@ -116,7 +116,7 @@ class Load:
 
     @asynccontextmanager
     async def running(self) -> Any:
-        async with httpx.AsyncClient(timeout=START_SECONDS) as client, asyncio.TaskGroup() as group:
+        async with talking_to("") as client, asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._use(client, self.bridges[n % 2])) for n in range(CLIENTS)]
             try:
                 yield client

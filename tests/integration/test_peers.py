@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bridge.store.database import open_database
 from tests.conftest import PASSWORD, SIGNING_KEY, Cast, manage
-from tests.processes import START_SECONDS, server
+from tests.processes import NO_TLS, START_SECONDS, server
 from tests.unit.tokens.forging import as_json, signed_by_hand, unpadded
 
 GUNICORN: Final = ("--bind", "127.0.0.1:0", "--workers", "1", "--threads", "4", "--no-control-socket")
@@ -101,7 +101,7 @@ class Deployment:
 
     def open(self, app: str, token: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.get(self.addresses[app] + ME[app], headers=headers, timeout=START_SECONDS)
+        return httpx.get(self.addresses[app] + ME[app], headers=headers, timeout=START_SECONDS, verify=NO_TLS)
 
     @property
     def algorithm(self) -> str:
@@ -193,7 +193,7 @@ def site_settings(peer: str, key: Key, bridge: str) -> dict[str, Any]:
 
 def logged_in(bridge: str) -> dict[str, str]:
     form = {"grant_type": "password", "username": "ada", "password": PASSWORD}
-    answer = httpx.post(f"{bridge}/auth/token", data=form, timeout=START_SECONDS)
+    answer = httpx.post(f"{bridge}/auth/token", data=form, timeout=START_SECONDS, verify=NO_TLS)
     assert answer.status_code == httpx.codes.OK, answer.text
     tokens: dict[str, str] = answer.json()
     return tokens
@@ -227,7 +227,9 @@ LOGINS: Final = {
 def logged_in_at(peer: str, deployment: Deployment) -> tuple[str, str]:
     """Log in at a peer, and give its access and its refresh token."""
     credentials = {"username": "ada", "password": PASSWORD}
-    answer = httpx.post(deployment.addresses[peer] + LOGINS[peer], json=credentials, timeout=START_SECONDS)
+    answer = httpx.post(
+        deployment.addresses[peer] + LOGINS[peer], json=credentials, timeout=START_SECONDS, verify=NO_TLS
+    )
     assert answer.status_code == httpx.codes.OK, answer.text
     if peer == "allauth":
         meta = answer.json()["meta"]

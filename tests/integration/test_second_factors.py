@@ -17,7 +17,7 @@ from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, log_in, running, settings_for
 from tests.guarded import DJANGO, GUARDED, KEY, PERIOD, Guarded, code_of, guarded_site
 from tests.integration.test_both_apps import Browser
-from tests.processes import START_SECONDS, server
+from tests.processes import server, talking_to
 from tests.web.conftest import INCORRECT
 
 PARALLEL: Final = 16
@@ -50,7 +50,7 @@ async def client(guarded: Guarded, clock: FrozenClock) -> AsyncIterator[httpx.As
 
 @pytest.fixture
 async def browser(django: str) -> AsyncIterator[Browser]:
-    async with httpx.AsyncClient(base_url=django, timeout=START_SECONDS) as opened:
+    async with talking_to(django) as opened:
         yield Browser(opened)
 
 

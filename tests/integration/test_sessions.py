@@ -37,7 +37,7 @@ from tests.integration.test_both_apps import (
     change_at_django,
     is_djangos_own,
 )
-from tests.processes import START_SECONDS, server
+from tests.processes import START_SECONDS, server, talking_to
 
 OLDER_KEY: Final = "the tests' own secret key of last year, which opens nothing anywhere either"
 BROWSERS: Final = 4
@@ -107,7 +107,7 @@ def servers(database_url: str) -> Iterator[Addresses]:
 
 @pytest.fixture
 async def bridge(servers: Addresses) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=servers.bridge, timeout=START_SECONDS) as client:
+    async with talking_to(servers.bridge) as client:
         yield client
 
 
@@ -118,7 +118,7 @@ async def bridge(servers: Addresses) -> AsyncIterator[httpx.AsyncClient]:
 async def browsing(url: str, number: int = 1) -> AsyncIterator[list[Browser]]:
     """Browsers that share nothing, at one address."""
     async with AsyncExitStack() as stack:
-        clients = [httpx.AsyncClient(base_url=url, timeout=START_SECONDS) for _ in range(number)]
+        clients = [talking_to(url) for _ in range(number)]
         yield [Browser(await stack.enter_async_context(client)) for client in clients]
 
 
@@ -336,7 +336,7 @@ async def test_a_session_lives_while_the_site_changes_its_argon2_and_the_bridge_
         for site in (OTHER_ARGON2, {}):
             manage(url, "bridge_profile", **site)
             with server(url, *BRIDGE) as address:
-                async with httpx.AsyncClient(base_url=address, timeout=START_SECONDS) as bridge:
+                async with talking_to(address) as bridge:
                     await rehash(bridge, cast, username)
             assert await used.who() == username
 
@@ -499,7 +499,7 @@ async def test_sessions_of_an_older_key_live_over_a_re_hash_at_the_bridge(cast: 
         rotated_site(database_url) as django,
         server(database_url, *BRIDGE, BRIDGE_DJANGO_SECRET_KEY_FALLBACKS=FALLBACKS) as address,
     ):
-        async with browsing(django, 2) as browsers, httpx.AsyncClient(base_url=address) as bridge:
+        async with browsing(django, 2) as browsers, talking_to(address) as bridge:
             await open_under_the_older_key(browsers, cast, database_url, username)
             await rehash(bridge, cast, username)
 

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
@@ -17,6 +17,9 @@ from tests.conftest import execute_on_server
 
 before_any_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """For what is decided before a database is asked: one kind is enough."""
+
+FULL_COST: Final[dict[str, Any]] = {"hashing_workers": 1}
+"""Settings of a bridge that has stock Django's argon2 to measure: one thread does it with a third of the hashes."""
 
 INCORRECT = {
     "error": "invalid_grant",

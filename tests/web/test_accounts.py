@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.hashers import check_password
 
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in
-from tests.web.conftest import PublishedProfile, assert_problem, before_any_database, moment
+from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database, moment
 
 NEW: Final = "a password that nobody has guessed"
 
@@ -298,7 +298,7 @@ async def assert_no_password_is_written(serve: Serve, cast: Cast) -> None:
     """Hold both endpoints to a refusal, and the table to what it held."""
     await cast.add("grace")
     before = await cast.stored_password("grace")
-    async with serve(registration="on") as client:
+    async with serve(registration="on", **FULL_COST) as client:
         headers = await bearer(client, "grace")
         assert_problem(await register(client), status=503, code="not_configured")
         assert_problem(await change(client, headers), status=503, code="not_configured")

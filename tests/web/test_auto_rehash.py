@@ -16,7 +16,7 @@ from bridge.tokens import SigningKey
 from bridge.tokens.keyset import DatedKey
 from bridge.web.composition import preconditions_of, site_profile
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, execute_on_server, log_in, old_hash, settings_for
-from tests.web.conftest import PublishedProfile, before_any_database
+from tests.web.conftest import FULL_COST, PublishedProfile, before_any_database
 
 OTHER_SECRET: Final = "another secret key, which the site has never heard of"
 
@@ -79,7 +79,7 @@ class Unsafe:
 
     code: str
     arrange: Arrange
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     on_writes: bool = True
     databases: tuple[str, ...] = ("sqlite", "postgresql")
 
@@ -130,9 +130,9 @@ async def revoked(site: Site) -> None:
 
 
 UNSAFE: Final[dict[str, Unsafe]] = {
-    "profile_missing": Unsafe("profile-missing", lambda site: site.profile.withdraw()),
+    "profile_missing": Unsafe("profile-missing", lambda site: site.profile.withdraw(), FULL_COST),
     "profile_stale": Unsafe("profile-stale", published_ago(timedelta(days=7, minutes=1))),
-    "argon2_missing": Unsafe("argon2-missing", lambda site: site.profile.forget("argon2")),
+    "argon2_missing": Unsafe("argon2-missing", lambda site: site.profile.forget("argon2"), FULL_COST),
     "argon2_not_first": Unsafe("argon2-not-first", lambda site: site.profile.make_unsafe()),
     "argon2_not_installed": Unsafe("argon2-not-installed", argon2(available=False)),
     "argon2_other_parameters": Unsafe("argon2-other-parameters", argon2(reproducible=False)),

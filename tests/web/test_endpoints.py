@@ -16,7 +16,7 @@ from bridge.store.database import MOST_CONNECTIONS, open_database
 from bridge.store.endpoints import Author, Endpoints
 from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, running, settings_for
-from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
+from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database
 from tests.web.front import in_front
 from tests.web.test_csrf import SECRET, Visitor
 from tests.web.test_sessions import Browsers, browsers
@@ -91,7 +91,7 @@ async def test_before_the_sites_first_profile_the_list_says_what_is_missing(
     await cast.add("ada", is_staff=True)
     await profile.withdraw()
 
-    async with serve() as client:
+    async with serve(**FULL_COST) as client:
         listing = moved(await client.get(LIST, headers=await bearer(client, "ada")))
 
     assert (listing["shortcoming"], listing["untouched"]) == ("the site has not published its profile", 0)

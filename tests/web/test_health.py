@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.conftest import Cast, Serve, bearer, execute_on_server, log_in
-from tests.web.conftest import PublishedProfile, assert_problem, before_any_database, events
+from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database, events
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -50,7 +50,7 @@ async def test_a_site_that_is_not_ready_for_argon2_is_told_from_one_that_is(
 ):
     await (profile.withdraw() if missing else profile.make_unsafe())
 
-    async with serve() as client:
+    async with serve(**FULL_COST) as client:
         answer = await client.get("/readyz")
 
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "rehashing_is_safe": False})

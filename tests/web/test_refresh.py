@@ -18,7 +18,7 @@ from bridge.sessions.lineage import links_between
 from bridge.store.lineage import Lineage
 from bridge.tokens import unverified_session_id
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, SIGNING_KEY, Cast, FrozenClock, Serve, log_in
-from tests.web.conftest import PublishedProfile, events, moment
+from tests.web.conftest import FULL_COST, PublishedProfile, events, moment
 
 ME: Final = "/users/me/"
 REFUSED: Final = {
@@ -474,7 +474,7 @@ async def test_a_token_of_a_site_that_told_nothing_may_be_spent_there(
 ):
     token = issued_by_the_site(await cast.add("ada"))
     await profile.withdraw()
-    async with serve() as client:
+    async with serve(**FULL_COST) as client:
         await assert_refused(client, str(token))
 
         tokens = await tokens_of(client)
@@ -488,7 +488,7 @@ async def test_a_guarded_site_that_told_nothing_is_not_passed_by(
     await cast.add("ada")
     await profile.withdraw()
     await cast.database.execute(f"CREATE TABLE {table} (id integer)")
-    async with serve() as client:
+    async with serve(**FULL_COST) as client:
         answer = await log_in(client, "ada")
 
     assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")

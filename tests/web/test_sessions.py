@@ -19,7 +19,7 @@ from bridge.sessions.auth_hash import session_auth_hash
 from bridge.store.database import Database
 from tests.conftest import DJANGO_SECRET_KEY, PASSWORD, Cast, FrozenClock, Serve, bearer, log_in
 from tests.session_vectors import ENCODED, SECRET_KEY, USER_ID, VECTORS, SessionVector, each_vector
-from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
+from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database
 
 ME: Final = "/users/me/"
 KEY: Final = "abcdefghijklmnopqrstuvwxyz012345"
@@ -228,7 +228,7 @@ async def test_a_site_that_has_told_nothing_is_taken_for_a_stock_one(
     await cast.add("ada")
     await profile.withdraw()
 
-    async with serve() as client:
+    async with serve(**FULL_COST) as client:
         assert (await client.get(ME, headers=with_cookie(await browsers.log_in()))).status_code == 200
 
 

@@ -21,7 +21,7 @@ from bridge.web.errors import Problem
 from bridge.web.redirection import login_location
 from bridge.web.routes import SiteRoute
 from tests.conftest import Cast, Serve, settings_for
-from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
+from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database
 from tests.web.test_dependencies import token
 
 router = APIRouter(route_class=SiteRoute)
@@ -145,7 +145,7 @@ async def test_no_host_but_the_sites_own_is_told_to_the_login(serve: Serve, prof
 async def test_a_site_that_has_not_told_has_djangos_login_url(serve: Serve, profile: PublishedProfile):
     await profile.withdraw()
 
-    async with serve(routers=(router,)) as client:
+    async with serve(routers=(router,), **FULL_COST) as client:
         assert_sent(await client.get("/orders"), "/accounts/login/?next=/orders")
 
 

@@ -12,7 +12,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from bridge.profile import SiteProfile
 from tests.conftest import PASSWORD, Cast, Serve, bearer, log_in, settings_for
-from tests.web.conftest import INCORRECT, PublishedProfile, assert_problem, before_any_database
+from tests.web.conftest import FULL_COST, INCORRECT, PublishedProfile, assert_problem, before_any_database
 
 ME: Final = "/users/me/"
 NEW: Final = "a password that nobody has guessed"
@@ -228,7 +228,7 @@ async def test_nobody_and_somebody_are_answered_alike_at_a_site_without_argon2(
     await cast.add("ada")
     await profile.forget("argon2")
 
-    async with serve() as client:
+    async with serve(**FULL_COST) as client:
         wrong, nobody = [await log_in(client, name, "wrong") for name in ("ada", "nobody")]
         assert await is_let_in_by_password(client, "ada")
 
