@@ -7,21 +7,42 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
 
 from tests.conftest import CHECKOUT, site_environment
 
-__all__ = ["START_SECONDS", "STOP_SECONDS", "server"]
+__all__ = ["START_SECONDS", "STOP_SECONDS", "Server", "server", "started"]
 
 START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 20.0
 
 
+@dataclass(frozen=True)
+class Server:
+    """One that listens.
+
+    Attributes:
+        said: its lines so far.
+    """
+
+    address: str
+    process: subprocess.Popen[str]
+    said: list[str]
+
+
 @contextmanager
 def server(database_url: str, *command: str, **environment: str) -> Iterator[str]:
     """Start a server on a port that the system chooses, and give the address that it says to listen on."""
+    with started(database_url, *command, **environment) as running:
+        yield running.address
+
+
+@contextmanager
+def started(database_url: str, *command: str, **environment: str) -> Iterator[Server]:
+    """Start a server likewise, for a test that does something to it."""
     process = subprocess.Popen(
         [sys.executable, "-m", *command],
         env=site_environment(database_url, **environment),
@@ -35,7 +56,7 @@ def server(database_url: str, *command: str, **environment: str) -> Iterator[str
     reader = threading.Thread(target=read, args=(process, said, addresses))
     reader.start()
     try:
-        yield addresses.get(timeout=START_SECONDS)
+        yield Server(addresses.get(timeout=START_SECONDS), process, said)
     except queue.Empty:
         pytest.fail(f"{command[0]} did not start:\n{''.join(said)}")
     finally:

@@ -85,9 +85,10 @@ def running(
 async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExitStack) -> Foundation:
     key_source = settings.key_source()
     url = settings.database_url.get_secret_value()
-    database = await open_database(url)
+    patience = timedelta(seconds=settings.database_timeout)
+    database = await open_database(url, patience=patience)
     stack.push_async_callback(database.close)
-    apart = await open_database(url, connections=1)
+    apart = await open_database(url, connections=1, patience=patience)
     stack.push_async_callback(apart.close)
     endpoints = Endpoints(apart)
     pool = HashingPool(workers=settings.hashing_workers)
@@ -192,7 +193,7 @@ async def _keep_floor(app: FastAPI) -> None:
 
 async def _prune(app: FastAPI, foundation: Foundation) -> None:
     """Drop what has expired."""
-    database = foundation.database
+    database = foundation.database.unhurried()
     while True:
         now = foundation.clock()
         # Every token of a grant that was last refreshed so long ago has expired, and so has every session that ended so
