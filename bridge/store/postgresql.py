@@ -117,7 +117,7 @@ class PostgresqlDatabase:
         """Open the pool and wait for its first connection.
 
         Raises:
-            ConfigurationError: the URL is malformed.
+            ConfigurationError: the URL is malformed, or leads to a pooler without transactions.
             DatabaseUnavailable: nobody answers within five seconds, or lets us in.
         """
         options: dict[str, Any] = {
@@ -127,7 +127,7 @@ class PostgresqlDatabase:
             "connect_timeout": int(_WAIT_SECONDS),
             "application_name": "bridge",
         }
-        await _try(url, options)
+        await _try(url, options, in_transaction=True)
         pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             url,
             connection_class=_Connection,
@@ -230,7 +230,7 @@ class PostgresqlDatabase:
                 yield _PostgresqlExecutor(connection, self._seconds)
 
 
-async def _try(url: str, options: dict[str, Any]) -> None:
+async def _try(url: str, options: dict[str, Any], *, in_transaction: bool = False) -> None:
     """Connect once before the pool does, which would retry for seconds and log each time."""
     try:
         connection = await _Connection.connect(url, **options)
@@ -240,7 +240,25 @@ async def _try(url: str, options: dict[str, Any]) -> None:
         ) from exc
     except psycopg.Error as exc:
         raise DatabaseUnavailable(type(exc).__name__) from exc
-    await connection.close()
+    try:
+        if in_transaction:
+            await _refuse_statement_mode(connection)
+    finally:
+        await connection.close()
+
+
+async def _refuse_statement_mode(connection: _Connection) -> None:
+    """Find out whether there is a pooler in between that knows no transactions."""
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT 1")
+    except psycopg.errors.ProtocolViolation as exc:
+        raise ConfigurationError(
+            "The database is behind a pooler in statement mode, which takes no transactions",
+            cure="Set pool_mode = transaction in PgBouncer.",
+        ) from exc
+    except psycopg.Error as exc:
+        raise DatabaseUnavailable(type(exc).__name__) from exc
 
 
 @contextmanager
