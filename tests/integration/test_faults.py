@@ -11,7 +11,8 @@ import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +22,21 @@ import pytest
 from django.contrib.auth.hashers import check_password
 
 from bridge.store.database import Database
-from tests.conftest import PASSWORD, Cast, as_role, bearer, bridge_command, execute_on_server, log_in, with_database
-from tests.processes import START_SECONDS, Server, server, started
+from bridge.web.app import create_app
+from tests.conftest import (
+    PASSWORD,
+    Cast,
+    FrozenClock,
+    as_role,
+    bearer,
+    bridge_command,
+    execute_on_server,
+    log_in,
+    running,
+    settings_for,
+    with_database,
+)
+from tests.processes import Server, server, started
 from tests.web.conftest import assert_problem
 
 SERVE: Final = ("bridge", "serve", "--port", "0")
@@ -82,7 +96,7 @@ async def client(on_postgres: str) -> AsyncIterator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def client_of(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=address, timeout=START_SECONDS) as opened:
+    async with httpx.AsyncClient(base_url=address, timeout=RECOVERY) as opened:
         yield opened
 
 
@@ -314,3 +328,59 @@ def no_room_for(running: Server) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, before)
+
+
+# Clocks jump ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("database_url", "ahead"), [("sqlite", 3), ("sqlite", -3)], indirect=["database_url"])
+async def test_replicas_whose_clocks_differ_take_each_others_tokens(
+    cast: Cast, username: str, database_url: str, ahead: int
+):
+    here, there = FrozenClock(), FrozenClock()
+    there.advance(timedelta(seconds=ahead))
+
+    async with replica(database_url, here) as one, replica(database_url, there) as other:
+        tokens = (await log_in(one, username)).json()
+        for each in (other, one, other):
+            headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+            assert (await each.get("/users/me/", headers=headers)).status_code == httpx.codes.OK
+            before, tokens = tokens, (await refresh(each, tokens)).json()
+        # A client whose answer got lost, and which comes to the other replica.
+        assert (await refresh(one, before)).json()["refresh_token"] == tokens["refresh_token"]
+
+
+@on_sqlite
+async def test_a_clock_that_is_put_forward_and_back_ends_no_login_and_lengthens_none(
+    cast: Cast, username: str, database_url: str
+):
+    clock = FrozenClock()
+    async with replica(database_url, clock) as client:
+        first = (await log_in(client, username)).json()
+        headers = {"Authorization": f"Bearer {first['access_token']}"}
+
+        clock.advance(timedelta(hours=1))
+        assert (await client.get("/users/me/", headers=headers)).status_code == httpx.codes.UNAUTHORIZED
+        second = (await refresh(client, first)).json()
+
+        clock.advance(-timedelta(hours=1))
+        assert (await client.get("/users/me/", headers=headers)).status_code == httpx.codes.OK
+        # What was issued in what is the future now is believed again when that has come, and nothing is lost by asking.
+        assert (await refresh(client, second)).status_code == httpx.codes.UNAUTHORIZED
+        clock.advance(timedelta(hours=1))
+        third = (await refresh(client, second)).json()
+
+        # What was spent before the clock was put back is no lost answer: it ends the login, as theft does.
+        clock.advance(-timedelta(minutes=1))
+        assert (await refresh(client, second)).status_code == httpx.codes.UNAUTHORIZED
+        clock.advance(timedelta(minutes=1))
+        assert (await refresh(client, third)).status_code == httpx.codes.UNAUTHORIZED
+        assert (await log_in(client, username)).status_code == httpx.codes.OK
+
+
+def replica(url: str, clock: FrozenClock) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+    return running(create_app(settings_for(url), clock=clock))
+
+
+async def refresh(client: httpx.AsyncClient, tokens: dict[str, str]) -> httpx.Response:
+    return await client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]})
