@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 MOST_CONNECTIONS: Final = 10
-COUNTING: Final = timedelta(minutes=10)
+COUNTING: Final = timedelta(minutes=2)
 """How long a statement over a whole table may take."""
 
 Row = Mapping[str, Any]

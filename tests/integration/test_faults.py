@@ -216,8 +216,12 @@ async def test_a_database_that_holds_every_connection_is_waited_for_so_long_and_
 
         assert {(each.status_code, each.headers.get("retry-after")) for each in answers} == {(503, "1")}
         assert took < 5 * PATIENCE
+
         # Nothing is left behind that waits at the server for nobody.
-        assert await waiting_for_locks(database) == 0
+        async def nobody_waits() -> bool:
+            return await waiting_for_locks(database) == 0
+
+        await until(nobody_waits)
 
     await until(lambda: logs_in_and_is_upgraded(client, cast, username))
     await assert_upgraded_once(cast, username)

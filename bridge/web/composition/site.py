@@ -119,7 +119,6 @@ def preconditions_of(
 
 
 def _inspection(database: Database, profile: SiteProfile | None) -> Inspection:
-    database = database.unhurried()
     if profile is None:
         return Inspection(database, UserTable())
     return Inspection(database, profile.user_table, profile.sessions, also=tuple(site_privileges(profile)))
