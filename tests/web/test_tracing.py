@@ -9,8 +9,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode, Tracer
+from starlette.responses import Response
 
 from bridge.web.app import create_app
+from bridge.web.tracing import Tracing
 from tests.conftest import CHECKOUT, PASSWORD, Cast, bearer, log_in, running, settings_for, site_environment
 from tests.forked import run_module
 from tests.site.telling import router
@@ -108,6 +110,16 @@ async def test_a_failure_is_told_by_its_kind_alone(service_url: str, spans: Span
     assert answer.status_code == httpx.codes.INTERNAL_SERVER_ERROR
     assert failed.status.status_code is StatusCode.ERROR
     assert (failed.name, failed.status.description, list(failed.events)) == ("GET /broken/", None, [])
+
+
+async def test_an_answer_that_says_so_is_a_failure(spans: Spans):
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(Tracing(Response(status_code=503), spans.tracer)), base_url="http://bridge"
+    ) as client:
+        await client.get("/")
+
+    [failed] = of_requests(spans)
+    assert (failed.status.status_code, attributes(failed)["error.type"]) == (StatusCode.ERROR, "503")
 
 
 async def test_no_span_holds_what_a_client_sent_or_who_it_was(service_url: str, cast: Cast, spans: Spans):
