@@ -8,6 +8,7 @@ from rich.console import Console
 
 import bridge
 from bridge.cli import demo, doctor, endpoints, hashes, keys, migrate, privileges, report, serve
+from bridge.cli.auditing import AuditLog
 from bridge.errors import BridgeError
 
 __all__ = ["run"]
@@ -50,6 +51,7 @@ def _show_version(*, wanted: bool) -> None:
 @app.callback()
 def options(
     *,
+    audit_log: AuditLog = None,  # its callback begins it
     version: Annotated[
         bool,
         typer.Option(

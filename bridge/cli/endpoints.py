@@ -1,9 +1,7 @@
 """``bridge endpoints``: which app answers on which endpoint, and moving them."""
 
 import asyncio
-import getpass
 import json
-import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from bridge.cli.auditing import actor
 from bridge.cli.endpoints_report import show_report
 from bridge.cli.endpoints_tables import show_demands, show_endpoints, show_log
 from bridge.cli.opening import opened
@@ -25,7 +24,8 @@ from bridge.progress.cutover import CutoverReport
 from bridge.services.clock import system_clock
 from bridge.services.endpoints import Move, Moved, MoveRefused, Moving, RolledBack, Rules, in_words
 from bridge.services.figures import PERIOD
-from bridge.services.listing import EndpointList, change_document, moved_document
+from bridge.services.listing import EndpointList, change_document, moved_document, moved_fields
+from bridge.services.recording import Event, tell
 from bridge.services.traffic import KEPT
 from bridge.store.database import Database
 from bridge.store.endpoints import LONGEST_REASON, Endpoints, StoredChange
@@ -135,10 +135,11 @@ def set_stage(
         raise typer.BadParameter(str(exc), param_hint="--share") from exc
     settings = CutoverSettings.load()
     rules = Rules() if stage is Stage.LEGACY else _rules(settings)
-    move = Move(operation, standing, _actor(), reason, rearm=rearm, force=force)
+    move = Move(operation, standing, actor(), reason, rearm=rearm, force=force)
     outcome = asyncio.run(_set(settings.database_url.get_secret_value(), rules, move, dry_run=dry_run))
     if isinstance(outcome, MoveRefused):
         raise _refused(outcome)
+    _note(outcome, dry_run=dry_run)
     if as_json:
         _print_json({**moved_document(outcome), "dry_run": dry_run})
         return
@@ -161,6 +162,7 @@ def rollback(
     outcome = asyncio.run(_rollback(url, operation, reason=reason, dry_run=dry_run))
     if isinstance(outcome, MoveRefused):
         raise _refused(outcome)
+    _note(*outcome.moved, dry_run=dry_run)
     if as_json:
         moved = [moved_document(each) for each in outcome.moved]
         _print_json({"moved": moved, "retired": outcome.retired, "dry_run": dry_run})
@@ -230,7 +232,7 @@ async def _set(url: str, rules: Rules, move: Move, *, dry_run: bool) -> Moved | 
 async def _rollback(url: str, operation: Operation | None, *, reason: str, dry_run: bool) -> RolledBack | MoveRefused:
     async with _database(url) as database:
         moving = Moving(endpoints=Endpoints(database), clock=system_clock, rules=Rules())
-        return await moving.rollback(operation, actor=_actor(), reason=reason, dry_run=dry_run)
+        return await moving.rollback(operation, actor=actor(), reason=reason, dry_run=dry_run)
 
 
 async def _history(url: str, operation: Operation | None, *, limit: int) -> tuple[StoredChange, ...]:
@@ -255,11 +257,9 @@ def _served(settings: CutoverSettings) -> dict[str, Handler]:
     return by_shape(handlers)
 
 
-def _actor() -> str:
-    try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):  # a container's user often has no name
-        return f"cli:{os.getuid()}"
+def _note(*moved: Moved, dry_run: bool) -> None:
+    for each in moved if not dry_run else ():
+        tell(Event.STAGE_CHANGED, actor=actor(), **moved_fields(each))
 
 
 # Showing it -----------------------------------------------------------------------------------------------------------

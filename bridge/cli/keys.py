@@ -10,9 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bridge.cli.auditing import actor
 from bridge.errors import ConfigurationError
 from bridge.services.clock import system_clock
 from bridge.services.keyrotation import KeyRotation, KeyStanding, Left
+from bridge.services.recording import Event, tell
 from bridge.store.keyfiles import KeyDirectory
 from bridge.tokens.keys import KEY_PAIR_ALGORITHMS
 from bridge.web.settings import KeyDirectorySettings
@@ -57,6 +59,7 @@ def new(
     rotation, path = _rotation(settings, directory)
     pem = None if private_key is None else _text(private_key)
     added = rotation.add(algorithm or _configured_algorithm(settings), private_key=pem)
+    tell(Event.KEY_ADDED, actor=actor(), key=added.kid)
     signs_from = (system_clock() + added.waits).replace(microsecond=0)
     if as_json:
         _print_json({"kid": added.kid, "algorithm": added.algorithm, "path": added.path, "signs_from": signs_from})
@@ -99,6 +102,8 @@ def retire(
     rotation, _ = _rotation(KeyDirectorySettings.load(), directory)
     act = rotation.drop if compromised else rotation.purge if purge else rotation.retire
     left = act(kid, dry_run=dry_run)
+    if not dry_run:
+        tell(Event.KEY_RETIRED if left.how == "retired" else Event.KEY_REMOVED, actor=actor(), key=left.kid)
     if as_json:
         _print_json({**asdict(left), "dry_run": dry_run})
         return

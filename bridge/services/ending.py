@@ -12,7 +12,7 @@ from bridge.store.grants import Grants, StoredGrant
 from bridge.store.revocations import Revocations
 from bridge.store.sessions import Sessions
 from bridge.store.users import is_storable
-from bridge.tokens import AccessClaims, TokenVerifier, unverified_session_id
+from bridge.tokens import AccessClaims, RefreshClaims, TokenVerifier, unverified_session_id
 
 __all__ = ["EndedBy", "Ending"]
 
@@ -85,15 +85,15 @@ class Ending:
         async with self._database.transaction() as transaction:
             return await self.end(grant_id, user_id=user_id, by=EndedBy.REVOKED, executor=transaction)
 
-    async def revoke(self, token: str) -> None:
+    async def revoke(self, token: str) -> AccessClaims | RefreshClaims | None:
         """Take a token back that its holder shows (RFC 7009 section 2): a refresh token with its whole grant.
 
-        One that nobody would believe is as good as revoked.
+        Give what it was; None of one that nobody would believe, which is as good as revoked.
         """
         try:
-            await self._revoke_access(self._verifier.verify(token))
+            return await self._revoke_access(self._verifier.verify(token))
         except InvalidToken:
-            await self._revoke_refresh(token)
+            return await self._revoke_refresh(token)
 
     async def end(self, grant_id: str, *, user_id: str, by: EndedBy, executor: Executor) -> bool:
         """End a grant inside the caller's transaction, and let the site take no refresh token of it any more.
@@ -119,17 +119,19 @@ class Ending:
         if grant.session_key and self._sessions is not None:
             await self._sessions.delete(grant.session_key, executor=executor)
 
-    async def _revoke_access(self, claims: AccessClaims) -> None:
-        if is_storable(claims.token_id):
-            await self._revoke(claims, self._database)
+    async def _revoke_access(self, claims: AccessClaims) -> AccessClaims | None:
+        if not is_storable(claims.token_id):
+            return None
+        await self._revoke(claims, self._database)
+        return claims
 
-    async def _revoke_refresh(self, token: str) -> None:
+    async def _revoke_refresh(self, token: str) -> RefreshClaims | None:
         try:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
-            return
+            return None
         if not is_storable(claims.token_id) or not is_storable(claims.session_id or ""):
-            return
+            return None
         async with self._database.transaction() as transaction:
             grant = (
                 await self._grants.locked_of_opener(claims.token_id, executor=transaction)
@@ -140,6 +142,7 @@ class Ending:
                 await self.end(grant.id, user_id=grant.user_id, by=EndedBy.REVOKED, executor=transaction)
             if self._blacklist is not None:
                 await self._blacklist.spend([claims.token_id], now=self._clock(), executor=transaction)
+        return claims
 
     async def _revoke(self, claims: AccessClaims, executor: Executor) -> None:
         await self._revocations.add(

@@ -149,6 +149,12 @@ def moved_document(moved: Moved) -> dict[str, Any]:
     }
 
 
+def moved_fields(moved: Moved) -> dict[str, str | None]:
+    """Give a move as the audit log has it."""
+    standing = moved.standing
+    return {"operation": moved.operation, "stage": standing.stage.value, "share": share_text(standing.share)}
+
+
 def change_document(change: StoredChange) -> dict[str, Any]:
     """Give a line of the log as JSON has it."""
     return {

@@ -170,7 +170,9 @@ class Safety:
         found = await preconditions.findings()
         if preconditions is not self._looked_at:
             self._looked_at, self._of_usernames, self._usernames_due = preconditions, None, None
-        if self._usernames_due is None or self._clock() >= self._usernames_due:
+        due, now = self._usernames_due, self._clock()
+        # Later than it can be due it is where the clock was put back.
+        if due is None or not now < due <= now + _NAMES_CHECKED_EVERY:
             await self._look_at_usernames(preconditions)
         of_usernames = (findings.USERNAMES_UNCHECKED,) if self._of_usernames is None else self._of_usernames
         self.findings = (*found, *of_usernames)

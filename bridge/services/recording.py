@@ -12,12 +12,12 @@ from bridge.services.client import Client
 from bridge.services.clock import Clock
 from bridge.store.activity import Activity
 
-__all__ = ["FIELDS", "Event", "Recorder"]
+__all__ = ["FIELDS", "Event", "Recorder", "tell"]
 
 _logger: Final = logging.getLogger("bridge.audit")
 _APP: Final = "bridge"
 
-FIELDS: Final = ("event", "user_id", "account", "address", "reason", "operation", "stage", "share")
+FIELDS: Final = ("event", "user_id", "account", "address", "reason", "actor", "operation", "stage", "share", "key")
 """What a line of the audit log may say (``docs/audit.md``), as attributes of the ``logging.LogRecord``."""
 
 
@@ -45,6 +45,9 @@ class Event(StrEnum):
     LOGGED_OUT = "logged_out"
     LOGGED_OUT_EVERYWHERE = "logged_out_everywhere"
     GRANT_REVOKED = "grant_revoked"
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105  # that it was
+    """Somebody who held it took it back; what nobody would have believed is none."""
+    INTROSPECTION_REFUSED = "introspection_refused"
     REGISTERED = "registered"
     REGISTRATION_REFUSED = "registration_refused"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # that it was
@@ -59,6 +62,9 @@ class Event(StrEnum):
     ENDPOINT_TRIPPED = "endpoint_tripped"
     """A new handler did harm: its operation went back to Django by itself, for all replicas."""
     STAGE_CHANGED = "stage_changed"
+    KEY_ADDED = "key_added"
+    KEY_RETIRED = "key_retired"
+    KEY_REMOVED = "key_removed"
     KEYS_CHANGED = "keys_changed"
     """This process took up signing keys that had come, gone or changed places."""
 
@@ -130,9 +136,14 @@ class Recorder:
     def note(self, event: Event, **fields: str | None) -> None:
         """Count an event in this process, and log it with some of ``FIELDS``."""
         self._metric.labels(event=event.value).inc()
-        told = dict.fromkeys(FIELDS) | {"event": event.value} | fields
-        told["address"] = _address(told["address"])
-        _logger.info("%s", event.value, extra=told)
+        tell(event, **fields)
+
+
+def tell(event: Event, **fields: str | None) -> None:
+    """Write a line of the audit log, with some of ``FIELDS``: what commands do, which count nothing."""
+    told = dict.fromkeys(FIELDS) | {"event": event.value} | fields
+    told["address"] = _address(told["address"])
+    _logger.info("%s", event.value, extra=told)
 
 
 def _address(given: str | None) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 from bridge.errors import ConfigurationError
 
 __all__ = [
+    "COUNTING",
     "MOST_CONNECTIONS",
     "Database",
     "Dialect",
@@ -22,6 +23,8 @@ __all__ = [
 ]
 
 MOST_CONNECTIONS: Final = 10
+COUNTING: Final = timedelta(minutes=2)
+"""How long a statement over a whole table may take."""
 
 Row = Mapping[str, Any]
 Parameters = Mapping[str, Any]
@@ -81,17 +84,26 @@ class Database(Executor, Protocol):
         """
         ...
 
+    def unhurried(self) -> "Database":
+        """Give the same database, and its connections, for statements over whole tables, which may take minutes."""
+        ...
+
     async def close(self) -> None:
         """Let go of every connection."""
         ...
 
 
-async def open_database(url: str, *, connections: int = MOST_CONNECTIONS) -> Database:
+async def open_database(
+    url: str, *, connections: int = MOST_CONNECTIONS, patience: timedelta | None = None
+) -> Database:
     """Connect to ``postgresql://…``, ``sqlite:///relative`` or ``sqlite:////absolute``.
 
     Args:
         url: where.
         connections: to PostgreSQL, at most.
+        patience: how long a statement may take, and a transaction twice as long; what takes longer is
+            ``DatabaseUnavailable``. None: for ever, as commands do. SQLite's statements end by themselves, and who
+            waits for their turn waits no longer than this.
 
     Raises:
         ConfigurationError: the URL is of no kind that we know.
@@ -101,11 +113,11 @@ async def open_database(url: str, *, connections: int = MOST_CONNECTIONS) -> Dat
     if url.startswith(("postgresql://", "postgres://")):
         from bridge.store.postgresql import PostgresqlDatabase  # noqa: PLC0415
 
-        return await PostgresqlDatabase.connect(url, connections=connections)
+        return await PostgresqlDatabase.connect(url, connections=connections, patience=patience)
     if url.startswith("sqlite:///"):
         from bridge.store.sqlite import SqliteDatabase  # noqa: PLC0415
 
-        return await SqliteDatabase.connect(url.removeprefix("sqlite:///"))
+        return await SqliteDatabase.connect(url.removeprefix("sqlite:///"), patience=patience)
     raise ConfigurationError(
         "BRIDGE_DATABASE_URL is of an unknown kind",
         cure="Use postgresql://user:password@host:5432/name, sqlite:///relative or sqlite:////absolute.",

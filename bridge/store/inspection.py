@@ -82,7 +82,7 @@ class Inspection:
 
         SQLite, and PostgreSQL in the C locale, lower ASCII letters only, so that names beyond are compared here.
         """
-        rows = await self._database.fetch_all(
+        rows = await self._database.unhurried().fetch_all(
             f"SELECT lower({self._username}) AS name FROM {self._name} GROUP BY 1 HAVING count(*) > 1 LIMIT {_SAMPLE}"
         )
         folded = Counter(name.casefold() for name in await self._usernames_beyond_ascii())
@@ -100,7 +100,7 @@ class Inspection:
             f"max(CASE WHEN substr(password, 1, {len(name) + 1}) = '{name}$' THEN 1 ELSE 0 END) AS {name}"
             for name in WRAPPED
         )
-        row = await self._database.fetch_one(
+        row = await self._database.unhurried().fetch_one(
             f"SELECT {stored} FROM {self._name} WHERE substr(password, 1, 7) = 'argon2_'"
         )
         return [name for name in WRAPPED if row and row[name]]
@@ -110,7 +110,9 @@ class Inspection:
             "postgresql": f"octet_length({self._username}) <> char_length({self._username})",
             "sqlite": f"length(CAST({self._username} AS BLOB)) <> length({self._username})",
         }[self._database.dialect]
-        rows = await self._database.fetch_all(f"SELECT {self._username} AS name FROM {self._name} WHERE {beyond_ascii}")
+        rows = await self._database.unhurried().fetch_all(
+            f"SELECT {self._username} AS name FROM {self._name} WHERE {beyond_ascii}"
+        )
         return [row["name"] for row in rows]
 
     async def _has(self, privilege: Privilege) -> bool:

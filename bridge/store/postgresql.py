@@ -1,11 +1,13 @@
 """PostgreSQL through psycopg's asynchronous pool."""
 
 import asyncio
+import copy
 import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import Any, Final, Self
 
 import psycopg
@@ -21,23 +23,51 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import MOST_CONNECTIONS, Dialect, Executor, Parameters, Row, pyformat
+from bridge.store.database import COUNTING, MOST_CONNECTIONS, Dialect, Executor, Parameters, Row, pyformat
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["PostgresqlDatabase"]
 
-_Connection = psycopg.AsyncConnection[DictRow]
-
 _WAIT_SECONDS: Final = 5.0
+_READ_ONLY_SECONDS: Final = 1.0
 _READ_ONLY_RUNS: Final = 2
 _REFUSALS: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull)
 
 
-class _PostgresqlExecutor:
-    """Runs statements on one connection."""
+class _Connection(psycopg.AsyncConnection[DictRow]):
+    """Knows when it was opened."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._opened_at = monotonic()
+
+    @property
+    def has_ended(self) -> bool:
+        """Tell by the socket, without a round trip: what comes unasked is the server's farewell, or the end."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether it began while the database, or this role, was read-only, and may not know that it is no more.
+
+        What was set for one of them holds for a session to its end, and PostgreSQL has told (from 14 on). Each that
+        began so lives for a second.
+        """
+        default = self.pgconn.parameter_status(b"default_transaction_read_only")
+        return default == b"on" and monotonic() - self._opened_at > _READ_ONLY_SECONDS
+
+
+class _PostgresqlExecutor:
+    """Runs statements on one connection, each for so many seconds at most.
+
+    One that takes longer is cancelled at the server as well, so that none waits there for nobody.
+    """
+
+    def __init__(self, connection: _Connection, seconds: float | None) -> None:
         self._connection = connection
+        self._seconds = seconds
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         with _translated_errors():
@@ -52,7 +82,8 @@ class _PostgresqlExecutor:
             return (await self._run(statement, parameters)).rowcount
 
     async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
-        return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
+        async with asyncio.timeout(self._seconds):
+            return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
 
 
 class _ReadingExecutor(_PostgresqlExecutor):
@@ -68,18 +99,25 @@ class PostgresqlDatabase:
 
     dialect: Dialect = "postgresql"
 
-    def __init__(self, pool: AsyncConnectionPool[_Connection], attempt: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[_Connection],
+        attempt: Callable[[], Awaitable[None]],
+        *,
+        patience: timedelta | None = None,
+    ) -> None:
         self._pool = pool
         self._attempt = attempt
+        self._seconds = patience.total_seconds() if patience else None
         self._pin = Pin()
         self._read_only_runs = asyncio.Semaphore(_READ_ONLY_RUNS)
 
     @classmethod
-    async def connect(cls, url: str, *, connections: int = MOST_CONNECTIONS) -> Self:
+    async def connect(cls, url: str, *, connections: int = MOST_CONNECTIONS, patience: timedelta | None = None) -> Self:
         """Open the pool and wait for its first connection.
 
         Raises:
-            ConfigurationError: the URL is malformed.
+            ConfigurationError: the URL is malformed, or leads to a pooler without transactions.
             DatabaseUnavailable: nobody answers within five seconds, or lets us in.
         """
         options: dict[str, Any] = {
@@ -89,13 +127,14 @@ class PostgresqlDatabase:
             "connect_timeout": int(_WAIT_SECONDS),
             "application_name": "bridge",
         }
-        await _try(url, options)
+        await _try(url, options, in_transaction=True)
         pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
             url,
+            connection_class=_Connection,
             kwargs=options,
             min_size=1,
             max_size=connections,
-            timeout=_WAIT_SECONDS,
+            timeout=min(_WAIT_SECONDS, patience.total_seconds()) if patience else _WAIT_SECONDS,
             # Attempts of their own grow ever rarer; given up, the next statement makes a new one at once.
             reconnect_timeout=_WAIT_SECONDS,
             open=False,
@@ -106,7 +145,7 @@ class PostgresqlDatabase:
         except BaseException:
             await pool.close()
             raise
-        return cls(pool, partial(_try, url, options))
+        return cls(pool, partial(_try, url, options), patience=patience)
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
@@ -130,8 +169,12 @@ class PostgresqlDatabase:
             yield self._pin.run
             return
         with _translated_errors():
-            async with self._connection() as connection, connection.transaction():
-                yield _PostgresqlExecutor(connection)
+            async with (
+                self._connection() as connection,
+                asyncio.timeout(self._seconds and 2 * self._seconds),
+                connection.transaction(),
+            ):
+                yield _PostgresqlExecutor(connection, self._seconds)
 
     @asynccontextmanager
     async def read_only(self, *, statement_timeout: timedelta) -> AsyncIterator[ReadOnlyRun]:
@@ -145,8 +188,14 @@ class PostgresqlDatabase:
                 connection.transaction(force_rollback=True),
             ):
                 await connection.execute(limits.encode())
-                async with self._pin.held(_ReadingExecutor(connection)) as run:
+                async with self._pin.held(_ReadingExecutor(connection, self._seconds)) as run:
                     yield run
+
+    def unhurried(self) -> Self:
+        """Give the same database, and its connections, for statements over whole tables, which may take minutes."""
+        other = copy.copy(self)
+        other._seconds = self._seconds and COUNTING.total_seconds()  # noqa: SLF001  # of this very class
+        return other
 
     async def close(self) -> None:
         """Let go of every connection."""
@@ -154,7 +203,7 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Connection]:
-        """Take a connection that did not end while nobody used it, as all do when the database restarts.
+        """Take one that did not end while nobody used it, as all do when the database restarts, and is not stuck.
 
         This is found out before anything is sent, so that nothing, and no write above all, is ever sent twice. A
         statement that is cut off under way fails: nobody knows what became of it.
@@ -162,7 +211,7 @@ class PostgresqlDatabase:
         is_first = True
         while True:
             async with self._pool.connection() as connection:
-                if not _has_ended(connection):
+                if not connection.has_ended and not connection.is_stuck:
                     yield connection
                     return
                 await connection.close()
@@ -178,17 +227,10 @@ class PostgresqlDatabase:
             return
         with _translated_errors():
             async with self._connection() as connection:
-                yield _PostgresqlExecutor(connection)
+                yield _PostgresqlExecutor(connection, self._seconds)
 
 
-def _has_ended(connection: _Connection) -> bool:
-    """Tell by the socket, without a round trip: what comes unasked is the server's farewell, or the end."""
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
-
-
-async def _try(url: str, options: dict[str, Any]) -> None:
+async def _try(url: str, options: dict[str, Any], *, in_transaction: bool = False) -> None:
     """Connect once before the pool does, which would retry for seconds and log each time."""
     try:
         connection = await _Connection.connect(url, **options)
@@ -198,7 +240,25 @@ async def _try(url: str, options: dict[str, Any]) -> None:
         ) from exc
     except psycopg.Error as exc:
         raise DatabaseUnavailable(type(exc).__name__) from exc
-    await connection.close()
+    try:
+        if in_transaction:
+            await _refuse_statement_mode(connection)
+    finally:
+        await connection.close()
+
+
+async def _refuse_statement_mode(connection: _Connection) -> None:
+    """Find out whether there is a pooler in between that knows no transactions."""
+    try:
+        async with connection.transaction():
+            await connection.execute("SELECT 1")
+    except psycopg.errors.ProtocolViolation as exc:
+        raise ConfigurationError(
+            "The database is behind a pooler in statement mode, which takes no transactions",
+            cure="Set pool_mode = transaction in PgBouncer.",
+        ) from exc
+    except psycopg.Error as exc:
+        raise DatabaseUnavailable(type(exc).__name__) from exc
 
 
 @contextmanager
@@ -214,7 +274,7 @@ def _translated_errors() -> Iterator[None]:
         raise ConstraintViolated(type(exc).__name__) from exc
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as exc:
         raise SchemaMissing(type(exc).__name__) from exc
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as exc:
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TimeoutError) as exc:
         raise DatabaseUnavailable(type(exc).__name__) from exc
     except psycopg.Error as exc:
         raise DatabaseError(type(exc).__name__) from exc

@@ -156,13 +156,17 @@ class Windows:
 
 
 class BoundedMemory(Storage):
-    """This process's own windows; of too many the oldest is forgotten (``limits``' own keeps them all)."""
+    """This process's own windows; of too many the oldest is forgotten (``limits``' own keeps them all).
+
+    They end when their time has passed, whatever becomes of the machine's clock.
+    """
 
     STORAGE_SCHEME = None
 
-    def __init__(self, *, most: int = _MOST_WINDOWS) -> None:
+    def __init__(self, *, most: int = _MOST_WINDOWS, monotonic: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._most = most
+        self._monotonic = monotonic
         self._windows: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     @property
@@ -174,7 +178,7 @@ class BoundedMemory(Storage):
         """Count, in a window that opens with the first count."""
         count, ends = self._window(key)
         if not count:
-            ends = time.time() + expiry
+            ends = self._monotonic() + expiry
             self._windows.pop(key, None)
         self._windows[key] = (max(0, count + amount), ends)
         while len(self._windows) > self._most:
@@ -187,7 +191,7 @@ class BoundedMemory(Storage):
 
     async def get_expiry(self, key: str) -> float:
         """Give when the window ends, in seconds since the epoch."""
-        return self._window(key)[1]
+        return time.time() + self._window(key)[1] - self._monotonic()
 
     async def check(self) -> bool:
         """Say that it is there."""
@@ -204,7 +208,8 @@ class BoundedMemory(Storage):
 
     def _window(self, key: str) -> tuple[int, float]:
         count, ends = self._windows.get(key, (0, 0.0))
-        return (count, ends) if ends > time.time() else (0, time.time())
+        now = self._monotonic()
+        return (count, ends) if ends > now else (0, now)
 
 
 def _opened(url: str, patience: float) -> Any:

@@ -1,6 +1,7 @@
 """SQLite through aiosqlite: for the demo, small sites and tests."""
 
 import asyncio
+import copy
 import logging
 import math
 import sqlite3
@@ -23,15 +24,17 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import Dialect, Executor, Parameters, Row
+from bridge.store.database import COUNTING, Dialect, Executor, Parameters, Row
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["SqliteDatabase"]
 
-_BUSY_MILLISECONDS: Final = 5000
+_BUSY: Final = timedelta(seconds=5)
 _PRIMARY_CODE: Final = 0xFF
 _INSTRUCTIONS_BETWEEN_LOOKS: Final = 10_000
 _REFUSALS: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+# How SQLite says of all but a full disk that a file may not grow: a quota, a limit of the process.
+_UNWRITTEN: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)
 
 
 class _SqliteExecutor:
@@ -84,16 +87,17 @@ class SqliteDatabase:
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, connection: aiosqlite.Connection, *, uri: str) -> None:
+    def __init__(self, connection: aiosqlite.Connection, *, uri: str, patience: timedelta | None = None) -> None:
         self._connection = connection
         self._uri = uri
+        self._seconds = patience.total_seconds() if patience else None
         self._executor = _SqliteExecutor(connection)
         self._lock = asyncio.Lock()
         self._pin = Pin()
         self._read_only_run = asyncio.Lock()
 
     @classmethod
-    async def connect(cls, path: str) -> Self:
+    async def connect(cls, path: str, *, patience: timedelta | None = None) -> Self:
         """Open an existing file; its journal mode stays as the site set it.
 
         Raises:
@@ -102,9 +106,10 @@ class SqliteDatabase:
         # At DEBUG the driver logs every parameter, stored passwords among them.
         logging.getLogger("aiosqlite").setLevel(logging.INFO)
         uri = _uri_of_existing(path)
-        database = cls(await _connected(uri), uri=uri)
+        database = cls(await _connected(uri), uri=uri, patience=patience)
         try:
-            await database.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+            busy = min(patience or _BUSY, _BUSY)
+            await database.execute(f"PRAGMA busy_timeout = {math.ceil(busy.total_seconds() * 1000)}")
             await database.fetch_one("PRAGMA schema_version")  # tells a database from another file
         except BaseException:
             await database.close()
@@ -132,7 +137,7 @@ class SqliteDatabase:
         if self._pin.run is not None:
             yield self._pin.run
             return
-        async with self._lock:
+        async with self._turn():
             # IMMEDIATE: a transaction that reads first and writes later could otherwise fail half-way as busy.
             try:
                 await self._executor.execute("BEGIN IMMEDIATE")
@@ -164,6 +169,12 @@ class SqliteDatabase:
             finally:
                 await _to_its_end(connection.close())
 
+    def unhurried(self) -> Self:
+        """Give the same database, and its connection, for statements over whole tables; who comes waits for minutes."""
+        other = copy.copy(self)
+        other._seconds = self._seconds and COUNTING.total_seconds()  # noqa: SLF001  # of this very class
+        return other
+
     async def close(self) -> None:
         """Let go of the connection."""
         await self._connection.close()
@@ -173,8 +184,20 @@ class SqliteDatabase:
         if self._pin.run is not None:
             yield self._pin.run
             return
-        async with self._lock:
+        async with self._turn():
             yield self._executor
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._seconds):
+                await self._lock.acquire()
+        except TimeoutError as exc:
+            raise DatabaseUnavailable("SQLITE_BUSY") from exc
+        try:
+            yield
+        finally:
+            self._lock.release()
 
 
 async def _connected(uri: str) -> aiosqlite.Connection:
@@ -227,7 +250,7 @@ def _translated_errors() -> Iterator[None]:
             raise SchemaMissing(exc.sqlite_errorname) from exc
         if exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_READONLY:
             raise ReadOnlyDatabase(exc.sqlite_errorname) from exc
-        if exc.sqlite_errorcode & _PRIMARY_CODE in _REFUSALS:
+        if exc.sqlite_errorcode & _PRIMARY_CODE in _REFUSALS or exc.sqlite_errorcode in _UNWRITTEN:
             raise WriteRefused(exc.sqlite_errorname) from exc
         if exc.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_ERROR:
             raise DatabaseError(exc.sqlite_errorname) from exc

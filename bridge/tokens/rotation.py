@@ -7,8 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Final
 
 __all__ = ["Chain", "Turn", "turn_of"]
+
+_DIFFERING_CLOCKS: Final = timedelta(seconds=30)
 
 
 class Turn(Enum):
@@ -53,7 +56,9 @@ def turn_of(token_id: str, *, issued_at: datetime | None, chain: Chain, now: dat
     if token_id == chain.current:
         return Turn.REUSED if token_id in spent else Turn.ROTATE
     if token_id == chain.previous:
-        is_lost_answer = now - chain.rotated_at <= grace and chain.current not in spent
+        # By another machine's clock, or before one was put back, it may seem to be rotated in a moment.
+        is_of_now = -_DIFFERING_CLOCKS <= now - chain.rotated_at <= grace
+        is_lost_answer = is_of_now and chain.current not in spent
         return Turn.REPEAT if is_lost_answer else Turn.REUSED
     # A site with a blacklist may have rotated the newest by itself: its child is younger, and not spent.
     is_younger = issued_at is not None and issued_at >= chain.rotated_at.replace(microsecond=0)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings as django_settings
 from fastapi import APIRouter, FastAPI
 from fastapi_swagger import patch_fastapi
-from starlette.types import Lifespan, Receive, Scope, Send
+from starlette.types import ASGIApp, Lifespan, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import bridge
@@ -31,6 +31,10 @@ from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, 
 from bridge.web.running import running
 from bridge.web.settings import Settings
 from bridge.web.shortcuts import Shortcuts
+from bridge.web.tracing import FASTAPI_TELEMETRY, Tracing, tracer_of_process
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 __all__ = ["app_from_environment", "create_app", "handlers_in", "load_router"]
 
@@ -43,6 +47,7 @@ def create_app(
     routers: Sequence[APIRouter] = (),
     clock: Clock = system_clock,
     follow_every: timedelta = _FOLLOW_EVERY,
+    tracer: "Tracer | None" = None,
 ) -> FastAPI:
     """Build the service.
 
@@ -51,9 +56,12 @@ def create_app(
         routers: the migrated endpoints.
         clock: where the time comes from.
         follow_every: how often to look for a new site profile, and at what else decides over re-hashing.
+        tracer: OpenTelemetry's, which makes each request a span.
     """
     _run_django_parts(settings)
-    app = _with_routes(routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every))
+    app = _with_routes(
+        routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every, tracer=tracer)
+    )
     register_handlers(app)
     app.add_middleware(HardeningMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(DocsPolicyMiddleware)
@@ -63,6 +71,8 @@ def create_app(
     app.add_middleware(HeadMiddleware)
     app.router.middleware_stack = Shortcuts(app)
     app.state.cutover = None
+    if tracer is not None:
+        app.span_requests(tracer)
     return app
 
 
@@ -71,7 +81,11 @@ class _FrontedApp(DocumentedApp):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._dispatch = Dispatch(super().__call__)
+        self._dispatch: ASGIApp = Dispatch(super().__call__)
+
+    def span_requests(self, tracer: "Tracer") -> None:
+        """Make each request a span, whichever app answers."""
+        self._dispatch = Tracing(self._dispatch, tracer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one of both apps answer."""
@@ -91,7 +105,8 @@ def handlers_in(routers: Sequence[APIRouter]) -> tuple[Handler, ...]:
 def app_from_environment() -> FastAPI:
     """Build the service from ``BRIDGE_*``; what each worker of ``bridge serve`` runs."""
     settings = Settings.load()
-    app = create_app(settings, routers=[load_router(name) for name in settings.endpoints])
+    routers = [load_router(name) for name in settings.endpoints]
+    app = create_app(settings, routers=routers, tracer=tracer_of_process())
     # What is there by now stays as long as the process: no collection has to look through it, while requests wait.
     gc.collect()
     gc.freeze()
@@ -117,7 +132,7 @@ def load_router(name: str) -> APIRouter:
     return router
 
 
-def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | None = None) -> FastAPI:
+def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | None = None) -> _FrontedApp:
     app = _FrontedApp(
         title="Django migration bridge",
         version=bridge.__version__,
@@ -126,6 +141,7 @@ def _with_routes(routers: Sequence[APIRouter], *, lifespan: Lifespan[FastAPI] | 
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
+        telemetry=FASTAPI_TELEMETRY,
     )
     # /docs from the package's own files: no browser of an operator asks another host for scripts.
     patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"displayRequestDuration": True})

@@ -15,6 +15,7 @@ from bridge.web.composition import Bridge
 from bridge.web.cutover import Cutover
 from bridge.web.errors import problem_answer
 from bridge.web.replaying import SHADOW
+from bridge.web.tracing import OPERATION
 
 __all__ = ["Dispatch"]
 
@@ -72,6 +73,7 @@ class Dispatch:
             exchange.fail()
             raise
         finally:
+            scope[OPERATION] = (shape, side.value)
             # Django does not say whom it answered.
             role = role_of(scope) if side is Side.BRIDGE else "unknown"
             cutover.traffic.count(shape, side=side, role=role, status=exchange.status, seconds=exchange.seconds)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -15,7 +15,7 @@ from bridge import findings
 from bridge.errors import ConfigurationError, DatabaseError
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
-from bridge.services.clock import Clock
+from bridge.services.clock import Clock, steady
 from bridge.services.endpoints import Rules, Stages, follow
 from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
@@ -31,6 +31,7 @@ from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
+from bridge.store.traced import TracedDatabase
 from bridge.store.traffic import EndpointCounts
 from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
@@ -38,6 +39,9 @@ from bridge.web.composition.limits import limits_of
 from bridge.web.cutover import open_cutover
 from bridge.web.operations import handlers_of
 from bridge.web.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Tracer
 
 __all__ = ["running"]
 
@@ -50,7 +54,12 @@ _CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
 def running(
-    settings: Settings, routers: Sequence[APIRouter], *, clock: Clock, follow_every: timedelta
+    settings: Settings,
+    routers: Sequence[APIRouter],
+    *,
+    clock: Clock,
+    follow_every: timedelta,
+    tracer: "Tracer | None" = None,
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Give the app's lifespan; see ``create_app``."""
 
@@ -58,7 +67,7 @@ def running(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             rules = rules_of(settings, handlers_of(app, routers))
-            foundation = await _found(settings, rules, clock, stack)
+            foundation = await _found(settings, rules, clock, stack, tracer)
             await _look_at_site(app, foundation)
             await foundation.stages.look()
             background = [
@@ -82,12 +91,17 @@ def running(
     return lifespan
 
 
-async def _found(settings: Settings, rules: Rules, clock: Clock, stack: AsyncExitStack) -> Foundation:
+async def _found(
+    settings: Settings, rules: Rules, clock: Clock, stack: AsyncExitStack, tracer: "Tracer | None"
+) -> Foundation:
     key_source = settings.key_source()
     url = settings.database_url.get_secret_value()
-    database = await open_database(url)
+    patience = timedelta(seconds=settings.database_timeout)
+    database = await open_database(url, patience=patience)
     stack.push_async_callback(database.close)
-    apart = await open_database(url, connections=1)
+    if tracer is not None:
+        database = TracedDatabase(database, tracer)
+    apart = await open_database(url, connections=1, patience=patience)
     stack.push_async_callback(apart.close)
     endpoints = Endpoints(apart)
     pool = HashingPool(workers=settings.hashing_workers)
@@ -192,9 +206,9 @@ async def _keep_floor(app: FastAPI) -> None:
 
 async def _prune(app: FastAPI, foundation: Foundation) -> None:
     """Drop what has expired."""
-    database = foundation.database
+    database, clock = foundation.database.unhurried(), steady(foundation.clock)
     while True:
-        now = foundation.clock()
+        now = clock()
         # Every token of a grant that was last refreshed so long ago has expired, and so has every session that ended so
         # long ago; a day more for clocks that differ.
         grants_kept = longest_unused(foundation.settings, app.state.bridge.profile) + timedelta(days=1)

@@ -143,6 +143,7 @@ class Settings(KeySettings, CutoverSettings):
     """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name.
 
     Attributes:
+        database_timeout: how long a statement may take that somebody waits for.
         rate_limit_storage: ``memory://``, or ``redis://…`` where there is more than one replica.
         limit_account: failed logins of one username, and wrong current passwords of one user: ``20/15 minutes``, for
             one; several separated by ``;``; or ``off``.
@@ -170,6 +171,7 @@ class Settings(KeySettings, CutoverSettings):
     rehash_journal_days: Annotated[int, Field(ge=1, le=3650)] = 30
     registration: Literal["on", "off"] = "off"
     trusted_proxies: tuple[str, ...] = ()
+    database_timeout: Annotated[int, Field(ge=1, le=3600)] = 10
     upstream: str | None = None
     upstream_timeout: Annotated[int, Field(ge=1, le=86_400)] = 60
     password_validators: tuple[str, ...] = ()

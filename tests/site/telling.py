@@ -21,7 +21,8 @@ _CACHED: Final = [
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Tell which request it was, by the path that Django would resolve."""
     path = environ["PATH_INFO"].encode("latin-1").decode("utf-8", "replace")
-    told = json.dumps({"method": environ["REQUEST_METHOD"], "path": path}).encode()
+    traced = {"traceparent": environ["HTTP_TRACEPARENT"]} if "HTTP_TRACEPARENT" in environ else {}
+    told = json.dumps({"method": environ["REQUEST_METHOD"], "path": path, **traced}).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(told))), (BY, "django")]
     start_response("200 OK", [*headers, *(_CACHED if path == "/cached/" else ())])
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else told]

@@ -186,6 +186,20 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_behind(notes: Data
     assert await bodies(notes) == ["two"]
 
 
+async def test_whoever_waits_for_a_transaction_waits_only_so_long(notes: Database, database_url: str):
+    hurried = await open_database(database_url, patience=timedelta(milliseconds=100))
+    try:
+        async with hurried.unhurried().transaction() as other:
+            await other.execute("INSERT INTO note VALUES (1, 'x')")
+            with pytest.raises(DatabaseUnavailable):
+                await hurried.execute("INSERT INTO note VALUES (1, 'y')")
+        await hurried.execute("INSERT INTO note VALUES (2, 'z')")
+    finally:
+        await hurried.close()
+
+    assert await bodies(notes) == ["x", "z"]
+
+
 async def test_transactions_take_turns(notes: Database):
     await notes.execute("INSERT INTO note VALUES (1, '0')")
 

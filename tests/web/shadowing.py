@@ -186,5 +186,8 @@ class NoDatabase:
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
         return _Nothing()
 
+    def unhurried(self) -> Database:
+        raise NotImplementedError
+
     async def close(self) -> None:
         raise NotImplementedError

@@ -114,6 +114,24 @@ async def test_who_moved_an_endpoint_is_told(serve: Serve, cast: Cast, lines: Li
     assert lines.new() == [told | {"stage": "canary", "share": "5%"}, told | {"stage": "legacy", "share": "0%"}]
 
 
+async def test_who_took_a_token_back_and_who_may_not_ask_about_one_is_told(serve: Serve, cast: Cast, lines: Lines):
+    key = {"user_id": str(await cast.add("ada")), "address": "127.0.0.1"}
+    async with serve(introspection_clients={"shop": "s" * 32}) as client:
+        tokens = (await log_in(client, "ada")).json()
+        lines.new()
+        for token in ("nobody believes this", tokens["access_token"], tokens["refresh_token"]):
+            assert (await client.post("/auth/revoke", data={"token": token})).status_code == 200
+        revoked = lines.new()
+        for client_of_the_sites in (("shop", "wrong"), ("unmistakable", "s" * 32), ("shop", "s" * 32)):
+            await client.post("/auth/introspect", data={"token": "x"}, auth=client_of_the_sites)
+        assert "unmistakable" not in lines.text
+
+    told = {"event": "token_revoked"} | key
+    assert revoked == [told | {"reason": "access"}, told | {"reason": "refresh"}]
+    refused = {"event": "introspection_refused", "address": "127.0.0.1"}
+    assert lines.new() == [refused | {"reason": "wrong_secret"}, refused | {"reason": "unknown_client"}]
+
+
 async def test_an_address_that_a_proxy_made_up_is_not_written(serve: Serve, lines: Lines):
     async with serve(trusted_proxies=("127.0.0.1",)) as client:
         client.headers["X-Forwarded-For"] = '"} {"event": "login_succeeded'

@@ -562,6 +562,9 @@ class Counting:
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
         raise NotImplementedError  # nor is any of it run a second time
 
+    def unhurried(self) -> Database:
+        return self
+
     async def close(self) -> None:
         await self.database.close()
 

@@ -70,7 +70,7 @@ def reporting_of(database: Database, profile: SiteProfile | None, clock: Clock) 
     """Build what counts how far the upgrade is."""
     table = profile.user_table if profile else UserTable()
     return Reporting(
-        census=UserCensus(database, table, time_zone=profile.time_zone if profile else None),
+        census=UserCensus(database.unhurried(), table, time_zone=profile.time_zone if profile else None),
         activity=Activity(database),
         snapshots=Snapshots(database),
         listed=profile.accepted_algorithms if profile else None,

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from bridge.cutover.operations import LONGEST_OPERATION, Operation
-from bridge.cutover.stages import Stage, Standing, basis_points, share_text
+from bridge.cutover.stages import Stage, Standing, basis_points
 from bridge.services.endpoints import Move, Moved, MoveRefused, Refusal
 from bridge.services.figures import PERIOD
-from bridge.services.listing import moved_document
+from bridge.services.listing import moved_document, moved_fields
 from bridge.services.recording import Event
 from bridge.services.traffic import KEPT
 from bridge.store.endpoints import LONGEST_REASON
@@ -155,13 +155,7 @@ async def roll_back(wanted: Rollback, staff: StaffUser, bridge: BridgeServices) 
 
 
 def _note(bridge: Bridge, staff: StoredUser, moved: Moved) -> None:
-    bridge.recorder.note(
-        Event.STAGE_CHANGED,
-        user_id=staff.id,
-        operation=moved.operation,
-        stage=moved.standing.stage.value,
-        share=share_text(moved.standing.share),
-    )
+    bridge.recorder.note(Event.STAGE_CHANGED, user_id=staff.id, **moved_fields(moved))
 
 
 def _standing(change: StageChange) -> Standing:

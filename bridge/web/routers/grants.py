@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from bridge.services.client import Client
 from bridge.services.recording import Event
 from bridge.tokens import RefreshClaims, TokenClaims
 from bridge.web.admission import client_of
@@ -67,7 +68,12 @@ async def refresh(request: Request, response: Response, bridge: BridgeServices) 
 @_oauth.post("/revoke", response_class=Response, openapi_extra=SHOWN_TOKEN_BODY, responses=_MALFORMED)
 async def revoke(request: Request, bridge: BridgeServices) -> Response:
     """Take back a token that one holds (RFC 7009): an access token, or a refresh token with its whole login."""
-    await bridge.ending.revoke(await shown_token(request))
+    claims = await bridge.ending.revoke(await shown_token(request))
+    if claims is not None:
+        kind = "refresh" if isinstance(claims, RefreshClaims) else "access"
+        await bridge.recorder.record(
+            Event.TOKEN_REVOKED, user_id=claims.user_id, reason=kind, client=client_of(request)
+        )
     return Response(headers={"Cache-Control": "no-store"})
 
 
@@ -82,7 +88,7 @@ async def introspect(request: Request, response: Response, bridge: BridgeService
     """Say what a token is worth right now (RFC 7662), to the clients that the operator has named."""
     client = client_of(request)
     async with trying(bridge, bridge.limits.token(client), client=client):
-        _admit(request, bridge)
+        await _admit(request, bridge, client)
     found = await bridge.introspection.of(await shown_token(request))
     response.headers["Cache-Control"] = "no-store"
     return Introspected(active=False) if found is None else _introspected(*found)
@@ -154,7 +160,7 @@ async def revoke_grant(grant_id: str, bearer: UnlimitedBearer, bridge: BridgeSer
     await bridge.recorder.record(Event.GRANT_REVOKED, user_id=bearer.user.id)
 
 
-def _admit(request: Request, bridge: Bridge) -> None:
+async def _admit(request: Request, bridge: Bridge, client: Client) -> None:
     """Let in whom the operator has named (RFC 7662 section 2.1), by HTTP Basic (RFC 6749 section 2.3.1).
 
     Raises:
@@ -165,6 +171,8 @@ def _admit(request: Request, bridge: Bridge) -> None:
     expected = known.get_secret_value() if known is not None else ""
     is_right = hmac.compare_digest(secret.encode(), expected.encode())
     if known is None or not is_right:
+        reason = "unknown_client" if known is None else "wrong_secret"
+        await bridge.recorder.record(Event.INTROSPECTION_REFUSED, reason=reason, client=client)
         headers = {"WWW-Authenticate": 'Basic realm="introspection"'}
         raise Problem(401, code="invalid_client", detail="Not a client that may ask", headers=headers)
 

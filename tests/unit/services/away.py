@@ -29,6 +29,9 @@ class AwayDatabase(Database):
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
         raise DatabaseUnavailable("away")
 
+    def unhurried(self) -> Database:
+        return self
+
     async def close(self) -> None:
         pass
 

@@ -33,6 +33,11 @@ def test_the_one_before_is_given_its_answer_again_for_a_moment(passed: timedelta
     assert turn("old", now=NOON + passed) is Turn.REPEAT
 
 
+@pytest.mark.parametrize(("ahead", "expected"), [(3, Turn.REPEAT), (30, Turn.REPEAT), (31, Turn.REUSED)])
+def test_a_clock_that_was_put_back_makes_the_moment_no_longer(ahead: int, expected: Turn):
+    assert turn("old", now=NOON - timedelta(seconds=ahead)) is expected
+
+
 def test_after_that_moment_it_is_reused():
     assert turn("old", now=NOON + GRACE + timedelta(microseconds=1)) is Turn.REUSED
 
