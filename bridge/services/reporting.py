@@ -25,6 +25,8 @@ _logger: Final = logging.getLogger(__name__)
 
 _TREND: Final = timedelta(days=366)
 _DAILY_ACTIVITY: Final = timedelta(days=30)
+_FIRST_SNAPSHOT_AFTER: Final = timedelta(seconds=15)
+"""Of start-up, which is a busy time: whoever looks at the page before finds that nobody was counted yet."""
 _SNAPSHOTS_EVERY: Final = timedelta(minutes=10)
 _REST: Final = 20
 """For so many times as long as it took, a report is given again: counting takes a twentieth of the time at most."""
@@ -146,22 +148,29 @@ class ReportGauges:
 
 
 async def keep_snapshots(
-    reporting: Callable[[], Reporting], gauges: ReportGauges, *, every: timedelta = _SNAPSHOTS_EVERY
+    reporting: Callable[[], Reporting],
+    gauges: ReportGauges,
+    *,
+    first_after: timedelta = _FIRST_SNAPSHOT_AFTER,
+    every: timedelta = _SNAPSHOTS_EVERY,
 ) -> None:
     """Show the last snapshot, and take one on each day; a database that is away is asked again later.
 
     Args:
         reporting: gives the one in force: the site's profile may change.
         gauges: where they are shown.
-        every: how often to look whether today's is there.
+        first_after: when to look for the first time whether today's is there,
+        every: and how often from then on.
     """
+    pause = first_after
     while True:
         try:
             if (latest := await reporting().latest_snapshot()) is not None:
                 gauges.show(latest)
         except DatabaseError as exc:
             _logger.warning("the last snapshot was not read: %s", type(exc).__name__)
-        await asyncio.sleep(every.total_seconds())
+        await asyncio.sleep(pause.total_seconds())
+        pause = every
         try:
             await reporting().take_snapshot(again=False)
         except DatabaseError as exc:
