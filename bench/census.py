@@ -27,14 +27,21 @@ _USERS: Final = {"postgresql": 1_000_000, "sqlite": 100_000}
 _MIB: Final = 1024.0
 
 
-def measure(rounds: int, seconds: float) -> list[Figure]:  # noqa: ARG001  # a pass takes as long as it takes
-    """Measure both on each database; see ``bench.figures``.
+def measure(
+    rounds: int,
+    seconds: float,  # noqa: ARG001  # a pass takes as long as it takes
+    *,
+    database: str | None = None,
+) -> list[Figure]:
+    """Measure both on each database, or on one of them; see ``bench.figures``.
 
     Raises:
         SystemExit: the figures differ from those of a count in Python.
     """
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        found = asyncio.run(_on(_sqlite(Path(folder)), rounds))
+        found = [] if database == "postgresql" else asyncio.run(_on(_sqlite(Path(folder)), rounds))
+        if database == "sqlite":
+            return found
         with postgresql(Path(folder)) as url:
             return [*asyncio.run(_on(url, rounds)), *found]
 

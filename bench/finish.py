@@ -68,8 +68,8 @@ def measure(rounds: int, seconds: float, *, users: int = _USERS, database: str |
 def _on(dialect: str, url: str | None, rounds: int, seconds: float, users: int) -> list[Figure]:
     with shop(url, settings=_SETTINGS) as site, bridge_before(site) as bridge:
         asyncio.run(_gather(site, users))
-        # A half of the time for those who log in, and so are no candidates any more, and for the last wrap.
-        wrap = _Wrap(site, per_second=users / (1.5 * rounds * seconds))
+        # So slow that the last one finds some left: those who log in meanwhile are no candidates any more either.
+        wrap = _Wrap(site, per_second=users / (2 * rounds * seconds))
         values = _Values(site, users)
         with _logging_in(site.address, bridge, users) as logins:
             killed = 0
@@ -85,6 +85,7 @@ def _on(dialect: str, url: str | None, rounds: int, seconds: float, users: int) 
         Figure.of(f"{name}: wraps killed", [killed], target=f"{rounds}"),
         Figure.of(f"{name}: left to the last one", [left]),
         Figure.of(f"{name}: seen wrapped, and once each", [values.wrapped]),
+        Figure.of(f"{name}: of these, seen unwrapped by a login", [values.unwrapped]),
         Figure.of(f"{name}: users who logged in meanwhile", [len(logins.users)]),
         *(Figure.of(f"{name}: logins at {app}", [count]) for app, count in sorted(logins.answered.items())),
         Figure.of(f"{name}: a login, at most", [logins.longest * 1000], unit="ms"),
@@ -209,7 +210,8 @@ class _Values:
 
     Attributes:
         checked: how many were, each of them once at Django's and once at the bridge's hashers.
-        wrapped: how many users were seen with a value that is wrapped.
+        wrapped: how many users were seen with a value that is wrapped,
+        unwrapped: and how many of them with plain argon2 after it.
         wrong: whose is refused or of no format that may be there, and who was wrapped anew.
     """
 
@@ -219,6 +221,7 @@ class _Values:
         self._seen: dict[str, str] = {}
         self.checked = 0
         self.wrapped = 0
+        self.unwrapped = 0
         self.wrong: list[str] = []
 
     async def look(self) -> None:
@@ -248,6 +251,7 @@ class _Values:
         if not (check_password(_PASSWORD, value) and policy.verify(_PASSWORD, value).valid):
             self.wrong.append(f"{name} has a value that is refused")
         self.wrapped += is_wrapped
+        self.unwrapped += not is_wrapped and _WRAPPED.fullmatch(before) is not None
         self.checked += 1
 
 
