@@ -70,9 +70,9 @@ def _on(dialect: str, url: str | None, rounds: int, seconds: float, users: int) 
         asyncio.run(_gather(site, users))
         # So slow that the last one finds some left: those who log in meanwhile are no candidates any more either.
         wrap = _Wrap(site, per_second=users / (2 * rounds * seconds))
-        values = _Values(site, users)
+        values, killed = _Values(site, users), 0
+        asyncio.run(values.look())
         with _logging_in(site.address, bridge, users) as logins:
-            killed = 0
             for _ in range(rounds):
                 killed += wrap.killed_after(random.uniform(0, 2 * seconds))  # noqa: S311  # a moment
                 asyncio.run(values.look())
@@ -98,6 +98,28 @@ def _on(dialect: str, url: str | None, rounds: int, seconds: float, users: int) 
 # Logins ---------------------------------------------------------------------------------------------------------------
 
 
+def _at_bridge(client: httpx.Client, username: str) -> httpx.Response:
+    form = {"grant_type": "password", "username": username, "password": _PASSWORD}
+    return client.post("/auth/token", data=form)
+
+
+def _at_django(client: httpx.Client, username: str) -> httpx.Response:
+    client.cookies.clear()
+    client.get("/accounts/login/").raise_for_status()
+    form = {"username": username, "password": _PASSWORD, "csrfmiddlewaretoken": client.cookies["csrftoken"]}
+    return client.post("/accounts/login/", data=form)
+
+
+@dataclass(frozen=True, slots=True)
+class _App:
+    """Where to log in, how, and what the answer is to whoever is let in."""
+
+    name: str
+    address: str
+    log_in: Callable[[httpx.Client, str], httpx.Response]
+    expected: int
+
+
 @dataclass(slots=True)
 class _Logins:
     """What became of them.
@@ -112,49 +134,34 @@ class _Logins:
     failures: list[str] = field(default_factory=list)
     longest: float = 0.0
 
-    def attempt(self, app: str, user: int, log_in: Callable[[str], httpx.Response], *, expected: int) -> None:
-        """Log somebody in, and take down how it went."""
+    def go_on(self, app: _App, users: int, is_over: threading.Event) -> None:
+        """Log random users in, one after the other, until it is over."""
+        with httpx.Client(base_url=app.address, timeout=_TIMEOUT) as client:
+            while not is_over.is_set():
+                self._attempt(app, random.randrange(users), client)  # noqa: S311  # anybody
+
+    def _attempt(self, app: _App, user: int, client: httpx.Client) -> None:
         began = time.perf_counter()
         try:
-            answer = log_in(_name(user))
-        except httpx.HTTPError as exc:
-            self.failures.append(f"{_name(user)} at {app}: {type(exc).__name__}")
+            answer = app.log_in(client, _name(user))
+        except (httpx.HTTPError, KeyError) as exc:
+            self.failures.append(f"{_name(user)} at {app.name}: {exc!r}")
             return
         self.longest = max(self.longest, time.perf_counter() - began)
         self.users.add(user)
-        self.answered[app] += 1
-        if answer.status_code != expected:
-            self.failures.append(f"{_name(user)} at {app}: {answer.status_code}")
+        self.answered[app.name] += 1
+        if answer.status_code != app.expected:
+            self.failures.append(f"{_name(user)} at {app.name}: {answer.status_code}")
 
 
 @contextmanager
 def _logging_in(django: str, bridge: str, users: int) -> Iterator[_Logins]:
-    """Log random users in at both apps, one after the other by each client, for as long as the block runs."""
+    """Log random users in at both apps for as long as the block runs."""
+    apps = _App("Django", django, _at_django, 302), _App("the bridge", bridge, _at_bridge, 200)
     logins, is_over = _Logins(), threading.Event()
-
-    def at_bridge() -> None:
-        with httpx.Client(base_url=bridge, timeout=_TIMEOUT) as client:
-
-            def log_in(username: str) -> httpx.Response:
-                form = {"grant_type": "password", "username": username, "password": _PASSWORD}
-                return client.post("/auth/token", data=form)
-
-            while not is_over.is_set():
-                logins.attempt("the bridge", random.randrange(users), log_in, expected=200)  # noqa: S311  # anybody
-
-    def at_django() -> None:
-        with httpx.Client(base_url=django, timeout=_TIMEOUT) as client:
-
-            def log_in(username: str) -> httpx.Response:
-                client.cookies.clear()
-                client.get("/accounts/login/").raise_for_status()
-                form = {"username": username, "password": _PASSWORD}
-                return client.post("/accounts/login/", data=form | {"csrfmiddlewaretoken": client.cookies["csrftoken"]})
-
-            while not is_over.is_set():
-                logins.attempt("Django", random.randrange(users), log_in, expected=302)  # noqa: S311  # likewise
-
-    threads = [threading.Thread(target=each) for each in (at_bridge, at_django) for _ in range(_CLIENTS)]
+    threads = [
+        threading.Thread(target=logins.go_on, args=(app, users, is_over)) for app in apps for _ in range(_CLIENTS)
+    ]
     for thread in threads:
         thread.start()
     try:
