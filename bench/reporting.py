@@ -1,6 +1,7 @@
 """What a report costs whoever logs in meanwhile: logins with somebody asking for it, and with nobody.
 
-Nobody's logins are measured twice in each round: how far these two are apart is what nothing looks like.
+Nobody's logins are measured twice in each round: how far these two are apart is what nothing looks like. Endless reports
+are to be seen beside as many requests that count nothing, which take their share of two cores as well.
 """
 
 import asyncio
@@ -34,9 +35,11 @@ _ALONE: Final = "nobody asks"
 _AGAIN: Final = "nobody asks, again"
 _ONCE: Final = "one report"
 _ENDLESSLY: Final = "reports without a pause"
-_ARMS: Final = (_ALONE, _AGAIN, _ONCE, _ENDLESSLY)
-_PAUSES: Final[dict[str, float | None]] = {_ONCE: None, _ENDLESSLY: 0.05}
-"""Seconds between two reports: of the first, there is one as the logins begin, as somebody would ask for it."""
+_OTHERS: Final = "other requests without a pause"
+_ARMS: Final = (_ALONE, _AGAIN, _ONCE, _ENDLESSLY, _OTHERS)
+_PAUSES: Final[dict[str, float | None]] = {_ONCE: None, _ENDLESSLY: 0.05, _OTHERS: 0.05}
+"""Seconds between two requests: of the first, there is one as the logins begin, as somebody would ask for it."""
+_REPORT, _OTHER = "/migration/report", "/users/me/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +83,14 @@ def _on(dialect: str, url: str | None, rounds: int, seconds: float) -> list[Figu
         *(figure for arm in _ARMS[1:] for figure in _beside(f"{name}: {arm}", found[arm], found[_ALONE])),
         *(
             Figure.of(f"{name}: {arm}: {what} a second", (getattr(each, what) / seconds for each in found[arm]))
-            for arm in _PAUSES
+            for arm in (_ONCE, _ENDLESSLY)
             for what in ("reports", "counts")
         ),
     ]
 
 
 def _beside(name: str, rounds: list[_Round], alone: list[_Round]) -> list[Figure]:
-    target = "" if _AGAIN in name else f"as '{_AGAIN}'"
+    target = f"as '{_AGAIN}'" if name.endswith((_ONCE, _ENDLESSLY)) else ""
     return [
         Figure.of(
             f"{name} / alone, {what}",
@@ -117,13 +120,14 @@ def _round(took: list[float], counted: list[str]) -> _Round:
 def _asking(bridge: str, staff: str, arm: str) -> Iterator[list[str]]:
     """Ask as an arm does, and collect when each report was drawn up."""
     counted: list[str] = []
+    path = _OTHER if arm == _OTHERS else _REPORT
     is_over = threading.Event()
 
     def ask() -> None:
         with httpx.Client(timeout=_TIMEOUT, headers={"Authorization": f"Bearer {staff}"}) as client:
             while True:
-                report = client.get(f"{bridge}/migration/report").raise_for_status()
-                counted.append(report.json()["generated_at"])
+                answer = client.get(f"{bridge}{path}").raise_for_status()
+                counted.append(answer.json().get("generated_at", ""))
                 if is_over.wait(_PAUSES[arm]):
                     return
 
