@@ -1,7 +1,7 @@
 """What a report costs whoever logs in meanwhile: logins with somebody asking for it, and with nobody.
 
-Nobody's logins are measured twice in each round: how far these two are apart is what nothing looks like. Endless reports
-are to be seen beside as many requests that count nothing, which take their share of two cores as well.
+Nobody's logins are measured twice in each round: how far these two are apart is what nothing looks like. Endless
+reports are to be seen beside as many requests that count nothing, which take their share of the cores as well.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ _FIRST_SNAPSHOT_AFTER: Final = timedelta(seconds=15)
 """Of start-up, which is a busy time: whoever looks at the page before finds that nobody was counted yet."""
 _SNAPSHOTS_EVERY: Final = timedelta(minutes=10)
 _REST: Final = 100
-"""For so many times as long as it took, a report is given again: counting goes on for a hundredth of the time at most."""
+"""For so many times as long as it took, a report is given again: a hundredth of the time is spent on counting."""
 
 
 class Reporting:

@@ -24,15 +24,3 @@ def test_wrapping_is_measured_against_its_hashes_alone():
     assert done.returncode == 0, done.stderr
     figures = {figure["name"]: figure for figure in json.loads(done.stdout)}
     assert figures["wrapped / alone"]["median"] > 0
-
-
-def test_everybody_can_log_in_while_a_wrap_is_killed_and_begun_again():
-    case = ("finish", "--database", "sqlite", "--users", "240", "--rounds", "1", "--seconds", "0.4")
-    command = (sys.executable, "-m", "bench", *case, "--json")
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-
-    assert done.returncode == 0, done.stderr
-    figures = {figure["name"].partition(": ")[2]: figure["median"] for figure in json.loads(done.stdout)}
-    assert figures["logins that failed"] == figures["of them refused, or odd"] == 0
-    assert figures["logins at Django"] > 0
-    assert figures["logins at the bridge"] > 0
