@@ -30,7 +30,6 @@ _PASSWORD: Final = "secret"  # noqa: S105  # the demo's, for everybody
 _LOGIN: Final = {"grant_type": "password", "username": "argon2", "password": _PASSWORD}
 _OLD: Final = "pbkdf2_sha256$1000000$" + "s" * 22 + "$" + "d" * 43 + "="
 
-
 _ALONE: Final = "nobody asks"
 _AGAIN: Final = "nobody asks, again"
 _ONCE: Final = "one report"

@@ -30,14 +30,14 @@ _FIRST_SNAPSHOT_AFTER: Final = timedelta(seconds=15)
 """Of start-up, which is a busy time: whoever looks at the page before finds that nobody was counted yet."""
 _SNAPSHOTS_EVERY: Final = timedelta(minutes=10)
 _REST: Final = 100
-"""For so many times as long as it took, a report is given again: a hundredth of the time is spent on counting."""
+"""For so many times as long as it took, a report is given again: counting takes a hundredth of the time at most."""
 
 
 class Reporting:
     """Draws up the report, one at a time however many ask.
 
     A report of a small site is as good as fresh; one that took a second stands for a hundred, and says from when it is.
-    Whoever logs in meanwhile shares the machine with it: this, and not how it is counted, is what they notice.
+    Whoever logs in meanwhile shares the machine with the count, so that it must not go on all the time.
 
     Args:
         listed: the algorithms that the site verifies; None where it has not said.
