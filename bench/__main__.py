@@ -1,6 +1,7 @@
-"""``python -m bench CASE [--rounds N] [--seconds S] [--json] [--write DOCUMENT]``."""
+"""``python -m bench CASE [--rounds N] [--seconds S] [--users N] [--database D] [--json] [--write DOCUMENT]``."""
 
 import argparse
+import inspect
 import json
 import sys
 from collections.abc import Callable
@@ -8,14 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from bench import census, document, flood, passthrough, reporting, shadowing, timing, wrapping
+from bench import census, document, finish, flood, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
 from bench.peers import protected
 
-Case = Callable[[int, float], list[Figure]]
+Case = Callable[..., list[Figure]]
 
 CASES: Final[dict[str, Case]] = {
     "census": census.measure,
+    "finish": finish.measure,
     "flood": flood.measure_flood,
     "login": flood.measure_login,
     "passthrough": passthrough.measure,
@@ -36,9 +38,15 @@ def main() -> None:
     parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="into which the ratios go, such as docs/performance.md"
     )
+    parser.add_argument("--users", type=int, help="of a case that can do with fewer")
+    parser.add_argument("--database", choices=("postgresql", "sqlite"), help="of a case that runs on both")
     parser.add_argument("--json", action="store_true", help="for machines")
     given = parser.parse_args()
-    figures = CASES[given.case](given.rounds, given.seconds)
+    case = CASES[given.case]
+    more = {name: vars(given)[name] for name in ("users", "database") if vars(given)[name] is not None}
+    if unknown := more.keys() - inspect.signature(case).parameters.keys():
+        parser.error(f"{given.case} takes no --{unknown.pop()}")
+    figures = case(given.rounds, given.seconds, **more)
     if given.write is not None:
         document.write(given.write, given.case, figures, rounds=given.rounds)
     if given.json:

@@ -17,6 +17,7 @@ from typing import Final
 __all__ = ["Shop", "bridge_before", "migrated", "on_cores", "postgresql", "server", "shop", "site_database"]
 
 _CHECKOUT: Final = Path(__file__).parents[1]
+_SETTINGS: Final = "legacy_django.settings"
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
 _LISTENS: Final = re.compile(r"(?:Listening at:|running on) (http://127\.0\.0\.1:[1-9]\d*)")
@@ -51,23 +52,23 @@ def postgresql(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def site_database(url: str | None = None) -> Iterator[dict[str, str]]:
+def site_database(url: str | None = None, *, settings: str = _SETTINGS) -> Iterator[dict[str, str]]:
     """Make the shop's tables, by default on SQLite, and give the environment in which that database is the one."""
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        yield migrated(url or f"sqlite:///{folder}/shop.sqlite3")
+        yield migrated(url or f"sqlite:///{folder}/shop.sqlite3", settings=settings)
 
 
-def migrated(database_url: str) -> dict[str, str]:
+def migrated(database_url: str, *, settings: str = _SETTINGS) -> dict[str, str]:
     """Make the shop's tables in a database, and give the environment in which it is the one."""
-    environment = _environment(database_url)
+    environment = _environment(database_url, settings)
     _manage(environment, "migrate", "--verbosity", "0")
     return environment
 
 
 @contextmanager
-def shop(url: str | None = None) -> Iterator[Shop]:
+def shop(url: str | None = None, *, settings: str = _SETTINGS) -> Iterator[Shop]:
     """Start the shop with a few products, on a database of its own unless it is given one."""
-    with site_database(url) as environment:
+    with site_database(url, settings=settings) as environment:
         _manage(environment, "seed_shop", "--users", "0")
         with server(environment, *_GUNICORN, *_THREADS) as address:
             yield Shop(address, environment)
@@ -82,13 +83,13 @@ def bridge_before(site: Shop) -> Iterator[str]:
         yield address
 
 
-def _environment(database_url: str) -> dict[str, str]:
+def _environment(database_url: str, settings: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DJANGO_"))}
     django, signing = secrets.token_urlsafe(50), secrets.token_urlsafe(50)
     return inherited | {
         "DATABASE_URL": database_url,
         "DJANGO_SECRET_KEY": django,
-        "DJANGO_SETTINGS_MODULE": "legacy_django.settings",
+        "DJANGO_SETTINGS_MODULE": settings,
         "JWT_SIGNING_KEY": signing,
         "BRIDGE_DATABASE_URL": database_url,
         "BRIDGE_DJANGO_SECRET_KEY": django,

@@ -1,6 +1,7 @@
 """Counts how far the upgrade is, and remembers how far it was."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -25,15 +26,18 @@ _logger: Final = logging.getLogger(__name__)
 
 _TREND: Final = timedelta(days=366)
 _DAILY_ACTIVITY: Final = timedelta(days=30)
+_FIRST_SNAPSHOT_AFTER: Final = timedelta(seconds=15)
+"""Of start-up, which is a busy time: whoever looks at the page before finds that nobody was counted yet."""
 _SNAPSHOTS_EVERY: Final = timedelta(minutes=10)
-_REST: Final = 20
-"""For so many times as long as it took, a report is given again: counting takes a twentieth of the time at most."""
+_REST: Final = 100
+"""For so many times as long as it took, a report is given again: counting takes a hundredth of the time at most."""
 
 
 class Reporting:
     """Draws up the report, one at a time however many ask.
 
-    A report of a small site is as good as fresh; one that took a second stands for twenty, and says from when it is.
+    A report of a small site is as good as fresh; one that took a second stands for a hundred, and says from when it is.
+    Whoever logs in meanwhile shares the machine with the count, so that it must not go on all the time.
 
     Args:
         listed: the algorithms that the site verifies; None where it has not said.
@@ -53,20 +57,27 @@ class Reporting:
         self._snapshots = snapshots
         self._listed = listed
         self._clock = clock
-        self._drawing: asyncio.Task[MigrationReport] | None = None
+        self._drawing: asyncio.Task[_Drawn] | None = None
         self._last: _Drawn | None = None
 
     async def report(self) -> MigrationReport:
         """Count every user, and put what happened beside it, or give what was drawn up just now."""
-        if self._last is not None and self._last.is_fresh(self._clock()):
-            return self._last.report
+        return (await self._latest()).report
+
+    async def document(self) -> bytes:
+        """Give the same as JSON, which is written once."""
+        return (await self._latest()).document
+
+    async def _latest(self, *, anew: bool = False) -> "_Drawn":
+        if not anew and self._last is not None and self._last.is_fresh(self._clock()):
+            return self._last
         if self._drawing is None:
             self._drawing = asyncio.create_task(self._draw())
             self._drawing.add_done_callback(self._drawn)
         # Whoever stops waiting leaves it to the others.
         return await asyncio.shield(self._drawing)
 
-    async def _draw(self) -> MigrationReport:
+    async def _draw(self) -> "_Drawn":
         now = self._clock()
         census = await self._census.count(now)
         report = MigrationReport(
@@ -78,8 +89,10 @@ class Reporting:
             daily_activity=await self._activity.daily((now - _DAILY_ACTIVITY).date()),
             trend=await self._snapshots.trend((now - _TREND).date()),
         )
-        self._last = _Drawn(report, took=self._clock() - now)
-        return report
+        # In a thread: of a site with many kinds it would keep the other requests waiting.
+        document = await asyncio.to_thread(lambda: json.dumps(report.to_document()).encode())
+        self._last = _Drawn(report, document, took=self._clock() - now)
+        return self._last
 
     async def _forecast(self, census: Census, now: datetime) -> Forecast:
         """Ask for the days of the last logins, which is another pass, only where there is something to forecast."""
@@ -90,18 +103,21 @@ class Reporting:
             return found
         return forecast(await self._census.last_seen(now), began=began, today=now.date())
 
-    def _drawn(self, drawing: "asyncio.Task[MigrationReport]") -> None:
+    def _drawn(self, drawing: "asyncio.Task[_Drawn]") -> None:
         self._drawing = None
         if not drawing.cancelled():
             drawing.exception()  # whoever waits for it has it; nobody may
 
     async def take_snapshot(self, *, again: bool = True) -> MigrationReport | None:
-        """Keep a report; None if another replica is taking today's, or has and it is not wanted ``again``."""
+        """Keep a report; None if another replica is taking today's, or has and it is not wanted ``again``.
+
+        Whoever wants it again wants it of now.
+        """
         begun_at = self._clock()
         if not await self._snapshots.begin(begun_at, again=again):
             return None
         try:
-            drawn = await self.report()
+            drawn = (await self._latest(anew=again)).report
         except BaseException:
             await self._snapshots.give_up(begun_at)
             raise
@@ -120,6 +136,7 @@ class Reporting:
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     report: MigrationReport
+    document: bytes
     took: timedelta
 
     def is_fresh(self, now: datetime) -> bool:
@@ -146,22 +163,29 @@ class ReportGauges:
 
 
 async def keep_snapshots(
-    reporting: Callable[[], Reporting], gauges: ReportGauges, *, every: timedelta = _SNAPSHOTS_EVERY
+    reporting: Callable[[], Reporting],
+    gauges: ReportGauges,
+    *,
+    first_after: timedelta = _FIRST_SNAPSHOT_AFTER,
+    every: timedelta = _SNAPSHOTS_EVERY,
 ) -> None:
     """Show the last snapshot, and take one on each day; a database that is away is asked again later.
 
     Args:
         reporting: gives the one in force: the site's profile may change.
         gauges: where they are shown.
-        every: how often to look whether today's is there.
+        first_after: when to look for the first time whether today's is there,
+        every: and how often from then on.
     """
+    pause = first_after
     while True:
         try:
             if (latest := await reporting().latest_snapshot()) is not None:
                 gauges.show(latest)
         except DatabaseError as exc:
             _logger.warning("the last snapshot was not read: %s", type(exc).__name__)
-        await asyncio.sleep(every.total_seconds())
+        await asyncio.sleep(pause.total_seconds())
+        pause = every
         try:
             await reporting().take_snapshot(again=False)
         except DatabaseError as exc:

@@ -1,5 +1,6 @@
 """Django under gunicorn and the bridge under uvicorn on one database, as their users see them: through HTTP."""
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -20,7 +21,9 @@ from django.contrib.auth.hashers import (
     make_password,
 )
 
+from bench.crowd import Values, gather, logging_in
 from tests.conftest import (
+    CHECKOUT,
     PASSWORD,
     Cast,
     bearer,
@@ -28,9 +31,11 @@ from tests.conftest import (
     log_in,
     manage,
     old_hash,
+    site_environment,
     with_database,
 )
-from tests.processes import server, talking_to
+from tests.forked import run_module, running_module
+from tests.processes import START_SECONDS, server, talking_to
 
 NEW_PASSWORD: Final = "an entirely different set of words"
 ARGON2_OF_THE_SITE: Final = "argon2$argon2id$v=19$m=64,t=1,p=1$"
@@ -440,3 +445,31 @@ async def test_a_user_deactivated_in_the_table_is_out_of_both_apps_at_once(
 
     assert (await bridge.get("/users/me/", headers=headers)).status_code == 401
     assert (await browser.client.get("/whoami/", headers=headers)).status_code == 302
+
+
+# The finish -----------------------------------------------------------------------------------------------------------
+
+
+async def test_everybody_can_log_in_at_both_apps_while_a_wrap_is_killed_and_begun_again(
+    servers: Addresses, database_url: str
+):
+    """The same with 10,000 users: ``python -m bench finish``."""
+    command = ("bridge", "hashes", "wrap", "--algorithm", "pbkdf2_sha256")
+    environment, users = site_environment(database_url), 300
+    values = Values(database_url, users)
+    await gather(database_url, users)
+
+    with logging_in(servers.django, servers.bridge, users) as logins:
+        throttled = (*command, "--per-second", "400")
+        with running_module(*throttled, environment=environment, folder=CHECKOUT) as killed_at_the_end:
+            async with asyncio.timeout(START_SECONDS):
+                while not killed_at_the_end.errors.read_text():  # noqa: ASYNC110  # it tells after a hundred users
+                    await asyncio.sleep(0)
+        await values.look()
+        done = run_module(*command, environment=environment, folder=CHECKOUT)
+        await values.look()
+
+    assert done.returncode == 0, done.stderr
+    assert (logins.failures, values.wrong) == ([], [])
+    assert values.wrapped > 0
+    assert all(logins.answered[app] > 0 for app in ("the bridge", "Django"))

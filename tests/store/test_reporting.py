@@ -55,15 +55,26 @@ async def test_one_who_stops_waiting_leaves_the_report_to_the_others(reporting: 
     assert (await patient).total == 0
 
 
-async def test_what_took_a_second_is_given_again_for_twenty(reporting: Reporting, clock: Ticking, cast: Cast):
+async def test_what_took_a_second_is_given_again_for_a_hundred(reporting: Reporting, clock: Ticking, cast: Cast):
     drawn = await reporting.report()
     clock.step = timedelta(0)
     await cast.add("ada")
 
-    clock.now = drawn.generated_at + 20 * SECOND - timedelta.resolution
+    clock.now = drawn.generated_at + 100 * SECOND - timedelta.resolution
     assert await reporting.report() is drawn
-    clock.now = drawn.generated_at + 20 * SECOND
+    clock.now = drawn.generated_at + 100 * SECOND
     assert (await reporting.report()).total == 1
+
+
+async def test_who_keeps_one_by_hand_is_given_no_old_one(reporting: Reporting, clock: Ticking, cast: Cast):
+    await reporting.report()
+    clock.step = timedelta(0)
+    await cast.add("ada")
+
+    kept = await reporting.take_snapshot()
+
+    assert kept is not None
+    assert kept.total == 1
 
 
 async def test_a_clock_that_was_put_back_keeps_nothing_for_ever(reporting: Reporting, clock: Ticking, cast: Cast):

@@ -127,13 +127,13 @@ async def test_they_are_kept_for_two_years(reporting: Reporting, database: Datab
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_the_service_takes_them_and_shows_the_last_one_to_prometheus(reporting: Reporting, cast: Cast):
+async def test_the_service_takes_the_first_soon_and_shows_it_to_prometheus(reporting: Reporting, cast: Cast):
     await cast.add("ada", encoded="md5$a$b")
     await cast.add("grace", encoded="md5$a$b")
     registry = CollectorRegistry()
 
     task = asyncio.create_task(
-        keep_snapshots(lambda: reporting, ReportGauges(registry), every=timedelta(milliseconds=10))
+        keep_snapshots(lambda: reporting, ReportGauges(registry), first_after=timedelta(milliseconds=10), every=DAY)
     )
     try:
         async with asyncio.timeout(10):
