@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections import Counter, deque
@@ -20,7 +21,7 @@ _PATIENCE: Final = 20.0
 _KEEP_ALIVE: Final = 1.0
 """Less than any server's: a connection that a server closes while a request is on its way proves nothing."""
 _MOST_TOLD: Final = 40
-_LATE: Final = 10.0
+_LATE: Final = 3.0
 _OURS: Final = ("/auth/", "/users/")
 """Paths that a replica answers by itself; everything else there is the site's answer, passed through."""
 
@@ -64,14 +65,14 @@ class Tally:
     Attributes:
         kinds: how often, by kind.
         wrong: answers that no fault excuses, in words; the first of them.
-        late: refusals long after any fault.
-        fault_until: when the fault that is on, or the last one, was over; inf while it is on.
+        late: refusals although all servers had answered again since the last fault, in words; the first of them.
+        calm_since: when they had; inf until then.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     late: list[str] = field(default_factory=list)
-    fault_until: float = 0.0
+    calm_since: float = math.inf
     _good: dict[str, deque[float]] = field(default_factory=dict)
 
     def good(self, server: str, kind: str, began: float) -> None:
@@ -82,7 +83,7 @@ class Tally:
     def refused(self, what: str, kind: str) -> None:
         """Note that a server could not do something."""
         self.kinds[kind] += 1
-        if time.monotonic() > self.fault_until + _LATE and len(self.late) < _MOST_TOLD:
+        if time.monotonic() > self.calm_since + _LATE and len(self.late) < _MOST_TOLD:
             self.late.append(what)
 
     def is_wrong(self, what: str) -> None:

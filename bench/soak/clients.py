@@ -104,12 +104,12 @@ class Clients:
 
     async def log_in(self, member: Member) -> None:
         """Log in somewhere."""
-        [way] = self._rng.choices([self._at_bridge, self._at_site_api, self._at_form], [5, 2, 2])
+        [way] = self._rng.choices([self._at_bridge, self._at_site_api, self._at_form], [5, 2, 4])
         await way(member)
 
     async def use(self, member: Member) -> None:
         """Read what is one's own."""
-        if member.session is not None and self._rng.random() < 0.4:  # noqa: PLR2004  # a share
+        if member.session is not None and self._rng.random() < 0.5:  # noqa: PLR2004  # a share
             await self._use_session(member, member.session)
             return
         tokens = await self._tokens(member)

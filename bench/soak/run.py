@@ -81,7 +81,7 @@ async def soak(folder: Path, *, seconds: float, seed: int, kinds: Sequence[str] 
         outcome.restarted = [
             each.name for each in (servers.steady, servers.site) if each.starts != began[each.name]
         ] + ([] if elder in servers.site_workers() else ["site's worker"])
-        outcome.tracebacks = [line for line in servers.logs().splitlines() if line.startswith("Traceback")]
+        outcome.uncaught = servers.uncaught()
         outcome.cut_in_upgrade, outcome.slow_to_end = faults.cut_in_upgrade, faults.slow_to_end
         seen = audit.read(servers.postgresql.url)
     outcome.verdict = judge(seen, {each.username: each.asked for each in population.all}, link=_link(servers.secret))
@@ -132,28 +132,29 @@ async def _break(
     faults: Faults, outcome: Outcome, servers: Servers, rng: random.Random, kinds: Sequence[str] | None
 ) -> None:
     began = time.monotonic()
-    await _answered(servers, outcome.tally, began)
+    outcome.tally.calm_since = await _answered(servers, outcome.tally, began)
     given = iter(kinds or ())
     while time.monotonic() - began < outcome.seconds:
         await asyncio.sleep(rng.uniform(*_PAUSE))
         kind = faults.draw() if kinds is None else next(given, None)
         if kind is None:
             return
-        outcome.tally.fault_until = math.inf
+        outcome.tally.calm_since = math.inf
         await faults.kinds[kind]()
-        ended = outcome.tally.fault_until = time.monotonic()
-        await _answered(servers, outcome.tally, ended)
-        took = time.monotonic() - ended
+        ended = time.monotonic()
+        outcome.tally.calm_since = await _answered(servers, outcome.tally, ended)
+        took = outcome.tally.calm_since - ended
         outcome.recoveries[kind].append(took)
         _tell(f"{ended - began:6.0f} s  {kind}: answered after {took:.1f} s", outcome)
 
 
-async def _answered(servers: Servers, tally: Tally, since: float) -> None:
-    """Wait until each server has given a good answer to a request that began since then."""
+async def _answered(servers: Servers, tally: Tally, since: float) -> float:
+    """Wait until each server has given a good answer to a request that began since then; say when that was."""
     while time.monotonic() < since + _MOST_RECOVERY:
         if all(tally.good_since(server.name, since) for server in servers.answering):
-            return
+            break
         await asyncio.sleep(_LOOKS)
+    return time.monotonic()
 
 
 async def _locked_out(clients: Clients, members: list[Member]) -> list[str]:

@@ -1,6 +1,7 @@
 """The servers, as their operators run them: each is started again when it ends, and nothing else is done for it."""
 
 import asyncio
+import re
 import secrets
 import shutil
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,10 @@ _STOP_SECONDS: Final = 20.0
 _AGAIN_AFTER: Final = 0.5
 # Below the ports that the system gives to outgoing connections: a server that is away finds its own free again.
 _PORTS: Final = range(20_000, 30_000)
+# The last frame, and what was raised there.
+_TRACEBACK: Final = re.compile(
+    r'^  File "[^"]*?([^/"]+/[^/"]+", line \d+, in \S+)\n(?: {4}.*\n)*([A-Za-z]\S.*)$', re.MULTILINE
+)
 _GUNICORN: Final = ("gunicorn", "legacy_django.wsgi:application", "--workers", "2", "--threads", "4")
 _SETTINGS: Final = "bench.soak.site"
 # Everybody comes from one address here; accounts and devices keep the limits that they have.
@@ -180,9 +186,11 @@ class Servers:
         """Give gunicorn's workers, the eldest first."""
         return [] if self.site.pid is None else sorted(children(self.site.pid))
 
-    def logs(self) -> str:
-        """Give what the replicas logged."""
-        return "".join(each.log.read_text(errors="replace") for each in (self.steady, self.victim))
+    def uncaught(self) -> list[str]:
+        """Give the exceptions in the replicas' logs: each kind once, where it came from last, and how often."""
+        logs = "".join(each.log.read_text(errors="replace") for each in (self.steady, self.victim))
+        found = Counter(f"{where}: {what}" for where, what in _TRACEBACK.findall(logs))
+        return [f"{number} x {told}" for told, number in found.most_common()]
 
 
 @asynccontextmanager
@@ -196,13 +204,13 @@ async def serving(folder: Path) -> AsyncIterator[Servers]:
         site = _python("site", folder, environment, *_GUNICORN, "--no-control-socket", "--bind", "127.0.0.1:{port}")
         more = {"BRIDGE_UPSTREAM": site.address, "BRIDGE_REGISTRATION": "on"} | limits
         serve = ("bridge", "serve", "--port", "{port}")
-        replicas = [_python(name, folder, environment | more, *serve) for name in ("bridge-1", "bridge-2")]
+        steady, victim = (_python(name, folder, environment | more, *serve) for name in ("bridge-1", "bridge-2"))
         async with AsyncExitStack() as stack:
-            for each in (redis, site, *replicas):
+            for each in (redis, site, steady, victim):
                 if each is not None:
                     await stack.enter_async_context(each.kept_up())
                     await _listens(each)
-            yield Servers(postgresql, *replicas, site, redis, environment["DJANGO_SECRET_KEY"])
+            yield Servers(postgresql, steady, victim, site, redis, environment["DJANGO_SECRET_KEY"])
 
 
 def children(pid: int) -> list[int]:

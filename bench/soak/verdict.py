@@ -97,6 +97,8 @@ class _History:
         for password in self._told:
             if password is None:
                 yield "a value is of no password that was ever asked for"
+        if len(set(self.real)) < len(self.real) or (self._told and self._told[0] in self.real):
+            yield "a value of an earlier password was written"
         if self._changes and self._changes[-1].new != stands:
             yield "another value stands than was written last"
 
