@@ -20,6 +20,7 @@ from bridge.errors import (
     HashingUnavailable,
     InvalidToken,
     MalformedRequest,
+    ReadOnlyDatabase,
     WriteRefused,
 )
 
@@ -64,6 +65,14 @@ _TABLE: Final[Mapping[type[BridgeError], Answer]] = {
         "temporarily_unavailable",
         "Too many logins at the moment",
         {"Retry-After": "10"},
+    ),
+    # A failover: it is over as soon as there is a primary again.
+    ReadOnlyDatabase: Answer(
+        503,
+        "write_refused",
+        "temporarily_unavailable",
+        "The database can only be read at the moment",
+        {"Retry-After": "5"},
     ),
     WriteRefused: Answer(
         503, "write_refused", "temporarily_unavailable", "The database does not let the service do this"
