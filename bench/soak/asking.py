@@ -169,8 +169,9 @@ class Asker:
     def _is_refusal(self, answer: Answer, *, is_own: bool) -> bool:
         """Tell whether the server said, properly, that it cannot do it now."""
         if not is_own:
-            # What Django makes of a database that is away is its own; a gateway's words are the bridge's.
-            return answer.status in (500, 502, 503, 504)
+            # What Django makes of a database that is away is its own: a session that could not be saved it takes for
+            # one that was deleted meanwhile, and answers 400. A gateway's words are the bridge's.
+            return answer.status in (500, 502, 503, 504) or b"<h1>Bad Request (400)" in answer.body
         told = answer.json()
         is_told = "detail" in told and ("code" in told or "error" in told)
         return answer.status == 503 and is_told and "Retry-After" in answer.headers  # noqa: PLR2004  # as HTTP has it

@@ -9,7 +9,7 @@ from typing import Final
 
 __all__ = ["SETTLED", "Asked", "Member", "Population", "Tokens"]
 
-SETTLED: Final = 20.0
+SETTLED: Final = 30.0
 """So many seconds after a request was cut off no server is at it: waits for locks and connections end before."""
 
 

@@ -101,6 +101,7 @@ def _upgrades(verdict: Verdict) -> Iterator[Line]:
         once == verdict.seeded,
     )
     yield _none("upgrades lost, doubled, unrecorded or without lineage", verdict.faults)
+    yield Line("upgrades by app", ", ".join(f"{number} {app}" for app, number in sorted(verdict.apps.items())))
     yield Line("upgrades that the apps' counters tell of", f"{verdict.counted} of {verdict.upgraded}")
     yield Line("real password changes", f"{verdict.changes}")
 

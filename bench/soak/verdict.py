@@ -4,7 +4,7 @@ A write of the column is an upgrade where both values are the same password's, a
 follows from the passwords themselves, not from what either app says of it.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +28,7 @@ class Verdict:
         upgraded: of these, whose value was re-hashed.
         changed: of these, who had another password before any re-hash.
         changes: real password changes, of everybody.
+        apps: upgrades by the app that says it made them.
         counted: upgrades that the apps' own counters tell of; a crash may lose one of these, and never invents one.
         faults: everything that should not be, in words.
     """
@@ -36,6 +37,7 @@ class Verdict:
     upgraded: int = 0
     changed: int = 0
     changes: int = 0
+    apps: Counter[str] = field(default_factory=Counter)
     counted: int = 0
     faults: list[str] = field(default_factory=list)
 
@@ -48,7 +50,8 @@ def judge(seen: Seen, passwords: Mapping[str, Passwords], *, link: Link) -> Verd
         passwords: by username, each that was ever asked for, and what its client was told.
         link: what lineage says when one value follows another: auth hash of the old, digest of the new.
     """
-    verdict = Verdict(counted=seen.counted)
+    apps = Counter(record.app for record in seen.records if record.kind == "upgrade")
+    verdict = Verdict(apps=apps, counted=seen.counted)
     records: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in seen.records:
         records[record.transaction, record.user_id].append(record)

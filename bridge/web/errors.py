@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from bridge.errors import (
     BridgeError,
@@ -120,6 +121,7 @@ def register_handlers(app: FastAPI) -> None:
     app.add_exception_handler(BridgeError, _on_bridge_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_hang_up)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -200,6 +202,11 @@ async def _on_http_exception(_: Request, exc: Exception) -> JSONResponse:
     phrase = HTTPStatus(exc.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     return problem_answer(exc.status_code, code=code, detail=str(exc.detail), headers=exc.headers)
+
+
+async def _on_hang_up(_: Request, exc: Exception) -> JSONResponse:  # noqa: ARG001  # nobody is there to read of it
+    """Answer a client that left before its body was whole: no error of ours, and no line in the log."""
+    return problem_answer(400, code="malformed_request", detail="The body ended too soon")
 
 
 async def _on_bug(_: Request, exc: Exception) -> JSONResponse:  # noqa: ARG001  # the server logs it
