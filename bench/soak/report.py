@@ -26,8 +26,13 @@ class Outcome:
 
     Attributes:
         recoveries: by kind of fault, seconds from its end to the first good answer of the slowest server.
+        under_fire: upgrades while faults went on; the others came with the logins at the end.
+        cut_in_upgrade: users whose upgrade was written and not committed when its process was killed.
+        slow_to_end: replicas that SIGTERM did not end.
+        proven: users who had to log in at the end.
         locked_out: who could not log in at the end, and where.
         restarted: servers that no fault ended, and that were started again all the same.
+        survivors: processes that were there from the first to the last, by name and process id.
         uncaught: exceptions in the replicas' logs.
     """
 
@@ -36,6 +41,7 @@ class Outcome:
     memory: Memory
     verdict: Verdict = field(default_factory=Verdict)
     recoveries: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    under_fire: int = 0
     cut_in_upgrade: int = 0
     slow_to_end: int = 0
     proven: int = 0
@@ -74,6 +80,7 @@ def lines(outcome: Outcome) -> list[Line]:
     return [
         *_load(outcome),
         *_upgrades(outcome.verdict),
+        Line("upgrades while faults went on", f"{outcome.under_fire} of {outcome.verdict.upgraded}"),
         Line("upgrades in the middle of which a process was killed", f"{outcome.cut_in_upgrade}"),
         _none("logins that failed at the end", outcome.locked_out, of=f"of {3 * outcome.proven}"),
         *_recoveries(outcome),

@@ -1,4 +1,4 @@
-"""The run: load, faults, and then the proof."""
+"""Mixed load with a fault every few seconds, and then the proof: upgrades once, nobody locked out, memory flat."""
 
 import argparse
 import asyncio
@@ -74,6 +74,7 @@ async def soak(folder: Path, *, seconds: float, seed: int, kinds: Sequence[str] 
         began = {each.name: each.starts for each in (servers.steady, servers.site)}
         async with _loaded(clients), _watched(outcome.memory, servers):
             await _break(faults, outcome, servers, rng, kinds)
+        outcome.under_fire = await servers.postgresql.execute("SELECT 1 FROM soak.record WHERE kind = 'upgrade'")
         await asyncio.sleep(SETTLED)
         outcome.locked_out = await _locked_out(clients, population.all)
         outcome.proven = len(population.all)
