@@ -1,6 +1,7 @@
 """What the database itself saw: every change of a stored password, and every record of an upgrade, by transaction.
 
-Triggers write it, in the transaction that they look at: what is rolled back leaves nothing here either.
+Triggers write it, in the transaction that they look at: what is rolled back leaves nothing here either. They do so with
+their owner's rights, whatever the role may do that changes a password.
 """
 
 from collections.abc import Sequence
@@ -20,18 +21,18 @@ CREATE TABLE soak.change (
 CREATE TABLE soak.record (
     number bigserial PRIMARY KEY, transaction text, app text, user_id text, kind text, told text
 );
-CREATE FUNCTION soak.on_user() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION soak.on_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO soak.change (transaction, app, user_id, old, new)
     VALUES (pg_current_xact_id()::text, current_setting('application_name'), NEW.id::text,
         CASE TG_OP WHEN 'UPDATE' THEN OLD.password END, NEW.password);
     RETURN NULL;
 END $$;
-CREATE FUNCTION soak.on_upgrade() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION soak.on_upgrade() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO soak.record (transaction, app, user_id, kind, told)
     VALUES (pg_current_xact_id()::text, NEW.app, NEW.user_id, 'upgrade', NEW.old_algorithm);
     RETURN NULL;
 END $$;
-CREATE FUNCTION soak.on_lineage() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+CREATE FUNCTION soak.on_lineage() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
     INSERT INTO soak.record (transaction, app, user_id, kind, told)
     VALUES (pg_current_xact_id()::text, current_setting('application_name'), NEW.user_id, 'lineage',
         NEW.old_auth_hash || ' ' || NEW.new_digest);

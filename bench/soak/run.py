@@ -26,9 +26,7 @@ from bench.soak.memory import Memory
 from bench.soak.report import Outcome, lines
 from bench.soak.servers import Servers, serving
 from bench.soak.values import argon2_value, old_value
-from bench.soak.verdict import Link, judge
-from bridge.sessions.auth_hash import session_auth_hash
-from bridge.sessions.lineage import lineage_digest
+from bench.soak.verdict import judge, links_under
 
 __all__ = ["main", "soak"]
 
@@ -85,7 +83,9 @@ async def soak(folder: Path, *, seconds: float, seed: int, kinds: Sequence[str] 
         outcome.uncaught = servers.uncaught()
         outcome.cut_in_upgrade, outcome.slow_to_end = faults.cut_in_upgrade, faults.slow_to_end
         seen = audit.read(servers.postgresql.url)
-    outcome.verdict = judge(seen, {each.username: each.asked for each in population.all}, link=_link(servers.secret))
+    outcome.verdict = judge(
+        seen, {each.username: each.asked for each in population.all}, link=links_under(servers.secret)
+    )
     return outcome
 
 
@@ -169,13 +169,6 @@ async def _locked_out(clients: Clients, members: list[Member]) -> list[str]:
 
     await asyncio.gather(*(prove() for _ in range(_PROVERS)))
     return failed
-
-
-def _link(secret: str) -> Link:
-    def link(old: str, new: str) -> str:
-        return f"{session_auth_hash(old, secret=secret)} {lineage_digest(new, secret=secret)}"
-
-    return link
 
 
 def _tell(what: str, outcome: Outcome) -> None:

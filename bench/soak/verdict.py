@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from bench.soak.audit import Change, Record, Seen
 from bench.soak.members import Asked
 from bench.soak.values import is_old, matches
+from bridge.sessions.auth_hash import session_auth_hash
+from bridge.sessions.lineage import lineage_digest
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["Verdict", "judge", "links_under"]
 
 Passwords = Mapping[str, Asked]
 Link = Callable[[str, str], str]
@@ -70,6 +72,15 @@ def judge(seen: Seen, passwords: Mapping[str, Passwords], *, link: Link) -> Verd
     if seen.counted > verdict.upgraded:
         verdict.faults.append(f"{seen.counted} upgrades are counted, and {verdict.upgraded} were made")
     return verdict
+
+
+def links_under(secret: str) -> Link:
+    """Give what lineage says at a site with this SECRET_KEY."""
+
+    def link(old: str, new: str) -> str:
+        return f"{session_auth_hash(old, secret=secret)} {lineage_digest(new, secret=secret)}"
+
+    return link
 
 
 class _History:

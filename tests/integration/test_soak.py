@@ -1,16 +1,19 @@
 """The soak finds what it is for: each fault is planted, in what a database saw or in what processes held."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
 
+from bench.soak import audit
 from bench.soak.asking import Tally
 from bench.soak.audit import Change, Record, Seen
 from bench.soak.members import Asked
 from bench.soak.memory import Growth, Memory
 from bench.soak.report import Outcome, lines
 from bench.soak.values import argon2_value, old_value
-from bench.soak.verdict import Verdict, judge
+from bench.soak.verdict import Verdict, judge, links_under
+from tests.conftest import DJANGO_SECRET_KEY, Cast, Serve, log_in
 
 OLD = old_value("first", salt="salt")
 UPGRADED = argon2_value("first")
@@ -82,6 +85,26 @@ def test_what_should_not_be_is_found(found: Seen, passwords: dict[str, Asked], t
     verdict = judged(found, passwords)
 
     assert any(told in fault for fault in verdict.faults), verdict.faults
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_the_database_sees_an_upgrade_once_and_sees_another_that_is_planted(
+    serve: Serve, cast: Cast, database_url: str
+):
+    audit.install(database_url)
+    key = await cast.add("ada", encoded=OLD)
+
+    async with serve() as client:
+        answers = await asyncio.gather(*(log_in(client, "ada", "first") for _ in range(4)))
+    verdict = judge(audit.read(database_url), {"ada": FIRST}, link=links_under(DJANGO_SECRET_KEY))
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert (verdict.faults, verdict.upgraded, verdict.apps, verdict.counted) == ([], 1, {"bridge": 1}, 1)
+
+    await cast.database.execute("UPDATE auth_user SET password = :again", {"again": AGAIN})
+    verdict = judge(audit.read(database_url), {"ada": FIRST}, link=links_under(DJANGO_SECRET_KEY))
+
+    assert verdict.faults == ["ada: upgraded 2 times", f"user {key}: with the upgrade its transaction recorded nothing"]
 
 
 def outcome(**found: object) -> Outcome:
