@@ -304,7 +304,7 @@ class Clients:
             member.perhaps_changed(new)
             raise
         member.changed(new)
-        if tokens is not None and tokens.refresh is not None:
+        if tokens is not None and tokens.is_kept:
             await self._is_over(member, tokens)
         if before is not None:
             await self._ask(

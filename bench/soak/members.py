@@ -1,5 +1,7 @@
 """Who the users are, and what is known of their passwords: certain, or one of two where a request was cut off."""
 
+import base64
+import json
 import random
 import time
 from collections.abc import Iterator
@@ -23,11 +25,17 @@ class Asked(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a login gave; ``refresh`` is None where the database could not keep it."""
+    """What a login gave; ``refresh`` is None where the bridge's database could not keep it."""
 
     access: str
     refresh: str | None = None
     since: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether they name a login in the database; others are good until they expire, whatever the user does."""
+        payload = self.access.split(".")[1]
+        return "sid" in json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
 
 
 @dataclass(slots=True)
@@ -100,7 +108,7 @@ class Population:
         self._free = members[:]
         self._newcomers = newcomers[:]
         self._every = seconds / max(1, len(newcomers))
-        self._began = time.monotonic()
+        self._began: float | None = None
         self._rng = rng
         self._came = 0
 
@@ -121,7 +129,8 @@ class Population:
         self._free.append(member)
 
     def newcomer(self) -> Member | None:
-        """Give the next who is due; None where nobody is."""
+        """Give the next who is due since this was first asked; None where nobody is."""
+        self._began = self._began or time.monotonic()
         due = (time.monotonic() - self._began) / self._every
         return self._next() if self._came < due else None
 

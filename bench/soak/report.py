@@ -15,7 +15,7 @@ __all__ = ["Line", "Outcome", "lines"]
 _RECOVERED: Final = 10.0
 _STARTED: Final = 20.0
 """Where a process was ended: what it takes to start Python and the whole service on a busy machine is in it."""
-_GROWTH: Final = 8.0
+_GROWTH: Final = 4.0
 _MOST_TOLD: Final = 10
 _LEAST_SAMPLES: Final = 20
 

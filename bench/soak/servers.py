@@ -168,6 +168,7 @@ class Servers:
         victim: the other one.
         redis: None where none is installed.
         secret: the site's SECRET_KEY.
+        signing_key: of both apps' tokens.
     """
 
     postgresql: Postgresql
@@ -176,6 +177,7 @@ class Servers:
     site: Server
     redis: Server | None
     secret: str
+    signing_key: str
 
     @property
     def answering(self) -> tuple[Server, ...]:
@@ -210,7 +212,8 @@ async def serving(folder: Path) -> AsyncIterator[Servers]:
                 if each is not None:
                     await stack.enter_async_context(each.kept_up())
                     await _listens(each)
-            yield Servers(postgresql, steady, victim, site, redis, environment["DJANGO_SECRET_KEY"])
+            keys = environment["DJANGO_SECRET_KEY"], environment["BRIDGE_SIGNING_KEY"]
+            yield Servers(postgresql, steady, victim, site, redis, *keys)
 
 
 def children(pid: int) -> list[int]:
