@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from bench.soak.servers import Server
+from bench.soak.processes import Server
 
 __all__ = ["Answer", "Asker", "Refused", "Tally", "Unanswered"]
 

@@ -2,23 +2,21 @@
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from bench.soak.asking import Answer, Asker, Refused, Unanswered
+from bench.soak.asking import Answer, Asker
+from bench.soak.logins import LOST, Logins, bearer, browser
 from bench.soak.members import Member, Population, Tokens
-from bench.soak.servers import Server, Servers
+from bench.soak.processes import Server
+from bench.soak.servers import Servers
 
 __all__ = ["Clients"]
 
-_CSRF: Final = "c" * 32
-_OLDEST_TOKENS: Final = 600.0
 _MOST_MISTAKES: Final = 5
 _REFRESHES: Final = 4
 _REFRESH_AGAIN: Final = 0.4
 _THINKS: Final = 0.02
-_LOST: Final = (Unanswered, Refused)
 
 
 class Clients:
@@ -26,6 +24,8 @@ class Clients:
 
     def __init__(self, servers: Servers, population: Population, asker: Asker, rng: random.Random) -> None:
         self._servers = servers
+        self._logins = logins = Logins(servers, asker, rng)
+        self._ask, self._replica, self._site = logins.ask, logins.replica, logins.site
         self._population = population
         self._asker = asker
         self._rng = rng
@@ -65,19 +65,9 @@ class Clients:
         """Have them log in at one replica, all at once, whatever comes of it."""
 
         async def at_server(member: Member) -> None:
-            await self._at_bridge(member, server)
+            await self._logins.at_bridge(member, server)
 
         await asyncio.gather(*(self._guarded(at_server, member) for member in members))
-
-    async def prove(self, member: Member) -> list[str]:
-        """Log in at both apps with every fault off, and say where that was not possible."""
-        failed = []
-        for name, way in (("bridge", self._at_bridge), ("site", self._at_site_api), ("site's form", self._at_form)):
-            try:
-                await way(member)
-            except _LOST as exc:
-                failed.append(f"{member.username} cannot log in at the {name}: {exc}")
-        return failed
 
     # What they do -----------------------------------------------------------------------------------------------------
 
@@ -87,15 +77,15 @@ class Clients:
             await self.log_in(member)
             return
         ways = [
-            self._at_bridge(member, self._servers.steady),
-            self._at_bridge(member, self._servers.victim),
-            self._at_site_api(member),
-            self._at_form(member),
+            self._logins.at_bridge(member, self._servers.steady),
+            self._logins.at_bridge(member, self._servers.victim),
+            self._logins.at_site_api(member),
+            self._logins.at_form(member),
         ]
         self._rng.shuffle(ways)
         logins = await asyncio.gather(*ways, return_exceptions=True)
         for login in logins:
-            if isinstance(login, BaseException) and not isinstance(login, _LOST):
+            if isinstance(login, BaseException) and not isinstance(login, LOST):
                 raise login
         for tokens in (login for login in logins if isinstance(login, Tokens)):
             await self._use_tokens(member, tokens)
@@ -104,27 +94,26 @@ class Clients:
 
     async def log_in(self, member: Member) -> None:
         """Log in somewhere."""
-        [way] = self._rng.choices([self._at_bridge, self._at_site_api, self._at_form], [5, 2, 4])
-        await way(member)
+        await self._logins.anywhere(member)
 
     async def use(self, member: Member) -> None:
         """Read what is one's own."""
         if member.session is not None and self._rng.random() < 0.5:  # noqa: PLR2004  # a share
             await self._use_session(member, member.session)
             return
-        tokens = await self._tokens(member)
+        tokens = await self._logins.tokens(member)
         await self._use_tokens(member, tokens)
 
     async def refresh(self, member: Member) -> None:
         """Exchange a refresh token at either app; one whose answer is lost is presented again."""
-        tokens = await self._tokens(member)
+        tokens = await self._logins.tokens(member)
         if tokens.refresh is None:
             return
         member.tokens = None
         for turn in range(_REFRESHES):
             try:
                 new = await self._refreshed(member, tokens.refresh)
-            except _LOST:
+            except LOST:
                 await asyncio.sleep(_REFRESH_AGAIN)
             else:
                 await self._use_tokens(member, new)
@@ -147,17 +136,23 @@ class Clients:
             session, member.session = member.session, None
             await self._ask(
                 self._servers.site, "POST", "/accounts/logout/", expect=[302], kind="logout", who=member,
-                headers=_browser(session),
+                headers=browser(session),
             )  # fmt: skip
             await self._ask(
                 self._servers.site, "GET", "/whoami/", expect=[302], kind="ended", who=member,
-                headers=_browser(session),
+                headers=browser(session),
             )  # fmt: skip
             return
-        tokens = await self._tokens(member)
+        tokens = await self._logins.tokens(member)
         member.tokens = None
         await self._ask(
-            self._replica(), "POST", "/auth/logout", expect=[204], kind="logout", who=member, headers=_bearer(tokens)
+            self._replica(),
+            "POST",
+            "/auth/logout",
+            expect=[204],
+            kind="logout",
+            who=member,
+            headers=bearer(tokens),
         )
         await self._is_over(member, tokens)
 
@@ -169,7 +164,13 @@ class Clients:
         wrong = {"username": member.username, "password": member.password + "x"}
         if self._rng.random() < 0.6:  # noqa: PLR2004  # a share
             await self._ask(
-                self._replica(), "POST", "/auth/login", expect=[401], kind="wrong password", who=member, json=wrong
+                self._replica(),
+                "POST",
+                "/auth/login",
+                expect=[401],
+                kind="wrong password",
+                who=member,
+                json=wrong,
             )
         else:
             await self._ask(
@@ -184,58 +185,19 @@ class Clients:
             try:
                 # An earlier try whose answer was lost may have come about.
                 await self._ask(
-                    self._replica(), "POST", "/auth/register", expect=[201, 409], kind="register", who=member, json=form
+                    self._replica(),
+                    "POST",
+                    "/auth/register",
+                    expect=[201, 409],
+                    kind="register",
+                    who=member,
+                    json=form,
                 )
-            except _LOST:
+            except LOST:
                 await asyncio.sleep(_REFRESH_AGAIN)
             else:
                 self._population.join(member)
                 return
-
-    # Ways to log in ---------------------------------------------------------------------------------------------------
-
-    async def _at_bridge(self, member: Member, server: Server | None = None) -> Tokens:
-        answer = await self._with_password(
-            member, server or self._replica(), "/auth/login", good=200, bad=401, encoding="json"
-        )
-        told = answer.json()
-        member.tokens = Tokens(told["access_token"], told.get("refresh_token"))
-        return member.tokens
-
-    async def _at_site_api(self, member: Member) -> Tokens:
-        answer = await self._with_password(member, self._site(), "/api/token/", good=200, bad=401, encoding="json")
-        told = answer.json()
-        member.tokens = Tokens(told["access"], told["refresh"])
-        return member.tokens
-
-    async def _at_form(self, member: Member) -> str:
-        answer = await self._with_password(
-            member, self._site(), "/accounts/login/", good=302, bad=200, encoding="data", headers=_browser()
-        )
-        member.session = answer.cookie("sessionid")
-        if member.session is None:
-            raise Unanswered(f"{member.username}: logged in without a session")
-        return member.session
-
-    async def _with_password(
-        self, member: Member, server: Server, path: str, *, good: int, bad: int, encoding: str, **given: Any
-    ) -> Answer:
-        """Log in with what is known of the password, and learn from the answer.
-
-        Where a change is in the dark each of two passwords is tried; one of them is right.
-        """
-        tried = [member.password] if member.earlier is None else [member.password, member.earlier]
-        for password in tried:
-            form = {encoding: {"username": member.username, "password": password}}
-            is_last = password == tried[-1]
-            answer = await self._ask(
-                server, "POST", path, expect=[good] if is_last else [good, bad], kind="login", who=member,
-                **form, **given,
-            )  # fmt: skip
-            if answer.status == good:
-                member.turned_out(password)
-                return answer
-        raise AssertionError  # the last one has one expected answer
 
     # What is behind them ----------------------------------------------------------------------------------------------
 
@@ -248,7 +210,7 @@ class Clients:
                 (self._replica(), "/api/me/"),
             ]
         )
-        answer = await self._ask(server, "GET", path, expect=[200], kind="token", who=member, headers=_bearer(tokens))
+        answer = await self._ask(server, "GET", path, expect=[200], kind="token", who=member, headers=bearer(tokens))
         self._belongs(answer, member)
 
     async def _use_session(self, member: Member, session: str) -> None:
@@ -261,7 +223,7 @@ class Clients:
             ]
         )
         answer = await self._ask(
-            server, "GET", path, expect=[200], kind="session", who=member, headers=_browser(session)
+            server, "GET", path, expect=[200], kind="session", who=member, headers=browser(session)
         )
         self._belongs(answer, member)
 
@@ -279,19 +241,33 @@ class Clients:
         return Tokens(answer.json()["access"], answer.json()["refresh"])
 
     async def _change_at_bridge(self, member: Member) -> None:
-        tokens, new = await self._tokens(member), self._new_password()
+        tokens, new = await self._logins.tokens(member), self._new_password()
         form = {"current_password": member.password, "new_password": new}
         await self._changed(
-            member, tokens, new, self._replica(), "/auth/password", expect=[204], headers=_bearer(tokens), json=form
+            member,
+            tokens,
+            new,
+            self._replica(),
+            "/auth/password",
+            expect=[204],
+            headers=bearer(tokens),
+            json=form,
         )
 
     async def _change_at_site(self, member: Member) -> None:
-        session, new = member.session or await self._at_form(member), self._new_password()
+        session, new = member.session or await self._logins.at_form(member), self._new_password()
         form = {"old_password": member.password, "new_password1": new, "new_password2": new}
-        headers = _browser(session)
+        headers = browser(session)
         tokens = member.tokens
         await self._changed(
-            member, tokens, new, self._site(), "/accounts/password_change/", expect=[302], headers=headers, data=form
+            member,
+            tokens,
+            new,
+            self._site(),
+            "/accounts/password_change/",
+            expect=[302],
+            headers=headers,
+            data=form,
         )
 
     async def _changed(
@@ -300,7 +276,7 @@ class Clients:
         before = member.session
         try:
             await self._ask(server, "POST", path, kind="password change", who=member, **given)
-        except _LOST:
+        except LOST:
             member.perhaps_changed(new)
             raise
         member.changed(new)
@@ -308,12 +284,12 @@ class Clients:
             await self._is_over(member, tokens)
         if before is not None:
             await self._ask(
-                self._servers.site, "GET", "/whoami/", expect=[302], kind="ended", who=member, headers=_browser(before)
+                self._servers.site, "GET", "/whoami/", expect=[302], kind="ended", who=member, headers=browser(before)
             )
 
     async def _is_over(self, member: Member, tokens: Tokens) -> None:
         await self._ask(
-            self._replica(), "GET", "/users/me/", expect=[401], kind="ended", who=member, headers=_bearer(tokens)
+            self._replica(), "GET", "/users/me/", expect=[401], kind="ended", who=member, headers=bearer(tokens)
         )
 
     # How --------------------------------------------------------------------------------------------------------------
@@ -321,39 +297,14 @@ class Clients:
     async def _guarded(self, action: Callable[[Member], Awaitable[None]], member: Member) -> None:
         try:
             await action(member)
-        except _LOST:
+        except LOST:
             member.forget_logins()
         finally:
             self._population.give_back(member)
-
-    async def _tokens(self, member: Member) -> Tokens:
-        if member.tokens is None or time.monotonic() - member.tokens.since > _OLDEST_TOKENS:
-            return await self._at_bridge(member)
-        return member.tokens
-
-    async def _ask(self, server: Server, method: str, path: str, *, who: Member, **given: Any) -> Answer:
-        return await self._asker.ask(server, method, path, who=who.username, **given)
 
     def _belongs(self, answer: Answer, member: Member) -> None:
         if answer.json().get("username") != member.username:
             self._asker.tally.is_wrong(f"{member.username} was shown somebody else: {answer.body[:200]!r}")
 
-    def _replica(self) -> Server:
-        return self._rng.choice([self._servers.steady, self._servers.victim])
-
-    def _site(self) -> Server:
-        """Give the site, or a replica that passes through to it."""
-        return self._rng.choice([self._servers.site, self._servers.site, self._replica()])
-
     def _new_password(self) -> str:
         return f"{self._rng.getrandbits(64):x}-{self._rng.getrandbits(32):x}"
-
-
-def _bearer(tokens: Tokens) -> dict[str, str]:
-    return {"Authorization": f"Bearer {tokens.access}"}
-
-
-def _browser(session: str | None = None) -> dict[str, str]:
-    """Give the headers of a browser that got its CSRF cookie earlier."""
-    cookies = f"csrftoken={_CSRF}" + (f"; sessionid={session}" if session else "")
-    return {"Cookie": cookies, "X-CSRFToken": _CSRF}

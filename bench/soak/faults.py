@@ -11,7 +11,8 @@ from typing import Final, LiteralString
 
 from bench.soak.asking import Asker
 from bench.soak.clients import Clients
-from bench.soak.servers import Server, Servers
+from bench.soak.processes import Server
+from bench.soak.servers import Servers
 
 __all__ = ["Faults"]
 

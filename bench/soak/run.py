@@ -21,6 +21,7 @@ from bench.soak import audit
 from bench.soak.asking import Asker, Tally
 from bench.soak.clients import Clients
 from bench.soak.faults import Faults
+from bench.soak.logins import Logins
 from bench.soak.members import SETTLED, Member, Population
 from bench.soak.memory import Memory
 from bench.soak.report import Outcome, lines
@@ -76,7 +77,7 @@ async def soak(folder: Path, *, seconds: float, seed: int, kinds: Sequence[str] 
             await _break(faults, outcome, servers, rng, kinds)
         outcome.under_fire = await servers.postgresql.execute("SELECT 1 FROM soak.record WHERE kind = 'upgrade'")
         await asyncio.sleep(SETTLED)
-        outcome.locked_out = await _locked_out(clients, population.all)
+        outcome.locked_out = await _locked_out(Logins(servers, asker, rng), population.all)
         outcome.proven = len(population.all)
         outcome.survivors = [("bridge", servers.steady.pid or 0), ("site's worker", elder)]
         outcome.restarted = [
@@ -160,14 +161,14 @@ async def _answered(servers: Servers, tally: Tally, since: float) -> float:
     return time.monotonic()
 
 
-async def _locked_out(clients: Clients, members: list[Member]) -> list[str]:
+async def _locked_out(logins: Logins, members: list[Member]) -> list[str]:
     """Have everybody log in at both apps, and give who cannot."""
     waiting = iter(members)
     failed: list[str] = []
 
     async def prove() -> None:
         for member in waiting:
-            failed.extend(await clients.prove(member))
+            failed.extend(await logins.prove(member))
 
     await asyncio.gather(*(prove() for _ in range(_PROVERS)))
     return failed

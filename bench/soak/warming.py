@@ -8,7 +8,7 @@ from typing import Final
 import jwt
 
 from bench.soak.asking import Asker
-from bench.soak.servers import Server
+from bench.soak.processes import Server
 
 __all__ = ["fill_memory"]
 

@@ -67,6 +67,11 @@ PLANTED = {
     ),
     "unrecorded": (seen(SEEDED, UPGRADE, records=[], upgraded=False, counted=0), FIRST, "upgraded and not recorded"),
     "old-value-written-back": (seen(SEEDED, UPGRADE, Change("12", "1", UPGRADED, OLD)), FIRST, "an old value was"),
+    "written-unseen": (replace(seen(SEEDED, UPGRADE), stands={"1": AGAIN}), FIRST, "another value stands"),
+    "begun-unseen": (seen(replace(SEEDED, old=OLD), UPGRADE), FIRST, "nobody saw the first value"),
+    "upgraded-without-need": (
+        seen(replace(SEEDED, new=UPGRADED), replace(UPGRADE, old=UPGRADED, new=AGAIN)), FIRST, "upgraded without need",
+    ),
     "counted-and-not-made": (seen(SEEDED, UPGRADE, counted=2), FIRST, "2 upgrades are counted, and 1 were made"),
     "change-lost": (seen(SEEDED, UPGRADE), FIRST | {"second": Asked.CONFIRMED}, "confirmed was written 0 times"),
     "change-refused-and-made": (
