@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -136,8 +137,17 @@ class Server:
 
 
 def children(pid: int) -> list[int]:
-    """Give the processes that a process has started (``proc_pid_task(5)``)."""
+    """Give the processes that a process has started, the eldest first (``proc_pid_task(5)``)."""
     try:
-        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        found = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except FileNotFoundError:
         return []
+    return sorted(found, key=_started)
+
+
+def _started(pid: int) -> int:
+    """Give when a process began, in ticks since boot (``proc_pid_stat(5)``); process ids begin again at some time."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return sys.maxsize

@@ -63,7 +63,7 @@ class Servers:
 
     def site_workers(self) -> list[int]:
         """Give gunicorn's workers, the eldest first."""
-        return [] if self.site.pid is None else sorted(children(self.site.pid))
+        return [] if self.site.pid is None else children(self.site.pid)
 
     def uncaught(self) -> list[str]:
         """Give the exceptions in the replicas' logs: each kind once, where it came from last, and how often."""
