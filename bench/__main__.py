@@ -1,17 +1,21 @@
-"""``python -m bench CASE [--rounds N] [--seconds S] [--users N] [--database D] [--json] [--write DOCUMENT]``."""
+"""``python -m bench CASE [--rounds N] [--seconds S] [--json] [--write DOCUMENT]``; ``all`` is every case in one run.
+
+``python -m bench soak --help`` tells of the soak, which has a verdict, and options of its own.
+"""
 
 import argparse
 import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from bench import census, document, finish, flood, passthrough, reporting, shadowing, timing, wrapping
 from bench.figures import Figure
-from bench.peers import protected
+from bench.peers import protected, rotating
+from bench.soak import run as soak
 
 Case = Callable[..., list[Figure]]
 
@@ -20,8 +24,10 @@ CASES: Final[dict[str, Case]] = {
     "finish": finish.measure,
     "flood": flood.measure_flood,
     "login": flood.measure_login,
+    "mixed": rotating.measure_mixed,
     "passthrough": passthrough.measure,
     "peers": protected.measure,
+    "refresh": rotating.measure_refresh,
     "reporting": reporting.measure,
     "shadowing": shadowing.measure,
     "timing": timing.measure,
@@ -29,10 +35,16 @@ CASES: Final[dict[str, Case]] = {
 }
 
 
-def main() -> None:
-    """Measure one case, and print what came out."""
+ALL: Final = "all"
+
+
+def main(arguments: Sequence[str] | None = None, *, cases: Mapping[str, Case] = CASES) -> None:
+    """Measure one case, or all, and print what came out."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["soak"]:
+        sys.exit(soak.main(list(arguments[1:])))
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("case", choices=sorted(CASES))
+    parser.add_argument("case", choices=[*sorted(cases), ALL])
     parser.add_argument("--rounds", type=int, default=15, help="how often each side is measured, in turns")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each measurement")
     parser.add_argument(
@@ -41,18 +53,35 @@ def main() -> None:
     parser.add_argument("--users", type=int, help="of a case that can do with fewer")
     parser.add_argument("--database", choices=("postgresql", "sqlite"), help="of a case that runs on both")
     parser.add_argument("--json", action="store_true", help="for machines")
-    given = parser.parse_args()
-    case = CASES[given.case]
+    given = parser.parse_args(arguments)
+    names = sorted(cases) if given.case == ALL else [given.case]
     more = {name: vars(given)[name] for name in ("users", "database") if vars(given)[name] is not None}
-    if unknown := more.keys() - inspect.signature(case).parameters.keys():
-        parser.error(f"{given.case} takes no --{unknown.pop()}")
-    figures = case(given.rounds, given.seconds, **more)
-    if given.write is not None:
-        document.write(given.write, given.case, figures, rounds=given.rounds)
+    if unknown := [option for option in more if not any(_takes(cases[name], option) for name in names)]:
+        parser.error(f"{given.case} takes no --{unknown[0]}")
+    # Of all, only those are written that the document has a place for.
+    written = [name for name in names if given.write and (given.case != ALL or document.has_place(given.write, name))]
+    found = {}
+    for name in names:
+        taken = {option: value for option, value in more.items() if _takes(cases[name], option)}
+        found[name] = cases[name](given.rounds, given.seconds, **taken)
+        if name in written:
+            document.write(given.write, name, found[name], rounds=given.rounds)
+        if not given.json:
+            _print(name, found[name], is_one_of_many=given.case == ALL)
     if given.json:
-        sys.stdout.write(json.dumps([asdict(figure) for figure in figures], indent=2) + "\n")
-    else:
-        sys.stdout.writelines(f"{figure}\n" for figure in figures)
+        figures = [{"case": name} | asdict(figure) for name in names for figure in found[name]]
+        sys.stdout.write(json.dumps(figures, indent=2) + "\n")
+
+
+def _takes(case: Case, option: str) -> bool:
+    return option in inspect.signature(case).parameters
+
+
+def _print(case: str, figures: list[Figure], *, is_one_of_many: bool) -> None:
+    """Print a case's rows of the table as soon as they are there: all cases take a while."""
+    prefix = f"{case:<12}" if is_one_of_many else ""
+    sys.stdout.writelines(f"{prefix}{figure}\n" for figure in figures)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from bridge.errors import (
     BridgeError,
@@ -20,6 +21,7 @@ from bridge.errors import (
     HashingUnavailable,
     InvalidToken,
     MalformedRequest,
+    ReadOnlyDatabase,
     WriteRefused,
 )
 
@@ -64,6 +66,14 @@ _TABLE: Final[Mapping[type[BridgeError], Answer]] = {
         "temporarily_unavailable",
         "Too many logins at the moment",
         {"Retry-After": "10"},
+    ),
+    # A failover: it is over as soon as there is a primary again.
+    ReadOnlyDatabase: Answer(
+        503,
+        "write_refused",
+        "temporarily_unavailable",
+        "The database can only be read at the moment",
+        {"Retry-After": "5"},
     ),
     WriteRefused: Answer(
         503, "write_refused", "temporarily_unavailable", "The database does not let the service do this"
@@ -111,6 +121,7 @@ def register_handlers(app: FastAPI) -> None:
     app.add_exception_handler(BridgeError, _on_bridge_error)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(ClientDisconnect, _on_hang_up)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -191,6 +202,11 @@ async def _on_http_exception(_: Request, exc: Exception) -> JSONResponse:
     phrase = HTTPStatus(exc.status_code).phrase
     code = phrase.lower().replace(" ", "_").replace("-", "_")
     return problem_answer(exc.status_code, code=code, detail=str(exc.detail), headers=exc.headers)
+
+
+async def _on_hang_up(_: Request, exc: Exception) -> JSONResponse:  # noqa: ARG001  # nobody is there to read of it
+    """Answer a client that left before its body was whole: no error of ours, and no line in the log."""
+    return problem_answer(400, code="malformed_request", detail="The body ended too soon")
 
 
 async def _on_bug(_: Request, exc: Exception) -> JSONResponse:  # noqa: ARG001  # the server logs it

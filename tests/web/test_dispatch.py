@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
-from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
 from bridge.cutover import WHOLE, Stage
@@ -284,18 +283,15 @@ async def test_a_line_break_at_the_end_is_another_path(front: Front):
     assert await front.ask("/healthz%0A") == "django"
 
 
-async def test_a_client_that_leaves_while_it_uploads_trips_nothing(front: Front):
-    """A handler that reads a body itself raises then."""
+async def test_a_client_that_leaves_while_it_uploads_trips_nothing_and_raises_nothing(front: Front):
+    """A handler that reads a body itself raises then; the server would log pages of it, for anybody who likes."""
     await front.set("POST /reading/", Stage.MIGRATED)
     leaving: list[Message] = [
         {"type": "http.request", "body": b"{", "more_body": True},
         {"type": "http.disconnect"},
     ]
 
-    with pytest.raises(ClientDisconnect):
-        await exchanged(
-            front, leaving, type="http", scheme="http", method="POST", path="/reading/", raw_path=b"/reading/"
-        )
+    await exchanged(front, leaving, type="http", scheme="http", method="POST", path="/reading/", raw_path=b"/reading/")
 
     assert await front.counted("bridge_requests_total") == {"operation=POST /reading/,side=bridge,status=4xx": 1}
 

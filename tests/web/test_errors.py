@@ -17,6 +17,7 @@ from bridge.errors import (
     HashingUnavailable,
     InvalidToken,
     MalformedRequest,
+    ReadOnlyDatabase,
     SchemaMissing,
     WriteRefused,
 )
@@ -49,6 +50,13 @@ TABLE: Final[dict[str, tuple[BridgeError, int, str, str, dict[str, str]]]] = {
         {"retry-after": "10"},
     ),
     "write_refused": (WriteRefused(SECRET), 503, "write_refused", "temporarily_unavailable", {}),
+    "read_only": (
+        ReadOnlyDatabase(SECRET),
+        503,
+        "write_refused",
+        "temporarily_unavailable",
+        {"retry-after": "5"},
+    ),
     "constraint": (ConstraintViolated(SECRET), 409, "site_demands_more", "invalid_request", {}),
     "unavailable": (
         DatabaseUnavailable(SECRET),
