@@ -173,7 +173,7 @@ async def _flood_round(address: str, process: int, idle: float, tokens: list[str
         rest=_Times.of(rest),
         flood=_Times.of(times),
         memory=_memory(process, "VmHWM") - idle,
-        kept=_memory(process, "VmRSS") - idle,
+        kept=_held(process) - idle,
         logins=statuses.count(200) / seconds,
         refused=statuses.count(503) / seconds,
     )
@@ -206,9 +206,14 @@ async def _least_memory(process: int) -> float:
     """Give what it holds while it does nothing; it has hashed a little as it started."""
     found = []
     for _ in range(30):
-        found.append(_memory(process, "VmRSS"))
+        found.append(_held(process))
         await asyncio.sleep(0.1)
     return min(found)
+
+
+def _held(process: int) -> float:
+    """Give what it holds that the system could not take back at once, in MiB (proc(5), ``MADV_FREE`` in madvise(2))."""
+    return _memory(process, "Rss", "smaps_rollup") - _memory(process, "LazyFree", "smaps_rollup")
 
 
 def _forget_peak(process: int) -> None:
@@ -216,8 +221,8 @@ def _forget_peak(process: int) -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
-def _memory(process: int, kind: str) -> float:
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+def _memory(process: int, kind: str, told: str = "status") -> float:
+    for line in Path(f"/proc/{process}/{told}").read_text().splitlines():
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024
     raise LookupError(kind)
