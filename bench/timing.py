@@ -10,6 +10,7 @@ same give up to 0.55 by chance, once in fifteen pairs or so; what mixed-up label
 import argparse
 import asyncio
 import json
+import math
 import random
 import secrets
 import statistics
@@ -32,12 +33,13 @@ from bridge.passwords.hashers import Pbkdf2Hasher
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
 
-__all__ = ["CLASSES", "auc", "measure"]
+__all__ = ["CLASSES", "apart", "auc", "measure", "uncertainty"]
 
 CLASSES: Final = ("unknown", "inactive", "passwordless", "pbkdf2_36k", "pbkdf2_1m", "argon2")
 _LEGITIMATE: Final = "customer"
 _PASSWORD: Final = secrets.token_urlsafe(12)
 _EACH: Final = 10
+_ONE_IN_TWENTY: Final = 1.96  # standard deviations
 _PATIENCE: Final = 60.0
 _SCALE: Final = 8
 _CLIENTS: Final = 2
@@ -79,6 +81,13 @@ def apart(runs: Sequence[Times], one: str, other: str) -> float:
     """Give the AUC of two classes within each run, over all: the machine, and so the floor, differs between runs."""
     weights = [len(run[one]) * len(run[other]) for run in runs]
     return sum(weight * auc(run[one], run[other]) for weight, run in zip(weights, runs, strict=True)) / sum(weights)
+
+
+def uncertainty(runs: Sequence[Times], one: str, other: str) -> float:
+    """Give how far from 0.5 that is in one of twenty cases, of two classes that are the same (Mann-Whitney's U)."""
+    sizes = [(len(run[one]), len(run[other])) for run in runs]
+    spread = math.sqrt(sum(n * m * (n + m + 1) / 12 for n, m in sizes)) / sum(n * m for n, m in sizes)
+    return _ONE_IN_TWENTY * spread
 
 
 def _mixed(run: Times) -> Times:
@@ -227,7 +236,7 @@ def main() -> None:
         found = [each * 1000 for run in runs for each in run[name]]
         write(f"{name:<14} {len(found):5} samples, median {statistics.median(found):8.2f} ms\n")
     for one, other in combinations(CLASSES, 2):
-        write(f"{one:<14} {other:<14} {apart(runs, one, other):.3f}\n")
+        write(f"{one:<14} {other:<14} {apart(runs, one, other):.3f} +- {uncertainty(runs, one, other):.3f}\n")
     sys.stdout.writelines(f"{figure}\n" for figure in figures(runs, load=given.load))
 
 

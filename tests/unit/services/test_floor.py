@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
@@ -30,42 +30,38 @@ async def floor(pool: HashingPool) -> Floor:
     return measured
 
 
-def takes(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def refused(floor: Floor, took: float) -> float:
+    """Give how long a refusal lingers whose check took so many seconds."""
+    return floor.remaining(WRONG, took, may_pass=True)
 
 
 def test_a_refusal_takes_as_long_as_the_costliest_check(floor: Floor):
-    assert floor.height.total_seconds() > SLOW
-    assert takes(lambda: floor.keep(lambda: WRONG, may_pass=True)) >= floor.height.total_seconds()
+    height = floor.height.total_seconds()
+
+    assert height > SLOW
+    assert refused(floor, 0.01) + 0.01 == pytest.approx(height, rel=1e-3)
 
 
 def test_a_right_password_that_lets_nobody_in_is_a_refusal(floor: Floor):
-    assert takes(lambda: floor.keep(lambda: RIGHT, may_pass=False)) >= SLOW
+    assert floor.remaining(RIGHT, 0.0, may_pass=False) == pytest.approx(floor.height.total_seconds(), rel=1e-3)
 
 
 def test_who_is_let_in_does_not_wait(floor: Floor):
-    assert takes(lambda: floor.keep(lambda: RIGHT, may_pass=True)) < SLOW
+    assert floor.remaining(RIGHT, 0.0, may_pass=True) == 0
 
 
 def test_the_floor_rises_with_checks_that_take_longer_and_sinks_again_but_not_for_ever(floor: Floor):
     lowest = floor.height
 
-    def overrun() -> Verification:
-        time.sleep(floor.height.total_seconds() * 1.05)
-        return WRONG
-
-    for _ in range(2):
-        floor.keep(overrun, may_pass=True)
+    assert refused(floor, lowest.total_seconds() * 1.05) < 0
     raised = floor.height
     for _ in range(100):
-        floor._learn(floor.height.total_seconds() * 10)
+        refused(floor, floor.height.total_seconds() * 10)
 
     assert lowest < raised < floor.height
     assert floor.height / lowest == pytest.approx(3, rel=0.01)
     for _ in range(2000):
-        floor._learn(floor.height.total_seconds() * 0.9)
+        refused(floor, floor.height.total_seconds() * 0.9)
     assert floor.height == lowest
 
 
