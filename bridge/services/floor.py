@@ -18,7 +18,7 @@ from bridge.passwords.pool import HashingPool
 
 __all__ = ["Floor"]
 
-_MARGIN: Final = 1.15
+_MARGIN: Final = 1.25
 _UP: Final = 1.1
 _DOWN: Final = 0.999
 _HIGHEST: Final = 3.0

@@ -212,7 +212,7 @@ async def test_an_exception_in_the_work_frees_the_slot():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
 async def test_threads_that_the_work_starts_have_the_lowest_priority_too():
-    """As argon2's lanes are."""
+    """A hasher may start some, as argon2-cffi does by itself."""
     pool = HashingPool(workers=1)
     found: list[int] = []
 
