@@ -18,11 +18,11 @@ from bridge.passwords.pool import HashingPool
 
 __all__ = ["Floor"]
 
-_MARGIN: Final = 1.25
-_UP: Final = 1.1
-_DOWN: Final = 0.999
+_MARGIN: Final = 1.15
+_UP: Final = 1.25
+_DOWN: Final = 0.9995
 _HIGHEST: Final = 3.0
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _LONGEST: Final = timedelta(seconds=3)
 _TICK: Final = timedelta(milliseconds=10)
 
@@ -30,9 +30,10 @@ _TICK: Final = timedelta(milliseconds=10)
 class Floor:
     """Keeps refused logins waiting until the floor.
 
-    It is the time of the costliest check while every other slot does argon2, with a margin; above that it follows what
-    checks take: one in a hundred of the slow ones may take longer. A value that costs more than three seconds does not
-    make everybody wait for as long.
+    It is never less than the time of the costliest check while every other slot does argon2, with a margin. Above that
+    it follows what checks take, which depends on all else that the machine does: it begins at the slowest of some, rises
+    at once where one takes longer, and sinks so slowly that one in two hundred of the slow ones may. A value that costs
+    more than three seconds does not make everybody wait for as long.
     """
 
     def __init__(self, pool: HashingPool) -> None:
@@ -77,16 +78,17 @@ class Floor:
         return lacking
 
     async def _measure(self, checks: Sequence[Callable[[], object]]) -> None:
-        slowest = 0.0
+        least = most = 0.0
         for check in checks:
             try:
                 rounds = [await self._beside(checks[0], check) for _ in range(_ROUNDS)]
             except HashingUnavailable:
                 return
-            # What else the machine did meanwhile is not the check's; what it goes on doing shows in what follows.
-            slowest = max(slowest, min(rounds))
-        self._lowest = min(slowest * _MARGIN, _LONGEST.total_seconds())
-        self._height = max(self._lowest, min(self._height, self._lowest * _HIGHEST))
+            # The quickest is the check's own; what made others slower, the machine may go on doing.
+            least, most = max(least, min(rounds)), max(most, *rounds)
+        self._lowest = min(least * _MARGIN, _LONGEST.total_seconds())
+        # What was learned is not forgotten at once, nor kept where nothing slow is checked any more.
+        self._height = self._within(max(most * _MARGIN, (most * _MARGIN + self._height) / 2))
 
     async def _beside(self, others: Callable[[], object], check: Callable[[], object]) -> float:
         """Give what a check takes of a slot while all others are busy."""
@@ -114,8 +116,11 @@ class Floor:
         await asyncio.sleep(tick - (time.perf_counter() - arrived) % tick)
 
     def _learn(self, took: float) -> None:
-        """Follow the 99th percentile of slow checks."""
+        """Follow a high percentile of slow checks."""
         if took > self._height:
-            self._height = min(self._height * _UP, self._lowest * _HIGHEST)
+            self._height = self._within(min(took * _MARGIN, self._height * _UP))
         elif took > self._height / 2:
-            self._height = max(self._height * _DOWN, self._lowest)
+            self._height = self._within(self._height * _DOWN)
+
+    def _within(self, height: float) -> float:
+        return max(self._lowest, min(height, self._lowest * _HIGHEST))
