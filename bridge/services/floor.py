@@ -31,9 +31,9 @@ class Floor:
     """Keeps refused logins waiting until the floor.
 
     It is never less than the time of the costliest check while every other slot does argon2, with a margin. Above that
-    it follows what checks take, which depends on all else that the machine does: it begins at the slowest of some, rises
-    at once where one takes longer, and sinks so slowly that one in two hundred of the slow ones may. A value that costs
-    more than three seconds does not make everybody wait for as long.
+    it follows what checks take, which depends on all else that the machine does: it begins at the slowest of some,
+    rises at once where one takes longer, and sinks so slowly that one in two hundred of the slow ones may. A value
+    that costs more than three seconds does not make everybody wait for as long.
     """
 
     def __init__(self, pool: HashingPool) -> None:

@@ -11,7 +11,7 @@ from bridge.passwords.policy import Verification
 from bridge.passwords.pool import HashingPool
 from bridge.services.floor import Floor
 
-SLOW: Final = 0.05
+SLOW: Final = 0.02
 RIGHT, WRONG = Verification(valid=True, algorithm="argon2"), Verification(valid=False, algorithm="argon2")
 
 
@@ -24,7 +24,7 @@ async def pool() -> AsyncIterator[HashingPool]:
 
 @pytest.fixture
 async def floor(pool: HashingPool) -> Floor:
-    """One that has measured a check of 50 ms."""
+    """One that has measured a check of 20 ms."""
     measured = Floor(pool)
     await measured.measure([lambda: None, lambda: time.sleep(SLOW)])
     return measured
