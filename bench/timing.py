@@ -243,10 +243,10 @@ def main() -> None:
         write(f"{name:<14} {len(found):5} samples, median {statistics.median(found):8.2f} ms\n")
     for one, other in combinations(CLASSES, 2):
         write(f"{one:<14} {other:<14} {apart(runs, one, other):.3f} +- {uncertainty(runs, one, other):.3f}\n")
-    found = figures(runs, load=given.load)
-    sys.stdout.writelines(f"{figure}\n" for figure in found)
+    summed_up = figures(runs, load=given.load)
+    sys.stdout.writelines(f"{figure}\n" for figure in summed_up)
     if given.write is not None:
-        document.write(given.write, f"timing {given.load}", found, rounds=len(runs))
+        document.write(given.write, f"timing {given.load}", summed_up, rounds=len(runs))
 
 
 if __name__ == "__main__":

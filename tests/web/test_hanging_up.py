@@ -32,7 +32,7 @@ async def test_a_client_that_hangs_up_leaves_the_queue(service_url: str, cast: C
     await cast.add("ada")
     gate, waits, hangs_up = threading.Event(), asyncio.Event(), asyncio.Event()
     body = json.dumps({"username": "ada", "password": PASSWORD}).encode()
-    parts = [{"body": body[:9], "more_body": True}, {"body": body[9:]}]
+    parts: list[dict[str, Any]] = [{"body": body[:9], "more_body": True}, {"body": body[9:]}]
     left = iter([{"type": "http.request", **part} for part in parts])
     statuses: list[int] = []
 

@@ -334,14 +334,20 @@ async def test_whoever_leaves_gives_back_the_slots_that_they_had_gathered():
 
 
 async def test_a_result_that_lingers_is_kept_back_together_with_its_slot():
-    pool, times, told = HashingPool(workers=1), [], []
+    pool = HashingPool(workers=1)
+    times: list[float] = []
+    told: list[tuple[str, float]] = []
 
     def lingers(result: str, took: float) -> float:
         told.append((result, took))
         return 0.05
 
-    first = asyncio.create_task(pool.run(lambda: times.append(time.perf_counter()) or "first", lingers=lingers))
-    second = asyncio.create_task(pool.run(lambda: times.append(time.perf_counter())))
+    def work(result: str) -> str:
+        times.append(time.perf_counter())
+        return result
+
+    first = asyncio.create_task(pool.run(lambda: work("first"), lingers=lingers))
+    second = asyncio.create_task(pool.run(lambda: work("second")))
     assert await first == "first"
     came = time.perf_counter()
     await second
