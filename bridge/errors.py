@@ -12,6 +12,7 @@ and refusals that end the work at hand. Nothing here knows HTTP: ``bridge.web.er
         * ConstraintViolated      the row breaks a rule of the table
         * SchemaMissing           a table or column is not there
     * HashingUnavailable          no hashing capacity within the deadline; carries ``retry_after``
+        * HashingAbandoned        who asked has left before their turn; nobody sees the answer
     * InvalidToken                a token that is not to be believed, whatever the reason
     * MalformedRequest            input that no use case can take; carries a stable ``code``
 """
@@ -24,6 +25,7 @@ __all__ = [
     "ConstraintViolated",
     "DatabaseError",
     "DatabaseUnavailable",
+    "HashingAbandoned",
     "HashingUnavailable",
     "InvalidToken",
     "MalformedRequest",
@@ -86,6 +88,10 @@ class HashingUnavailable(BridgeError):
     def __init__(self, *, retry_after: timedelta) -> None:
         super().__init__("no hashing capacity")
         self.retry_after = retry_after
+
+
+class HashingAbandoned(HashingUnavailable):
+    """Whoever asked has left before their turn came; nothing was hashed."""
 
 
 class InvalidToken(BridgeError):

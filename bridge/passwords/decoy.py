@@ -1,19 +1,22 @@
 """Work for accounts that do not exist, so that an answer's time does not tell them from those that do."""
 
 import base64
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
+from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.wrapped import WrappedPassword
 
-__all__ = ["costliest_decoys", "costliest_wrapped", "decoy_value"]
+__all__ = ["algorithm_and_cost", "costliest_decoys", "costliest_wrapped", "decoy_value"]
 
 _HASH_LENGTH: Final = 32
 _SCRYPT_HASH_LENGTH: Final = 64
 _BCRYPT_DIGEST_LENGTH: Final = 31
 _LONGEST_COST: Final = 10  # digits
+_COST: Final = re.compile(r"(?:\$2[ab]\$)?([0-9]*)")
 
 
 def decoy_value(parameters: Argon2Parameters) -> str:
@@ -23,6 +26,13 @@ def decoy_value(parameters: Argon2Parameters) -> str:
     """
     costs = f"m={parameters.memory_cost},t={parameters.time_cost},p={parameters.parallelism}"
     return f"argon2$argon2id$v=19${costs}${_random(parameters.salt_length)}${_random(_HASH_LENGTH)}"
+
+
+def algorithm_and_cost(stored: str) -> tuple[str, str]:
+    """Read a stored value as ``costliest_decoys`` takes it; "" for an algorithm, or a cost, that it does not name."""
+    encoded = EncodedPassword.parse(stored)
+    named = _COST.match(encoded.body)
+    return encoded.algorithm or "", named[1] if named else ""
 
 
 def costliest_decoys(found: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -1,4 +1,6 @@
-"""One hasher per algorithm: passlib for PBKDF2 and the old digests, pwdlib for argon2 and bcrypt, hashlib for scrypt.
+"""One hasher per algorithm: passlib for PBKDF2 and the old digests, pwdlib for bcrypt, hashlib for scrypt.
+
+Argon2 has a module of its own, ``argon2``.
 
 Each verdict equals that of the Django hasher of the same name. The digests are recomputed and compared as whole
 values, as Django does, so that a value which Django would not have written (``rounds`` as ``+10``, say) never matches.
@@ -10,6 +12,7 @@ more than 4096 characters and on unusual rounds, where Django gives a verdict. I
 import base64
 import hashlib
 import hmac
+import secrets
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -17,9 +20,9 @@ from argon2 import DEFAULT_HASH_LENGTH, Parameters, Type, extract_parameters
 from argon2.low_level import ARGON2_VERSION
 from passlib.crypto.digest import lookup_hash, pbkdf2_hmac
 from passlib.hash import des_crypt
-from pwdlib.hashers.argon2 import Argon2Hasher as PwdlibArgon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher as PwdlibBcryptHasher
 
+from bridge.passwords import argon2
 from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.wrapped import WrappedPassword
@@ -184,20 +187,15 @@ class Argon2Hasher:
             memory_cost=parameters.memory_cost,
             parallelism=parameters.parallelism,
         )
-        self._argon2 = PwdlibArgon2Hasher(
-            time_cost=parameters.time_cost,
-            memory_cost=parameters.memory_cost,
-            parallelism=parameters.parallelism,
-            salt_len=parameters.salt_length,
-        )
 
     def verify(self, password: bytes, encoded: EncodedPassword) -> bool:
         """Verify at the cost that the value names, whatever this hasher would write."""
-        return self._argon2.verify(password, "$" + encoded.body)
+        return argon2.verify(password, "$" + encoded.body)
 
     def hash(self, password: bytes) -> str:
         """Encode in the form that Django itself would have stored, with a fresh salt."""
-        return _ARGON2_PREFIX + self._argon2.hash(password)
+        salt = secrets.token_bytes(self._written.salt_len)
+        return _ARGON2_PREFIX + argon2.encode(password, salt, self._written)
 
     def must_update(self, encoded: EncodedPassword) -> bool:
         """Tell whether Django, preferring these parameters, would replace the value on the next login."""
@@ -228,7 +226,7 @@ class WrappedHasher:
         return self._argon2.verify(old.encode(), EncodedPassword.parse(wrapped.argon2))
 
 
-def hashers(argon2: Argon2Hasher) -> dict[str, Hasher]:
+def hashers(preferred: Argon2Hasher) -> dict[str, Hasher]:
     """Map each algorithm's name to its hasher."""
     wrappable = (
         Pbkdf2Hasher("sha256"),
@@ -239,13 +237,13 @@ def hashers(argon2: Argon2Hasher) -> dict[str, Hasher]:
         UnsaltedDigestHasher("sha1"),
     )
     every: tuple[Hasher, ...] = (
-        argon2,
+        preferred,
         *wrappable,
         BcryptSha256Hasher(),
         BcryptHasher(),
         ScryptHasher(),
         DesCryptHasher(),
-        *(WrappedHasher(old, argon2) for old in wrappable),
+        *(WrappedHasher(old, preferred) for old in wrappable),
     )
     return {hasher.algorithm: hasher for hasher in every}
 

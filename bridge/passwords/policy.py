@@ -1,5 +1,7 @@
 """Which stored values verify, and which of them should be replaced by what."""
 
+import math
+import re
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from bridge.passwords.parameters import Argon2Parameters
 
 __all__ = ["PasswordPolicy", "Verification"]
 
+_MEMORY: Final = re.compile(r"\$argon2(?:id|i|d)\$(?:v=[0-9]+\$)?m=([0-9]{1,10}),")
 _REFUSED: Final = (ValueError, OverflowError, TypeError)
 """How the hashers say that a stored value is malformed, or that no password of theirs can look like this one."""
 
@@ -39,7 +42,9 @@ class PasswordPolicy:
     """
 
     def __init__(self, *, target: Argon2Parameters | None = None, accepted: Collection[str] = ALGORITHMS) -> None:
-        self._argon2 = Argon2Hasher(target or Argon2Parameters())
+        target = target or Argon2Parameters()
+        self._argon2 = Argon2Hasher(target)
+        self._slot_memory = max(target.memory_cost, Argon2Parameters().memory_cost)
         self._hashers = {name: each for name, each in hashers(self._argon2).items() if name in accepted}
 
     def verify(self, password: str, stored: str) -> Verification:
@@ -66,6 +71,14 @@ class PasswordPolicy:
     def verifies(self, stored: str) -> bool:
         """Tell whether any password at all could match a stored value."""
         return (EncodedPassword.parse(stored).algorithm or "") in self._hashers
+
+    def slots(self, stored: str) -> int:
+        """Say how many slots of a ``HashingPool`` a check's memory takes; one holds the target's argon2, or 100 MiB.
+
+        What else a check consists of comes before or after it: the rounds inside a wrapped value, a new hash.
+        """
+        found = _MEMORY.search(stored) if self.verifies(stored) else None
+        return 1 if found is None else max(1, math.ceil(int(found[1]) / self._slot_memory))
 
     def must_update(self, stored: str) -> bool:
         """Tell whether a stored, usable value is other than Django would write today."""

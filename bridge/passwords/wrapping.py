@@ -3,9 +3,10 @@
 import secrets
 from dataclasses import dataclass
 
-from argon2 import Type
-from argon2.low_level import hash_secret
+from argon2 import Parameters, Type
+from argon2.low_level import ARGON2_VERSION
 
+from bridge.passwords import argon2
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.wrapped import COLUMN_LENGTH, WrappablePassword
 
@@ -34,16 +35,17 @@ class Wrapping:
 
     def hash(self) -> str:
         """Give the wrapped value, with a fresh salt. As costly as a login."""
-        phc = hash_secret(
-            self.old.hashed.encode(),
-            secrets.token_bytes(self.salt_length),
+        parameters = Parameters(
+            type=Type.ID,
+            version=ARGON2_VERSION,
+            salt_len=self.salt_length,
+            hash_len=self.hash_length,
             time_cost=self.parameters.time_cost,
             memory_cost=self.parameters.memory_cost,
             parallelism=self.parameters.parallelism,
-            hash_len=self.hash_length,
-            type=Type.ID,
         )
-        return self.old.head + phc.decode().removeprefix("$")
+        phc = argon2.encode(self.old.hashed.encode(), secrets.token_bytes(self.salt_length), parameters)
+        return self.old.head + phc.removeprefix("$")
 
 
 class Wrapper:

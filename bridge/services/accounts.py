@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bridge.errors import ConfigurationError
-from bridge.passwords.policy import PasswordPolicy
+from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.validation import PasswordRules, email_error, username_error
 from bridge.services.clock import Clock
@@ -122,7 +122,7 @@ class Accounts:
         if user is None or not is_storable(current):
             return WrongPassword()
         errors = self._password_errors(new, _texts(user), field="new_password")
-        verdict = await self._pool.run(partial(self._policy.verify, current, user.encoded))
+        verdict = await self._verify(current, user)
         if not verdict.valid:
             return WrongPassword()
         if errors:
@@ -132,12 +132,16 @@ class Accounts:
             return PasswordChanged()
         return await self._change_after_all(user_id, current=current, encoded=encoded)
 
+    async def _verify(self, password: str, user: StoredUser) -> Verification:
+        slots = self._policy.slots(user.encoded)
+        return await self._pool.run(partial(self._policy.verify, password, user.encoded), slots=slots)
+
     async def _change_after_all(self, user_id: str, *, current: str, encoded: str) -> PasswordChanged | WrongPassword:
         """Try once more: a login elsewhere may have re-hashed the same password meanwhile."""
         user = await self._users.with_password(user_id)
         if user is None:
             return WrongPassword()
-        verdict = await self._pool.run(partial(self._policy.verify, current, user.encoded))
+        verdict = await self._verify(current, user)
         written = verdict.valid and await self._users.replace_password(user, encoded=encoded)
         return PasswordChanged() if written else WrongPassword()
 

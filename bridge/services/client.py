@@ -1,5 +1,6 @@
 """Who sends a request, as far as HTTP tells."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 __all__ = ["Client"]
@@ -15,6 +16,7 @@ class Client:
         accept: ``Accept``; likewise.
         path: what was asked for.
         device: what a device that has logged in before carries (``services.devices``); None without.
+        hung_up: returns once nobody waits for an answer any more; to be asked when the request has been read.
     """
 
     address: str | None = None
@@ -22,3 +24,4 @@ class Client:
     accept: str | None = None
     path: str = "/"
     device: str | None = field(default=None, repr=False)
+    hung_up: Callable[[], Awaitable[object]] | None = field(default=None, repr=False, compare=False)

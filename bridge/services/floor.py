@@ -2,15 +2,15 @@
 
 A stored value of 36,000 rounds is checked in a thirtieth of the time of argon2; from the answer's time one would learn
 which accounts exist, and whose hash has not been upgraded. So each check that comes to nothing keeps its slot of the
-hashing pool for the same time. It waits for a slot as long as any other, and makes others wait as long: neither one
-answer nor the throughput of many tells what was checked.
+hashing pool for the same time (``HashingPool.run``, ``lingers``). It waits for a slot as long as any other, and makes
+others wait as long: neither one answer nor the throughput of many tells what was checked.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from bridge.errors import HashingUnavailable
 from bridge.passwords.policy import Verification
@@ -18,13 +18,11 @@ from bridge.passwords.pool import HashingPool
 
 __all__ = ["Floor"]
 
-T = TypeVar("T")
-
 _MARGIN: Final = 1.15
-_UP: Final = 1.1
-_DOWN: Final = 0.999
+_UP: Final = 1.25
+_DOWN: Final = 0.9995
 _HIGHEST: Final = 3.0
-_ROUNDS: Final = 3
+_ROUNDS: Final = 5
 _LONGEST: Final = timedelta(seconds=3)
 _TICK: Final = timedelta(milliseconds=10)
 
@@ -32,9 +30,10 @@ _TICK: Final = timedelta(milliseconds=10)
 class Floor:
     """Keeps refused logins waiting until the floor.
 
-    It is the time of the costliest check while every other slot does argon2, with a margin; above that it follows what
-    checks take: one in a hundred of the slow ones may take longer. A value that costs more than three seconds does not
-    make everybody wait for as long.
+    It is never less than the time of the costliest check while every other slot does argon2, with a margin. Above that
+    it follows what checks take, which depends on all else that the machine does: it begins at the slowest of some,
+    rises at once where one takes longer, and sinks so slowly that one in two hundred of the slow ones may. A value
+    that costs more than three seconds does not make everybody wait for as long.
     """
 
     def __init__(self, pool: HashingPool) -> None:
@@ -51,8 +50,6 @@ class Floor:
     async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
         """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
-        Its lanes take the cores from a check that has one thread.
-
         A pool without capacity is asked again the next time; what is known stays.
         """
         async with self._measuring:
@@ -66,44 +63,48 @@ class Floor:
             if not self._lowest:
                 await self._measure([check])
 
-    def keep(self, check: Callable[[], Verification], *, may_pass: bool) -> Verification:
-        """Check a password, on a hashing thread, and unless that lets somebody in wait for the floor.
+    def remaining(self, verdict: Verification, took: float, *, may_pass: bool) -> float:
+        """Say how many seconds a check has to linger, and learn from how many it took: none where it lets somebody in.
 
         Args:
-            check: gives the verdict.
+            verdict: what came of it.
+            took: seconds.
             may_pass: whether a yes is one; not of an account that is inactive.
         """
-        began = time.perf_counter()
-        verdict = check()
         if verdict.valid and may_pass:
-            return verdict
-        took = time.perf_counter() - began
-        remaining = self._height - took
+            return 0.0
+        lacking = self._height - took
         self._learn(took)
-        if remaining > 0:
-            time.sleep(remaining)
-        return verdict
+        return lacking
 
     async def _measure(self, checks: Sequence[Callable[[], object]]) -> None:
-        slowest = 0.0
+        least = most = 0.0
         for check in checks:
             try:
                 rounds = [await self._beside(checks[0], check) for _ in range(_ROUNDS)]
             except HashingUnavailable:
                 return
-            # What else the machine did meanwhile is not the check's; what it goes on doing shows in what follows.
-            slowest = max(slowest, min(rounds))
-        self._lowest = min(slowest * _MARGIN, _LONGEST.total_seconds())
-        self._height = max(self._lowest, min(self._height, self._lowest * _HIGHEST))
+            # The quickest is the check's own; what made others slower, the machine may go on doing.
+            least, most = max(least, min(rounds)), max(most, *rounds)
+        self._lowest = min(least * _MARGIN, _LONGEST.total_seconds())
+        # What was learned is not forgotten at once, nor kept where nothing slow is checked any more.
+        self._height = self._within(max(most * _MARGIN, (most * _MARGIN + self._height) / 2))
 
     async def _beside(self, others: Callable[[], object], check: Callable[[], object]) -> float:
-        def all_the_while() -> float:
-            others()
-            others()
+        """Give what a check takes of a slot while all others are busy."""
+        found: list[float] = []
+
+        def note(_: object, took: float) -> float:
+            found.append(took)
             return 0.0
 
+        def all_the_while() -> None:
+            others()
+            others()
+
         busy = (self._pool.run(all_the_while) for _ in range(self._pool.workers - 1))
-        return max(await asyncio.gather(self._pool.run(_timed(check)), *busy))
+        await asyncio.gather(self._pool.run(check, lingers=note), *busy)
+        return found[0]
 
     @staticmethod
     async def release(arrived: float) -> None:
@@ -115,17 +116,11 @@ class Floor:
         await asyncio.sleep(tick - (time.perf_counter() - arrived) % tick)
 
     def _learn(self, took: float) -> None:
-        """Follow the 99th percentile of slow checks. Threads may meet here; a step that gets lost comes again."""
+        """Follow a high percentile of slow checks."""
         if took > self._height:
-            self._height = min(self._height * _UP, self._lowest * _HIGHEST)
+            self._height = self._within(min(took * _MARGIN, self._height * _UP))
         elif took > self._height / 2:
-            self._height = max(self._height * _DOWN, self._lowest)
+            self._height = self._within(self._height * _DOWN)
 
-
-def _timed(work: Callable[[], T]) -> Callable[[], float]:
-    def timed() -> float:
-        began = time.perf_counter()
-        work()
-        return time.perf_counter() - began
-
-    return timed
+    def _within(self, height: float) -> float:
+        return max(self._lowest, min(height, self._lowest * _HIGHEST))

@@ -3,13 +3,13 @@
 import logging
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from bridge.errors import BridgeError, DatabaseError, HashingUnavailable
-from bridge.passwords.decoy import costliest_decoys, costliest_wrapped
+from bridge.errors import BridgeError, DatabaseError, HashingAbandoned, HashingUnavailable
+from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, costliest_wrapped
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -30,6 +30,7 @@ __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 
 _logger: Final = logging.getLogger(__name__)
 _WRAPPED: Final = "argon2_pbkdf2"
+_STANDING_FOR_ALL: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Login:
         """Log a user in; ``scope`` is what is asked for, and kept until a second factor is given.
 
         Raises:
-            HashingUnavailable: too many are logging in already.
+            HashingUnavailable: too many are logging in already, or the client hung up before its turn.
             DatabaseUnavailable: the user table, or what guards it, cannot be read.
         """
         arrived = time.perf_counter()
@@ -125,7 +126,7 @@ class Login:
         if isinstance(admitted, LockedOut):
             return admitted
         try:
-            user, verdict = await self._check(name, password)
+            user, verdict = await self._check(name, password, client)
         except BridgeError:
             await self._limits.forgive(admitted)
             raise
@@ -143,16 +144,23 @@ class Login:
         return LoggedIn(user=upgraded)
 
     async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
-        """Find out how long a refusal has to take: by the site's own argon2, and by what its last snapshot counted.
+        """Find out how long a refusal has to take: by the site's own argon2, and by what its user table holds.
+
+        Args:
+            snapshot: the last one, which has counted that; before there is one, the newest users stand for all.
 
         Raises:
             DatabaseError: the user table cannot be read.
         """
-        rows = () if snapshot is None else snapshot["census"]
-        others = list(costliest_decoys((row["algorithm"], row["cost"]) for row in rows))
-        if any(row["algorithm"].startswith(_WRAPPED) for row in rows):
-            wrapped = costliest_wrapped(await wrapped_values(self._users))
-            others += [] if wrapped is None else [wrapped]
+        if snapshot is None:
+            values: Sequence[str] = [user.encoded for user in await self._users.newest(_STANDING_FOR_ALL)]
+            found = [algorithm_and_cost(value) for value in values]
+        else:
+            found = [(row["algorithm"], row["cost"]) for row in snapshot["census"]]
+            is_wrapped = any(algorithm.startswith(_WRAPPED) for algorithm, _ in found)
+            values = await wrapped_values(self._users) if is_wrapped else []
+        wrapped = costliest_wrapped(values)
+        others = [*costliest_decoys(found), *([] if wrapped is None else [wrapped])]
         await self._floor.measure(
             [
                 partial(self._policy.verify_decoy, "", self._decoy),
@@ -173,16 +181,22 @@ class Login:
         await self._recorder.record(Event.LOGIN_LOCKED_OUT, account=account, client=client)
         return locked_out
 
-    async def _check(self, name: str, password: str) -> tuple[StoredUser | None, Verification]:
+    async def _check(self, name: str, password: str, client: Client) -> tuple[StoredUser | None, Verification]:
         """Look for the user and verify; the same steps, statements and time for everybody who is refused."""
         # HMAC pads with NULs, so that PBKDF2 takes `secret\0` for `secret`; Django's forms let no NUL through.
         user = await self._users.by_username(name) if is_storable(password) else None
         decoy = partial(self._policy.verify_decoy, password, self._decoy)
         try:
             await self._floor.measured(decoy)
-            check = decoy if user is None else self._work(user, password, decoy)
-            may_pass = user is not None and user.is_active
-            return user, await self._pool.run(partial(self._floor.keep, check, may_pass=may_pass))
+            return user, await self._pool.run(
+                decoy if user is None else self._work(user, password, decoy),
+                slots=1 if user is None else self._policy.slots(user.encoded),
+                hung_up=client.hung_up,
+                lingers=partial(self._floor.remaining, may_pass=user is not None and user.is_active),
+            )
+        except HashingAbandoned:
+            self._recorder.note(Event.LOGIN_ABANDONED, address=client.address)
+            raise
         except HashingUnavailable:
             await self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY, user_id=user.id if user else None)
             raise

@@ -27,6 +27,8 @@ class Event(StrEnum):
     LOGIN_SUCCEEDED = "login_succeeded"
     LOGIN_REFUSED = "login_refused"
     LOGIN_WITHOUT_CAPACITY = "login_without_capacity"
+    LOGIN_ABANDONED = "login_abandoned"
+    """The client hung up while it waited for its turn; the password was not looked at."""
     LOGIN_LIMITED = "login_limited"
     """Too many tries for the account, from the network or of everybody; the password was not looked at."""
     LOGIN_LOCKED_OUT = "login_locked_out"

@@ -132,6 +132,14 @@ class Users:
         )
         return [self._user(row, encoded=row["encoded"]) for row in rows]
 
+    async def newest(self, limit: int) -> Sequence[StoredUser]:
+        """Read the users whose keys are the highest, and their stored passwords."""
+        rows = await self._database.fetch_all(
+            f"SELECT {self._columns}, password AS encoded FROM {self._name} ORDER BY {self._key} DESC LIMIT :limit",
+            {"limit": limit},
+        )
+        return [self._user(row, encoded=row["encoded"]) for row in rows]
+
     async def count(self, condition: str, parameters: Parameters) -> int:
         """Count the users who meet a condition in SQL."""
         row = await self._database.fetch_one(

@@ -1,5 +1,6 @@
 """What a login's outcome is in HTTP."""
 
+from functools import partial
 from typing import Final
 
 from fastapi import Request, Response
@@ -29,6 +30,7 @@ def client_of(request: Request) -> Client:
         accept=request.headers.get("accept"),
         path=request.url.path,
         device=request.cookies.get(DEVICE_COOKIE),
+        hung_up=partial(_hung_up, request),
     )
 
 
@@ -63,6 +65,11 @@ def refusal(
             return _refusal("expired_token", "The login has expired; start again with the password")
         case LockedOut(retry_after) | TooManyCodes(retry_after):
             return too_many(retry_after)
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _refusal(code: str, detail: str, **more: str) -> Problem:

@@ -69,6 +69,16 @@ async def test_a_user_is_read_by_exact_username(users: Users, cast: Cast):
     )
 
 
+async def test_the_newest_users_are_those_with_the_highest_keys(users: Users, cast: Cast):
+    for name in ("ada", "bob", "eve"):
+        await cast.add(name, encoded=f"stored of {name}")
+
+    assert [(user.username, user.encoded) for user in await users.newest(2)] == [
+        ("eve", "stored of eve"),
+        ("bob", "stored of bob"),
+    ]
+
+
 @pytest.mark.parametrize("username", ["Ada", "ad", "ada ", "", "ada\0", "\ud800", "%", "x" * 100_000], ids=ascii)
 async def test_any_other_username_is_nobodys(users: Users, cast: Cast, username: str):
     await cast.add("ada")

@@ -2,7 +2,7 @@
 
 import time
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 
 from tests.conftest import PASSWORD, Cast, log_in
 from tests.web.conftest import before_any_database
@@ -31,3 +31,14 @@ async def test_refused_logins_ask_the_same_statements_and_take_no_less_than_the_
     assert {name: len(asked) for name, asked in statements.items()} == dict.fromkeys(statements, 2)
     assert all(asked == statements["nobody"] for asked in statements.values())
     assert min(times.values()) >= FLOOR
+
+
+async def test_before_anything_was_counted_the_newest_users_say_how_long_a_refusal_takes(service_url: str, cast: Cast):
+    async with counted(service_url) as running:
+        login = running.app.state.bridge.login
+        await login.measure_floor(None)
+        cheap = login._floor.height
+        await cast.add("new", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100_000))
+        await login.measure_floor(None)
+
+    assert login._floor.height > 3 * cheap

@@ -1,6 +1,7 @@
 """What a login must never do to a stored password."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ import pytest
 from django.contrib.auth.hashers import check_password, make_password
 from prometheus_client import CollectorRegistry
 
-from bridge.errors import HashingUnavailable
+from bridge.errors import HashingAbandoned, HashingUnavailable
 from bridge.passwords.pool import HashingPool
 from bridge.services.client import Client
 from bridge.services.endpoints import Rules, Stages
@@ -36,8 +37,8 @@ class PoolWithAnInterval(HashingPool):
         super().__init__(workers=1)
         self._meanwhile = meanwhile
 
-    async def run(self, work: Callable[[], T]) -> T:
-        done = await super().run(work)
+    async def run(self, work: Callable[[], T], **how: Any) -> T:
+        done: T = await super().run(work, **how)
         await self._meanwhile()
         return done
 
@@ -49,15 +50,16 @@ class CountingPool(HashingPool):
         super().__init__(workers=1)
         self.runs = 0
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], **how: Any) -> T:
         self.runs += 1
-        return await super().run(work)
+        done: T = await super().run(work, **how)
+        return done
 
 
 class FullPool(HashingPool):
     """A pool whose one worker and whose queue are taken."""
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], **how: Any) -> T:
         raise HashingUnavailable(retry_after=self._deadline)
 
 
@@ -97,8 +99,10 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
     return around
 
 
-async def attempt(bridge: Bridge, username: str = "ada", password: str = PASSWORD) -> LoggedIn | LoginRefused:
-    outcome = await bridge.login.attempt(username=username, password=password, client=Client())
+async def attempt(
+    bridge: Bridge, username: str = "ada", password: str = PASSWORD, client: Client | None = None
+) -> LoggedIn | LoginRefused:
+    outcome = await bridge.login.attempt(username=username, password=password, client=client or Client())
     assert isinstance(outcome, LoggedIn | LoginRefused)
     return outcome
 
@@ -348,3 +352,49 @@ async def test_a_login_that_there_is_no_room_for_is_counted_as_such(composed: Co
             await attempt(bridge)
 
     assert await shared_events(cast.database) == {"login_without_capacity": 1}
+
+
+# Whoever hangs up -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_login_that_waits_is_given_up_with_its_client_and_is_no_failure(composed: Composed, cast: Cast):
+    await cast.add("ada")
+    stored, gate = await cast.stored_password("ada"), threading.Event()
+    waits, gone, pool = asyncio.Event(), asyncio.Event(), HashingPool(workers=1)
+
+    async def hung_up() -> None:
+        waits.set()
+        await gone.wait()
+
+    async with composed(pool) as bridge:
+        before = asyncio.create_task(pool.run(gate.wait))
+        await asyncio.sleep(0)
+        waiting = asyncio.create_task(attempt(bridge, client=Client(hung_up=hung_up)))
+        await asyncio.wait([asyncio.create_task(waits.wait())], timeout=10)
+        gone.set()
+        with pytest.raises(HashingAbandoned):
+            await waiting
+        gate.set()
+        await before
+        events = {
+            each.labels["event"]: each.value
+            for metric in bridge.registry.collect()
+            for each in metric.samples
+            if each.name == "bridge_events_total" and each.value
+        }
+
+    assert events == {"login_abandoned": 1}
+    assert await cast.stored_password("ada") == stored
+
+
+async def test_a_login_whose_hash_was_made_is_finished_though_its_client_hung_up(composed: Composed, cast: Cast):
+    await cast.add("ada")
+    gone = asyncio.Event()
+
+    async def hang_up() -> None:
+        gone.set()
+
+    async with composed(PoolWithAnInterval(hang_up)) as bridge:
+        assert isinstance(await attempt(bridge, client=Client(hung_up=gone.wait)), LoggedIn)
+
+    assert (await cast.stored_password("ada")).startswith("argon2$")

@@ -178,8 +178,8 @@ class PoolWithOneInterval(HashingPool):
         self._meanwhile = meanwhile
         self._left = after
 
-    async def run(self, work: Callable[[], T]) -> T:
-        done = await super().run(work)
+    async def run(self, work: Callable[[], T], **how: Any) -> T:
+        done: T = await super().run(work, **how)
         self._left -= 1
         if self._left == 0:
             await self._meanwhile()

@@ -1,6 +1,8 @@
 """Made-up values that cost what the user table's own cost."""
 
-from bridge.passwords.decoy import costliest_decoys, costliest_wrapped
+import pytest
+
+from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, costliest_wrapped
 from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.policy import PasswordPolicy, Verification
 
@@ -42,3 +44,19 @@ def test_of_wrapped_values_the_one_of_most_rounds_costs_most():
 
     assert costliest_wrapped([few, many, few, "argon2_pbkdf2_sha256$", f"argon2_md5$salt${phc}"]) == many
     assert costliest_wrapped([f"argon2_pbkdf2_sha256$x$salt${phc}", ""]) is None
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        ("pbkdf2_sha256$720000$salt$hash", ("pbkdf2_sha256", "720000")),
+        ("bcrypt_sha256$$2b$12$salthash", ("bcrypt_sha256", "12")),
+        ("bcrypt$$2a$09$salthash", ("bcrypt", "09")),
+        ("scrypt$16384$salt$8$5$hash", ("scrypt", "16384")),
+        ("argon2$argon2id$v=19$m=8,t=1,p=1$salt$hash", ("argon2", "")),
+        ("!unusable", ("", "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_stored_value_names_its_cost(stored: str, found: tuple[str, str]):
+    assert algorithm_and_cost(stored) == found

@@ -291,6 +291,32 @@ def test_the_stored_password_is_not_in_a_users_repr():
     assert "ada" in repr(user)
 
 
+# Memory ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stored", "slots"),
+    [
+        ("argon2$argon2id$v=19$m=102400,t=2,p=8$c2FsdHNhbHQ$AAAA", 1),
+        ("argon2$argon2id$v=19$m=102401,t=2,p=8$c2FsdHNhbHQ$AAAA", 2),
+        ("argon2$argon2i$m=1048576,t=2,p=8$c2FsdHNhbHQ$AAAA", 11),
+        ("argon2_pbkdf2_sha256$9$salt$argon2id$v=19$m=204800,t=2,p=8$c2FsdHNhbHQ$AAAA", 2),
+        ("pbkdf2_sha256$1000000$salt$hash", 1),
+        ("unknown$argon2id$v=19$m=1048576,t=2,p=8$c2FsdHNhbHQ$AAAA", 1),
+        ("!", 1),
+    ],
+)
+def test_a_check_takes_slots_by_its_memory(policy: PasswordPolicy, stored: str, slots: int):
+    assert policy.slots(stored) == slots
+
+
+def test_a_site_whose_own_argon2_takes_more_has_larger_slots():
+    policy = PasswordPolicy(target=Argon2Parameters(memory_cost=204_800))
+
+    assert policy.slots("argon2$argon2id$v=19$m=204801,t=2,p=8$c2FsdHNhbHQ$AAAA") == 2
+    assert policy.slots("argon2$argon2id$v=19$m=204800,t=2,p=8$c2FsdHNhbHQ$AAAA") == 1
+
+
 # Decoys ---------------------------------------------------------------------------------------------------------------
 
 TARGETS = [

@@ -4,13 +4,14 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
 
-from bridge.errors import HashingUnavailable
+from bridge.errors import HashingAbandoned, HashingUnavailable
 from bridge.passwords.pool import HashingPool
 
 PATIENCE = 10  # seconds, after which a broken pool fails a test instead of hanging it
@@ -211,7 +212,7 @@ async def test_an_exception_in_the_work_frees_the_slot():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness of their own")
 async def test_threads_that_the_work_starts_have_the_lowest_priority_too():
-    """As argon2's lanes are."""
+    """A hasher may start some, as argon2-cffi does by itself."""
     pool = HashingPool(workers=1)
     found: list[int] = []
 
@@ -259,3 +260,100 @@ async def test_a_closed_pool_takes_nothing_more():
 
     with pytest.raises(RuntimeError):
         await pool.run(pytest.fail)
+
+
+# Whoever waits, and leaves --------------------------------------------------------------------------------------------
+
+
+async def test_nothing_is_done_for_whoever_has_left_the_queue():
+    pool, left = HashingPool(workers=1, queue_limit=1), asyncio.Event()
+    async with occupied(pool):
+        waiting = asyncio.create_task(pool.run(pytest.fail, hung_up=left.wait))
+        assert not (await asyncio.wait([waiting], timeout=0))[0]
+
+        left.set()
+        with pytest.raises(HashingAbandoned):
+            await waiting
+
+        following = await queued(pool, lambda: "its place is free")
+    assert await following == "its place is free"
+
+
+async def test_whoever_stays_gets_their_turn_or_the_deadline():
+    pool, left = HashingPool(workers=1, deadline=timedelta(seconds=0.01)), asyncio.Event()
+    async with occupied(pool) as (gate, _):
+        with pytest.raises(HashingUnavailable) as refusal:
+            await pool.run(pytest.fail, hung_up=left.wait)
+        assert not isinstance(refusal.value, HashingAbandoned)
+
+    pool = HashingPool(workers=1)
+    async with occupied(pool) as (gate, _):
+        waiting = asyncio.create_task(pool.run(lambda: "result", hung_up=left.wait))
+        await asyncio.wait([waiting], timeout=0)
+        gate.open()
+        assert await waiting == "result"
+    assert len(asyncio.all_tasks()) == 1, "nobody watches for them any more"
+
+
+async def test_what_has_begun_is_finished_whoever_leaves():
+    pool = HashingPool(workers=1)
+
+    assert await pool.run(lambda: "result", hung_up=pytest.fail) == "result"
+    await pool.close()
+
+
+# Slots ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slots", [2, 9])
+async def test_what_takes_all_slots_runs_alone_and_nobody_overtakes_it(slots: int):
+    pool, ran = HashingPool(workers=2), []
+    async with occupied(pool) as (gate, _):
+        large = asyncio.create_task(pool.run(lambda: ran.append("large"), slots=slots))
+        await asyncio.sleep(0)
+        small = await queued(pool, lambda: ran.append("small"))
+
+        gate.open()
+        await asyncio.wait([large, small])
+
+    assert ran == ["large", "small"]
+
+
+async def test_whoever_leaves_gives_back_the_slots_that_they_had_gathered():
+    pool, left = HashingPool(workers=2), asyncio.Event()
+    async with occupied(pool):
+        large = asyncio.create_task(pool.run(pytest.fail, slots=2))
+        leaving = asyncio.create_task(pool.run(pytest.fail, slots=2, hung_up=left.wait))
+        await asyncio.wait([large, leaving], timeout=0)
+        large.cancel()
+        left.set()
+        await asyncio.wait([large, leaving])
+
+        assert isinstance(leaving.exception(), HashingAbandoned)
+        assert await pool.run(lambda: "result") == "result"
+
+
+async def test_a_result_that_lingers_is_kept_back_together_with_its_slot():
+    pool = HashingPool(workers=1)
+    times: list[float] = []
+    told: list[tuple[str, float]] = []
+
+    def lingers(result: str, took: float) -> float:
+        told.append((result, took))
+        return 0.05
+
+    def work(result: str) -> str:
+        times.append(time.perf_counter())
+        return result
+
+    first = asyncio.create_task(pool.run(lambda: work("first"), lingers=lingers))
+    second = asyncio.create_task(pool.run(lambda: work("second")))
+    assert await first == "first"
+    came = time.perf_counter()
+    await second
+
+    [(result, took)] = told
+    assert (result, took < 0.05) == ("first", True)
+    assert came - times[0] >= 0.045
+    assert times[1] >= came - 0.005
+    await pool.close()

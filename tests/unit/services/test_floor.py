@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 import pytest
@@ -11,7 +11,7 @@ from bridge.passwords.policy import Verification
 from bridge.passwords.pool import HashingPool
 from bridge.services.floor import Floor
 
-SLOW: Final = 0.05
+SLOW: Final = 0.02
 RIGHT, WRONG = Verification(valid=True, algorithm="argon2"), Verification(valid=False, algorithm="argon2")
 
 
@@ -24,48 +24,46 @@ async def pool() -> AsyncIterator[HashingPool]:
 
 @pytest.fixture
 async def floor(pool: HashingPool) -> Floor:
-    """One that has measured a check of 50 ms."""
+    """One that has measured a check of 20 ms."""
     measured = Floor(pool)
     await measured.measure([lambda: None, lambda: time.sleep(SLOW)])
     return measured
 
 
-def takes(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+def refused(floor: Floor, took: float) -> float:
+    """Give how long a refusal lingers whose check took so many seconds."""
+    return floor.remaining(WRONG, took, may_pass=True)
 
 
 def test_a_refusal_takes_as_long_as_the_costliest_check(floor: Floor):
-    assert floor.height.total_seconds() > SLOW
-    assert takes(lambda: floor.keep(lambda: WRONG, may_pass=True)) >= floor.height.total_seconds()
+    height = floor.height.total_seconds()
+
+    assert height > SLOW
+    assert refused(floor, 0.01) + 0.01 == pytest.approx(height, rel=1e-3)
 
 
 def test_a_right_password_that_lets_nobody_in_is_a_refusal(floor: Floor):
-    assert takes(lambda: floor.keep(lambda: RIGHT, may_pass=False)) >= SLOW
+    assert floor.remaining(RIGHT, 0.0, may_pass=False) == pytest.approx(floor.height.total_seconds(), rel=1e-3)
 
 
 def test_who_is_let_in_does_not_wait(floor: Floor):
-    assert takes(lambda: floor.keep(lambda: RIGHT, may_pass=True)) < SLOW
+    assert floor.remaining(RIGHT, 0.0, may_pass=True) == 0
 
 
 def test_the_floor_rises_with_checks_that_take_longer_and_sinks_again_but_not_for_ever(floor: Floor):
+    for _ in range(3000):
+        refused(floor, floor.height.total_seconds() * 0.9)
     lowest = floor.height
 
-    def overrun() -> Verification:
-        time.sleep(floor.height.total_seconds() * 1.05)
-        return WRONG
-
-    for _ in range(2):
-        floor.keep(overrun, may_pass=True)
+    assert refused(floor, lowest.total_seconds() * 1.05) < 0
     raised = floor.height
     for _ in range(100):
-        floor._learn(floor.height.total_seconds() * 10)
+        refused(floor, floor.height.total_seconds() * 10)
 
     assert lowest < raised < floor.height
     assert floor.height / lowest == pytest.approx(3, rel=0.01)
-    for _ in range(2000):
-        floor._learn(floor.height.total_seconds() * 0.9)
+    for _ in range(3000):
+        refused(floor, floor.height.total_seconds() * 0.9)
     assert floor.height == lowest
 
 
@@ -74,7 +72,7 @@ async def test_it_is_measured_once_by_whoever_needs_it_first(pool: HashingPool):
 
     await asyncio.gather(*(floor.measured(lambda: checked.append(1)) for _ in range(9)))
 
-    assert len(checked) == 3 * (1 + 2 * (pool.workers - 1))
+    assert len(checked) == 5 * (1 + 2 * (pool.workers - 1))
 
 
 async def test_an_answer_leaves_at_a_tick_since_its_request_came():
@@ -83,3 +81,13 @@ async def test_an_answer_leaves_at_a_tick_since_its_request_came():
     await Floor.release(arrived)
 
     assert time.perf_counter() - arrived >= 0.0195  # a timer may be early by its own resolution
+
+
+async def test_what_was_learned_is_forgotten_by_and_by_once_nothing_takes_as_long(floor: Floor):
+    for _ in range(100):
+        refused(floor, floor.height.total_seconds() * 10)
+    learned = floor.height
+
+    await floor.measure([lambda: None, lambda: time.sleep(SLOW)])
+
+    assert learned / 2 < floor.height < learned * 0.9
