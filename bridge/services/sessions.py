@@ -10,9 +10,10 @@ from bridge.profile import SessionProfile
 from bridge.services.clock import Clock
 from bridge.services.lineage import Continuity
 from bridge.sessions.codec import SessionData, decode_cookie, decode_row
+from bridge.store.identities import Identities
 from bridge.store.rights import NOTHING, Rights
 from bridge.store.sessions import Sessions
-from bridge.store.users import StoredUser, Users
+from bridge.store.users import StoredUser
 
 __all__ = ["SiteSession", "SiteSessions"]
 
@@ -57,14 +58,14 @@ class SiteSessions:
         profile: SessionProfile,
         secrets: Sequence[str],
         sessions: Sessions,
-        users: Users,
+        identities: Identities,
         continuity: Continuity,
         clock: Clock,
     ) -> None:
         self._profile = profile
         self._secrets = secrets
         self._sessions = sessions
-        self._users = users
+        self._identities = identities
         self._continuity = continuity
         self._clock = clock
 
@@ -81,7 +82,7 @@ class SiteSessions:
             return None
         # No row goes with a grant that ends: a cookie that is the session stays what it is.
         cookie_name = data.name if self._profile.storage == "cookie" else None
-        found = await self._users.with_rights(data.user_id, asked=asked, session_name=cookie_name)
+        found = await self._identities.with_rights(data.user_id, asked=asked, session_name=cookie_name)
         if found is None or found.revoked or not found.user.is_active:
             return None
         if not await self._continuity.holds(found.user.id, encoded=found.encoded, auth_hash=data.auth_hash):
@@ -101,7 +102,7 @@ class SiteSessions:
             return False
         if self._profile.storage == "table":
             return await self._sessions.exists(session.name)
-        found = await self._users.with_rights(session.user.id, asked=NOTHING, session_name=session.name)
+        found = await self._identities.with_rights(session.user.id, asked=NOTHING, session_name=session.name)
         return found is not None and not found.revoked
 
     async def _read(self, cookie: str) -> SessionData | None:

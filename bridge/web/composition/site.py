@@ -11,6 +11,7 @@ from bridge.services.upgrading import Upgrading
 from bridge.store.activity import Activity
 from bridge.store.census import UserCensus
 from bridge.store.database import Database
+from bridge.store.identities import Identities
 from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
@@ -24,6 +25,7 @@ from bridge.tokens import KeySet
 from bridge.web.settings import Settings
 
 __all__ = [
+    "identities_of",
     "longest_unused",
     "preconditions_of",
     "reporting_of",
@@ -64,6 +66,12 @@ def users_of(database: Database, profile: SiteProfile | None) -> Users:
     """Build the access to the site's user table."""
     table = profile.user_table if profile else UserTable()
     return Users(database, table, time_zone=profile.time_zone if profile else None)
+
+
+def identities_of(database: Database, profile: SiteProfile | None) -> Identities:
+    """Build what reads who is asking."""
+    table = profile.user_table if profile else UserTable()
+    return Identities(database, table, time_zone=profile.time_zone if profile else None)
 
 
 def reporting_of(database: Database, profile: SiteProfile | None, clock: Clock) -> Reporting:
