@@ -1,22 +1,32 @@
 """Who is asking: the user whom a token or a session names, as their row is now, and what they hold."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Final
+from datetime import datetime
+from functools import cache, partial
+from typing import Final, TypeVar
 
 from bridge.profile import UserTable
 from bridge.store.database import Database, Row
 from bridge.store.gathering import Gathering
-from bridge.store.identifying import NamedByToken, identifying, naming
+from bridge.store.identifying import (
+    NamedBySession,
+    NamedByToken,
+    identifying,
+    naming,
+    opening,
+    sessions_named,
+)
 from bridge.store.read_only import is_inside_run
 from bridge.store.rights import NOTHING, Rights, RightsColumns
 from bridge.store.text import is_storable
 from bridge.store.user_rows import StoredUser, UserRows
 
-__all__ = ["Identified", "Identities"]
+__all__ = ["Identified", "Identities", "OpenSession"]
 
 _MOST_TOGETHER: Final = 100
+Named = TypeVar("Named")
+Found = TypeVar("Found")
 # Of a changed password the session's own hash tells; the one that changed it goes on, at Django by design.
 _SESSION_ENDED: Final = (
     ", EXISTS (SELECT 1 FROM bridge_grant g WHERE g.session_key = :session_name"
@@ -43,6 +53,19 @@ class Identified:
     held: Rights = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session's row.
+
+    Attributes:
+        stored: what Django stored, as it stored it.
+        identified: the user who was read along.
+    """
+
+    stored: str = field(repr=False)
+    identified: Identified | None
+
+
 class Identities(UserRows):
     """Reads whom tokens and sessions name; several that are asked about at once, in one statement.
 
@@ -56,7 +79,10 @@ class Identities(UserRows):
         super().__init__(database, table, time_zone=time_zone)
         self._rights = RightsColumns(table)
         # One for whatever routes and plans ask, which are the code's and no client's.
-        self._gatherings: dict[Rights, Gathering[NamedByToken, Identified | None]] = {}
+        self._of_tokens: dict[Rights, Gathering[NamedByToken, Identified | None]] = {}
+        self._of_sessions: dict[Rights, Gathering[NamedBySession, OpenSession | None]] = {}
+        self._identifying = cache(partial(self._statement, identifying))
+        self._opening = cache(partial(self._statement, opening))
 
     async def of_token(
         self, *, user_id: str, token_id: str, grant_id: str | None = None, asked: Rights = NOTHING
@@ -69,9 +95,18 @@ class Identities(UserRows):
         if key is None or not is_storable(token_id) or not is_storable(grant_id or ""):
             return None
         named = NamedByToken(key, str(key), token_id, grant_id)
-        if is_inside_run():  # which nothing from outside may join
-            return (await self._identified([named], asked=asked, statement=self._identifying(asked)))[0]
-        return await self._gathering(asked).find(named)
+        return await _together(self._of_tokens, self._identified, named, asked=asked)
+
+    async def of_session(
+        self, session_key: str, *, now: datetime, user_id: str | None = None, asked: Rights = NOTHING
+    ) -> OpenSession | None:
+        """Read a session's row, None if it has expired or is absurdly large, and the user whom it probably names.
+
+        Whom it does name stands in what Django stored. Sessions share statements as tokens do.
+        """
+        key = None if user_id is None else self.native_key(user_id)
+        named = NamedBySession(session_key, key, self.site_time(now))
+        return await _together(self._of_sessions, self._opened, named, asked=asked)
 
     async def with_rights(self, user_id: str, *, asked: Rights, session_name: str | None = None) -> Identified | None:
         """Read a user, their stored password, and what they hold of what is asked, in one statement.
@@ -87,12 +122,7 @@ class Identities(UserRows):
             f"{self._rights.of(asked)} FROM {self._name} WHERE {self._key} = :key",
             {"key": key, **named, **self._rights.parameters(asked)},
         )
-        if row is None:
-            return None
-        user = self._user(row)
-        return Identified(
-            user=user, encoded=row["encoded"], revoked=bool(row.get("revoked")), held=self._held(row, user, asked)
-        )
+        return None if row is None else self._identity(row, asked)
 
     async def held(self, user: StoredUser, asked: Rights) -> Rights:
         """Read what a user holds of what is asked."""
@@ -102,15 +132,8 @@ class Identities(UserRows):
         )
         return NOTHING if row is None else self._held(row, user, asked)
 
-    def _gathering(self, asked: Rights) -> "Gathering[NamedByToken, Identified | None]":
-        gathering = self._gatherings.get(asked)
-        if gathering is None:
-            read = partial(self._identified, asked=asked, statement=self._identifying(asked))
-            gathering = self._gatherings[asked] = Gathering(read, most=_MOST_TOGETHER)
-        return gathering
-
-    def _identifying(self, asked: Rights) -> str:
-        return identifying(
+    def _statement(self, kind: Callable[..., str], asked: Rights) -> str:
+        return kind(
             self._database.dialect,
             table=self._name,
             key=self._key,
@@ -118,14 +141,19 @@ class Identities(UserRows):
             columns=f"{self._columns}, password AS encoded{self._rights.of(asked)}",
         )
 
-    async def _identified(
-        self, named: Sequence[NamedByToken], *, asked: Rights, statement: str
-    ) -> list[Identified | None]:
+    async def _identified(self, named: Sequence[NamedByToken], asked: Rights) -> list[Identified | None]:
         given = {**naming(self._database.dialect, named), **self._rights.parameters(asked)}
-        rows = await self._database.fetch_all(statement, given)
         found: list[Identified | None] = [None] * len(named)
-        for row in rows:
+        for row in await self._database.fetch_all(self._identifying(asked), given):
             found[row["number"] - 1] = self._identity(row, asked)
+        return found
+
+    async def _opened(self, named: Sequence[NamedBySession], asked: Rights) -> list[OpenSession | None]:
+        given = {**sessions_named(self._database.dialect, named), **self._rights.parameters(asked)}
+        found: list[OpenSession | None] = [None] * len(named)
+        for row in await self._database.fetch_all(self._opening(asked), given):
+            identified = None if row["key"] is None else self._identity(row, asked)
+            found[row["number"] - 1] = OpenSession(row["session_data"], identified)
         return found
 
     def _identity(self, row: Row, asked: Rights) -> Identified:
@@ -133,12 +161,27 @@ class Identities(UserRows):
         return Identified(
             user=user,
             encoded=row["encoded"],
-            revoked=bool(row["revoked"]) or row["grant_ended"] is not None,
-            grant_hash=row["grant_hash"],
+            revoked=bool(row.get("revoked")) or row.get("grant_ended") is not None,
+            grant_hash=row.get("grant_hash"),
             held=self._held(row, user, asked),
         )
 
     def _held(self, row: Row, user: StoredUser, asked: Rights) -> Rights:
-        if asked is NOTHING:
+        if not asked:
             return NOTHING
         return self._rights.held(row, asked, is_active=user.is_active, is_superuser=user.is_superuser)
+
+
+async def _together(
+    gatherings: dict[Rights, Gathering[Named, Found]],
+    read: Callable[[Sequence[Named], Rights], Awaitable[Sequence[Found]]],
+    named: Named,
+    *,
+    asked: Rights,
+) -> Found:
+    if is_inside_run():  # which nothing from outside may join
+        return (await read([named], asked))[0]
+    gathering = gatherings.get(asked)
+    if gathering is None:
+        gathering = gatherings[asked] = Gathering(lambda several: read(several, asked), most=_MOST_TOGETHER)
+    return await gathering.find(named)

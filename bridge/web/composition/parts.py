@@ -33,10 +33,11 @@ from bridge.store.grants import Grants
 from bridge.store.identities import Identities
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
+from bridge.store.sessions import Sessions
 from bridge.store.users import Users
 from bridge.tokens import KeySet, TokenIssuer, TokenVerifier
 from bridge.web.composition.second_factors import lockout_of, second_factors_of
-from bridge.web.composition.site import identities_of, preconditions_of, sessions_in, site_sessions, users_of
+from bridge.web.composition.site import identities_of, preconditions_of, site_sessions, users_of
 from bridge.web.settings import Settings
 
 __all__ = ["Foundation", "Parts", "parts_of"]
@@ -135,7 +136,7 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
             grants=grants,
             revocations=Revocations(database),
             blacklist=blacklist,
-            sessions=sessions_in(database, profile) if site_sessions(profile).in_table else None,
+            sessions=Sessions(database) if site_sessions(profile).in_table else None,
             verifier=verifier,
             clock=clock,
         ),
@@ -150,7 +151,7 @@ def _sessions(
     return SiteSessions(
         profile=site_sessions(profile),
         secrets=foundation.settings.django_secrets,
-        sessions=sessions_in(foundation.database, profile),
+        sessions=Sessions(foundation.database),
         identities=identities,
         continuity=continuity,
         clock=foundation.clock,

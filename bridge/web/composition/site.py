@@ -16,7 +16,6 @@ from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
-from bridge.store.sessions import Sessions
 from bridge.store.site_privileges import site_privileges
 from bridge.store.snapshots import Snapshots
 from bridge.store.upgrades import Upgrades
@@ -29,7 +28,6 @@ __all__ = [
     "longest_unused",
     "preconditions_of",
     "reporting_of",
-    "sessions_in",
     "site_profile",
     "site_sessions",
     "upgrading_of",
@@ -135,8 +133,3 @@ def _inspection(database: Database, profile: SiteProfile | None) -> Inspection:
 def site_sessions(profile: SiteProfile | None) -> SessionProfile:
     """Give what decides over the site's sessions; stock Django without a profile."""
     return profile.sessions if profile else SessionProfile()
-
-
-def sessions_in(database: Database, profile: SiteProfile | None) -> Sessions:
-    """Build the access to the site's session table."""
-    return Sessions(database, time_zone=profile.time_zone if profile else None)
