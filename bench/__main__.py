@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
@@ -32,23 +32,23 @@ CASES: Final[dict[str, Case]] = {
 ALL: Final = "all"
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None, *, cases: Mapping[str, Case] = CASES) -> None:
     """Measure one case, or all, and print what came out."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("case", choices=[*sorted(CASES), ALL])
+    parser.add_argument("case", choices=[*sorted(cases), ALL])
     parser.add_argument("--rounds", type=int, default=15, help="how often each side is measured, in turns")
     parser.add_argument("--seconds", type=float, default=0.5, help="for each measurement")
     parser.add_argument(
         "--write", type=Path, metavar="DOCUMENT", help="into which the ratios go, such as docs/performance.md"
     )
     parser.add_argument("--json", action="store_true", help="for machines")
-    given = parser.parse_args()
-    names = sorted(CASES) if given.case == ALL else [given.case]
-    # One that has a case for its own is asked for it; of all, those go into a document that it has a place for.
+    given = parser.parse_args(arguments)
+    names = sorted(cases) if given.case == ALL else [given.case]
+    # Of all, only those are written that the document has a place for.
     written = [name for name in names if given.write and (given.case != ALL or document.has_place(given.write, name))]
     found = {}
     for name in names:
-        found[name] = CASES[name](given.rounds, given.seconds)
+        found[name] = cases[name](given.rounds, given.seconds)
         if name in written:
             document.write(given.write, name, found[name], rounds=given.rounds)
         if not given.json:

@@ -36,7 +36,7 @@ _KNOWN: Final = frozenset(
         *("own_oauth_scopes", "parent_oauth_scopes", "security_scopes_param_name"),
     )
 )
-"""What this module knows dependencies to be made of; a FastAPI that makes them of more solves them itself."""
+"""What this module knows dependencies to be made of; a FastAPI that makes them of something else solves them itself."""
 
 
 class _NoPlan(Exception):  # no error: it is solved as ever
@@ -96,7 +96,7 @@ def solved_by_plan(route: Any) -> ASGIApp | None:
 
     It does not look at ``dependency_overrides``: where there are any, ``route.app`` has to answer.
     """
-    if any(name not in _KNOWN for name in (field.name for field in fields(Dependant))):
+    if {field.name for field in fields(Dependant)} != _KNOWN:
         return None
     try:
         return routing.request_response(_handler(route))
