@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.figures import Figure
 
-__all__ = ["write"]
+__all__ = ["has_place", "write"]
 
 _PACKAGES: Final = (
     *("fastapi", "uvicorn", "psycopg", "Django", "djangorestframework", "djangorestframework_simplejwt", "gunicorn"),
@@ -32,6 +32,11 @@ def write(path: Path, case: str, figures: Iterable[Figure], *, rounds: int) -> N
     before, _, rest = text.partition(begin)
     after = rest.partition(end)[2]
     path.write_text(f"{before}{begin}\n\n{_table(figures)}\n\n{_origin(rounds)}\n\n{end}{after}", encoding="utf-8")
+
+
+def has_place(path: Path, case: str) -> bool:
+    """Tell whether a document has the two marks of a case."""
+    return f"<!-- bench {case} -->" in path.read_text(encoding="utf-8")
 
 
 def _table(figures: Iterable[Figure]) -> str:

@@ -17,7 +17,7 @@ from django.core import signing
 
 from bench.load import Bearer
 from bridge.sessions.auth_hash import session_auth_hash
-from bridge.tokens import KeySet, SigningKey, TokenIssuer
+from bridge.tokens import KeySet, RefreshClaims, SigningKey, TokenIssuer
 
 __all__ = ["TOKENS", "Tokens", "populate", "postgresql"]
 
@@ -50,12 +50,16 @@ class Tokens:
     Attributes:
         bridge: the bridge's access tokens, each of a login (a grant).
         simple_jwt: SimpleJWT's.
+        bridge_refresh: the newest refresh token of each login at the bridge.
+        simple_jwt_refresh: SimpleJWT's.
         fastapi_users: of its JWT strategy.
         sessions: cookies of the site's sessions, for the bridge.
     """
 
     bridge: Sequence[Bearer]
     simple_jwt: Sequence[Bearer]
+    bridge_refresh: Sequence[str]
+    simple_jwt_refresh: Sequence[str]
     fastapi_users: Sequence[Bearer]
     sessions: Sequence[Bearer]
 
@@ -89,7 +93,9 @@ def populate(url: str, environment: Mapping[str, str]) -> Tokens:
         connection.execute("ANALYZE")  # as its own daemon would have by then
     return Tokens(
         bridge=_bridge_tokens(grants, environment["BRIDGE_SIGNING_KEY"], now),
-        simple_jwt=[_simple_jwt(each, environment["BENCH_SECRET"]) for each in asking],
+        simple_jwt=[_bearer(each, _simple_jwt(each, environment["BENCH_SECRET"], kind="access")) for each in asking],
+        bridge_refresh=_bridge_refresh_tokens(grants, environment["BRIDGE_SIGNING_KEY"], now),
+        simple_jwt_refresh=[_simple_jwt(each, environment["BENCH_SECRET"], kind="refresh") for each in asking],
         fastapi_users=[_fastapi_users(each, environment["BENCH_SECRET"]) for each in asking],
         sessions=sessions,
     )
@@ -99,7 +105,7 @@ def _open_grants(
     connection: psycopg.Connection[Any], grants: Mapping[int, str], hashes: Mapping[int, str], now: datetime
 ) -> None:
     rows = [
-        (grants[user_id], str(user_id), auth_hash, uuid.uuid4().hex, now, now, now + timedelta(days=90))
+        (grants[user_id], str(user_id), auth_hash, _first_refresh(grants[user_id]), now, now, now + timedelta(days=90))
         for user_id, auth_hash in hashes.items()
     ]
     with connection.cursor() as cursor:
@@ -135,25 +141,51 @@ def _open_sessions(
     return [Bearer(f"Cookie: sessionid={key}", _mark(user_id)) for user_id, key in keys.items()]
 
 
-def _bridge_tokens(grants: Mapping[int, str], signing_key: str, now: datetime) -> list[Bearer]:
+def _issuer(signing_key: str) -> TokenIssuer:
     keys = KeySet.of_one(SigningKey.load(signing_key, algorithm="HS256"))
-    issuer = TokenIssuer(keys=keys, issuer=_ISSUER, audience=_AUDIENCE, lifetime=_LIFETIME)
+    return TokenIssuer(keys=keys, issuer=_ISSUER, audience=_AUDIENCE, lifetime=_LIFETIME)
+
+
+def _first_refresh(grant_id: str) -> str:
+    """Name the refresh token that a login gave."""
+    return uuid.uuid5(uuid.UUID(grant_id), "refresh").hex
+
+
+def _bridge_refresh_tokens(grants: Mapping[int, str], signing_key: str, now: datetime) -> list[str]:
+    issuer = _issuer(signing_key)
+    return [
+        issuer.issue_refresh(
+            RefreshClaims(
+                user_id=str(user_id),
+                token_id=_first_refresh(grant_id),
+                issued_at=now.replace(microsecond=0),
+                expires_at=now.replace(microsecond=0) + timedelta(days=14),
+                session_id=grant_id,
+                is_own=True,
+            )
+        )
+        for user_id, grant_id in grants.items()
+    ]
+
+
+def _bridge_tokens(grants: Mapping[int, str], signing_key: str, now: datetime) -> list[Bearer]:
+    issuer = _issuer(signing_key)
     return [
         _bearer(user_id, issuer.issue(user_id=str(user_id), now=now, session_id=grant_id)[0])
         for user_id, grant_id in grants.items()
     ]
 
 
-def _simple_jwt(user_id: int, secret: str) -> Bearer:
+def _simple_jwt(user_id: int, secret: str, *, kind: str) -> str:
     now = int(time.time())
     claims = {
-        "token_type": "access",
+        "token_type": kind,
         "exp": now + int(_LIFETIME.total_seconds()),
         "iat": now,
         "jti": uuid.uuid4().hex,
         "user_id": str(user_id),
     }
-    return _bearer(user_id, jwt.encode(claims, secret, "HS256"))
+    return jwt.encode(claims, secret, "HS256")
 
 
 def _fastapi_users(user_id: int, secret: str) -> Bearer:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from bridge.errors import InvalidToken
 from bridge.services.lineage import Continuity
 from bridge.services.sessions import SiteSession, SiteSessions
+from bridge.store.identities import Identified, Identities
 from bridge.store.rights import NOTHING, Rights
-from bridge.store.users import Identified, StoredUser, Users
+from bridge.store.users import StoredUser
 from bridge.tokens import AccessClaims, TokenVerifier
 
 __all__ = ["Authenticated", "AuthenticatedByToken", "Identity"]
@@ -41,10 +42,10 @@ class Identity:
     """Verifies tokens and sessions, and reads their users live."""
 
     def __init__(
-        self, *, verifier: TokenVerifier, users: Users, continuity: Continuity, sessions: SiteSessions
+        self, *, verifier: TokenVerifier, identities: Identities, continuity: Continuity, sessions: SiteSessions
     ) -> None:
         self._verifier = verifier
-        self._users = users
+        self._identities = identities
         self._continuity = continuity
         self._sessions = sessions
 
@@ -66,7 +67,7 @@ class Identity:
             DatabaseUnavailable: the user table cannot be read.
         """
         claims = self._verifier.verify(token)
-        identified = await self._users.of_token(
+        identified = await self._identities.of_token(
             user_id=claims.user_id, token_id=claims.token_id, grant_id=claims.session_id, asked=asked
         )
         if identified is None or not identified.user.is_active:

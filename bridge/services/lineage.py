@@ -10,6 +10,7 @@ from bridge.sessions.auth_hash import is_auth_hash_of, session_auth_hash
 from bridge.sessions.lineage import lineage_digest
 from bridge.store.database import Executor
 from bridge.store.lineage import Lineage
+from bridge.tokens.memory import Memory
 
 __all__ = ["Continuity"]
 
@@ -28,10 +29,16 @@ class Continuity:
         self._secrets = tuple(secrets)
         self._clock = clock
         self._present: dict[str, bytes] = {}
+        self._hashes: Memory[str] = Memory(most=_MOST_REMEMBERED)
 
     def auth_hash(self, encoded: str) -> str:
         """Give what a grant hangs on: what a Django session of the same moment would carry."""
-        return session_auth_hash(encoded, secret=self._secrets[0])
+        digest = hashlib.sha256(encoded.encode()).digest()
+        known = self._hashes.recall(digest)
+        if known is None:
+            known = session_auth_hash(encoded, secret=self._secrets[0])
+            self._hashes.keep(digest, known)
+        return known
 
     async def holds(self, user_id: str, *, encoded: str, auth_hash: str, executor: Executor | None = None) -> bool:
         """Tell whether ``auth_hash`` is of a user's stored password, or of one that was only re-hashed since.

@@ -1,5 +1,6 @@
 """From the site's session cookie to the user who is logged in by it, by ``django.contrib.auth.get_user``'s rules."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,14 +11,18 @@ from bridge.profile import SessionProfile
 from bridge.services.clock import Clock
 from bridge.services.lineage import Continuity
 from bridge.sessions.codec import SessionData, decode_cookie, decode_row
+from bridge.store.identities import Identified, Identities
 from bridge.store.rights import NOTHING, Rights
 from bridge.store.sessions import Sessions
-from bridge.store.users import StoredUser, Users
+from bridge.store.users import StoredUser
+from bridge.tokens.memory import Memory
 
 __all__ = ["SiteSession", "SiteSessions"]
 
 # Django writes 32 of [0-9a-z] and reads back no fewer than 8 characters; its column holds 40.
 _KEY: Final = re.compile(r"[0-9A-Za-z]{8,40}")
+_MOST_REMEMBERED: Final = 10_000
+_LONGEST_REMEMBERED: Final = 4096  # of what Django stored; what is kept of it is no longer
 _AUTH_HASH: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -43,6 +48,14 @@ class SiteSession:
     held: Rights = NOTHING
 
 
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What a session held when it was last read, and the SHA-256 of what that was read from."""
+
+    digest: bytes
+    data: SessionData
+
+
 class SiteSessions:
     """Verifies sessions and reads their users live.
 
@@ -57,16 +70,17 @@ class SiteSessions:
         profile: SessionProfile,
         secrets: Sequence[str],
         sessions: Sessions,
-        users: Users,
+        identities: Identities,
         continuity: Continuity,
         clock: Clock,
     ) -> None:
         self._profile = profile
         self._secrets = secrets
         self._sessions = sessions
-        self._users = users
+        self._identities = identities
         self._continuity = continuity
         self._clock = clock
+        self._memory: Memory[_Decoded] = Memory(most=_MOST_REMEMBERED)
 
     async def find(self, cookie: str, *, asked: Rights = NOTHING) -> SiteSession | None:
         """Find the active user of a live session; None if the cookie opens nothing, whatever the reason.
@@ -74,21 +88,17 @@ class SiteSessions:
         Raises:
             DatabaseError: sessions or users cannot be read.
         """
-        data = await self._read(cookie)
-        if data is None or data.user_id is None or data.backend not in self._profile.backends:
+        opened = await (self._of_row if self._profile.storage == "table" else self._of_cookie)(cookie, asked)
+        if opened is None:
             return None
-        if data.auth_hash is None or _AUTH_HASH.fullmatch(data.auth_hash) is None:
-            return None
-        # No row goes with a grant that ends: a cookie that is the session stays what it is.
-        cookie_name = data.name if self._profile.storage == "cookie" else None
-        found = await self._users.with_rights(data.user_id, asked=asked, session_name=cookie_name)
-        if found is None or found.revoked or not found.user.is_active:
+        data, found = opened
+        if found.revoked or not found.user.is_active or data.auth_hash is None:
             return None
         if not await self._continuity.holds(found.user.id, encoded=found.encoded, auth_hash=data.auth_hash):
             return None
         return SiteSession(
             user=found.user,
-            name=cookie if self._profile.storage == "table" else cookie_name,
+            name=cookie if self._profile.storage == "table" else data.name,
             csrf_secret=data.csrf_secret,
             auth_hash=self._continuity.auth_hash(found.encoded),
             otp_device=data.otp_device,
@@ -101,15 +111,60 @@ class SiteSessions:
             return False
         if self._profile.storage == "table":
             return await self._sessions.exists(session.name)
-        found = await self._users.with_rights(session.user.id, asked=NOTHING, session_name=session.name)
+        found = await self._identities.with_rights(session.user.id, asked=NOTHING, session_name=session.name)
         return found is not None and not found.revoked
 
-    async def _read(self, cookie: str) -> SessionData | None:
-        now = self._clock()
-        if self._profile.storage == "cookie":
-            age = timedelta(seconds=self._profile.cookie_age)
-            return decode_cookie(cookie, secrets=self._secrets, max_age=age, now=now)
-        if self._profile.storage is None or _KEY.fullmatch(cookie) is None:
+    async def _of_row(self, key: str, asked: Rights) -> tuple[SessionData, Identified] | None:
+        """Read a row, and with it the user whom it named the last time: mostly it is the same.
+
+        What is remembered decides nothing: row and user are as they are now, and only what Django wrote is not
+        verified and parsed again where it is what it was.
+        """
+        if _KEY.fullmatch(key) is None:
             return None
-        stored = await self._sessions.live(cookie, now=now)
-        return None if stored is None else decode_row(stored, secrets=self._secrets)
+        digest = _digest(key)
+        known = self._memory.recall(digest)
+        expected = None if known is None else known.data.user_id
+        row = await self._identities.of_session(key, now=self._clock(), user_id=expected, asked=asked)
+        if row is None:
+            self._memory.forget(digest)
+            return None
+        data = self._decoded(digest, row.stored, known)
+        user_id = None if data is None else self._named_by(data)
+        if data is None or user_id is None:
+            return None
+        found = row.identified
+        if found is None or found.user.id != user_id:
+            found = await self._identities.with_rights(user_id, asked=asked)
+        return None if found is None else (data, found)
+
+    async def _of_cookie(self, cookie: str, asked: Rights) -> tuple[SessionData, Identified] | None:
+        if self._profile.storage != "cookie":
+            return None
+        age = timedelta(seconds=self._profile.cookie_age)
+        data = decode_cookie(cookie, secrets=self._secrets, max_age=age, now=self._clock())
+        user_id = None if data is None else self._named_by(data)
+        if data is None or user_id is None:
+            return None
+        # No row goes with a grant that ends: a cookie that is the session stays what it is.
+        found = await self._identities.with_rights(user_id, asked=asked, session_name=data.name)
+        return None if found is None else (data, found)
+
+    def _named_by(self, data: SessionData) -> str | None:
+        """Give who is logged in by a session; None where nobody is by any way that still counts."""
+        if data.backend not in self._profile.backends:
+            return None
+        return None if data.auth_hash is None or _AUTH_HASH.fullmatch(data.auth_hash) is None else data.user_id
+
+    def _decoded(self, digest: bytes, stored: str, known: "_Decoded | None") -> SessionData | None:
+        found = _digest(stored)
+        if known is not None and known.digest == found:
+            return known.data
+        data = decode_row(stored, secrets=self._secrets)
+        if data is not None and len(stored) <= _LONGEST_REMEMBERED:
+            self._memory.keep(digest, _Decoded(found, data))
+        return data
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -64,6 +64,10 @@ class Rights:
             groups=frozenset().union(*(each.groups for each in listed)),
         )
 
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self.permissions or self.groups)
+
     def __le__(self, other: "Rights") -> bool:
         """Tell whether all of these are among the others."""
         return self.permissions <= other.permissions and self.groups <= other.groups

@@ -14,6 +14,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.web.asking import routes_of
+from bridge.web.solving import solved_by_plan
 
 __all__ = ["Shortcuts"]
 
@@ -26,10 +27,15 @@ _Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Shortcut:
-    """Where a request goes, and what FastAPI's router would have noted in its scope; the router itself notes it."""
+    """Where a request goes, and what FastAPI's router would have noted in its scope; the router itself notes it.
+
+    Attributes:
+        planned: the same endpoint, its dependencies solved by a plan; None where there is none.
+    """
 
     app: ASGIApp
     notes: dict[str, Any] | None = None
+    planned: ASGIApp | None = None
 
 
 class Shortcuts:
@@ -46,6 +52,7 @@ class Shortcuts:
         self._fastapi = app
         self._router: ASGIApp = app.router.middleware_stack
         self._known: OrderedDict[_Key, _Shortcut] = OrderedDict()
+        self._plans: dict[int, tuple[Any, ASGIApp | None]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the route answer."""
@@ -57,7 +64,9 @@ class Shortcuts:
         if known.notes is not None:
             scope.update(known.notes)
             scope["path_params"] = known.notes["path_params"].copy()  # a request's own to change
-        await known.app(scope, receive, send)
+        is_overridden = bool(self._fastapi.dependency_overrides)
+        app = known.app if known.planned is None or is_overridden else known.planned
+        await app(scope, receive, send)
 
     def _learn(self, key: _Key, scope: Scope) -> _Shortcut:
         found = self._first(dict(scope)) if len(scope["path"]) <= _LONGEST_PATH else None
@@ -75,5 +84,12 @@ class Shortcuts:
                 original = getattr(route, "original_route", route)
                 if not isinstance(original, APIRoute) or route.body_field is not None:
                     return _Shortcut(self._router)
-                return _Shortcut(route.app, {**notes, "route": original, "router": self._fastapi.router})
+                notes = {**notes, "route": original, "router": self._fastapi.router}
+                return _Shortcut(route.app, notes, self._planned(route))
         return None
+
+    def _planned(self, route: Any) -> ASGIApp | None:
+        # Its paths may be many; what it depends on is one thing.
+        if id(route) not in self._plans:
+            self._plans[id(route)] = (route, solved_by_plan(route))
+        return self._plans[id(route)][1]

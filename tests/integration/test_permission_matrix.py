@@ -21,7 +21,7 @@ from bridge.store.database import open_database
 from bridge.store.rights import Rights
 from bridge.store.users import StoredUser
 from bridge.web.app import create_app
-from bridge.web.composition import site_profile, users_of
+from bridge.web.composition import identities_of, site_profile
 from bridge.web.dependencies import require_group, require_permission
 from tests.conftest import (
     CHECKOUT,
@@ -187,11 +187,11 @@ ASKED: Final = Rights(permissions=frozenset(ASKED_PERMISSIONS), groups=frozenset
 async def _matrix(url: str, ids: list[str]) -> tuple[list[tuple[set[str], set[str]]], list[tuple[set[str], set[str]]]]:
     database = await open_database(url)
     try:
-        users = users_of(database, await site_profile(database))
-        permissions = Permissions(users)
+        identities = identities_of(database, await site_profile(database))
+        permissions = Permissions(identities)
         with_user, later = [], []
         for each in ids:
-            found = await users.of_token(user_id=each, token_id="any", asked=ASKED)
+            found = await identities.of_token(user_id=each, token_id="any", asked=ASKED)
             assert found is not None
             with_user.append((set(found.held.permissions), set(found.held.groups)))
             later.append(await _found_out(permissions, found.user))

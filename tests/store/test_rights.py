@@ -7,8 +7,8 @@ import pytest
 
 from bridge.profile import Membership, UserTable
 from bridge.store.database import Database
+from bridge.store.identities import Identities
 from bridge.store.rights import NOTHING, Rights, RightsColumns, auth_tables
-from bridge.store.users import Users
 from tests.conftest import Cast
 
 STOCK: Final = UserTable()
@@ -30,7 +30,7 @@ async def held(cast: Cast, table: UserTable, **flags: bool) -> Rights:
     key = await cast.add("ada", **{"is_active": True, **flags})  # type: ignore[arg-type]  # flags, no stored password
     for statement in EVERYTHING_GIVEN:
         await cast.database.execute(statement)
-    found = await Users(cast.database, table).of_token(user_id=str(key), token_id="any", asked=ASKED)
+    found = await Identities(cast.database, table).of_token(user_id=str(key), token_id="any", asked=ASKED)
     assert found is not None
     return found.held
 
@@ -89,8 +89,8 @@ async def test_tables_and_columns_with_odd_names_are_read(database: Database):
         permissions=None,
     )
 
-    users = Users(database, table)
-    found = {key: await users.of_token(user_id=key, token_id="any", asked=ASKED) for key in ("held", "own")}
+    identities = Identities(database, table)
+    found = {key: await identities.of_token(user_id=key, token_id="any", asked=ASKED) for key in ("held", "own")}
 
     assert {key: each and each.held for key, each in found.items()} == {"held": ASKED, "own": NOTHING}
 

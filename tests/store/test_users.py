@@ -14,6 +14,7 @@ import pytest
 from bridge.errors import ConstraintViolated
 from bridge.profile import UserTable
 from bridge.store.database import Database, open_database
+from bridge.store.identities import Identities
 from bridge.store.users import StoredUser, Users, is_storable
 from tests.conftest import Cast, execute_on_server
 
@@ -48,6 +49,11 @@ async def read(users: Users, username: str) -> StoredUser:
 @pytest.fixture
 def users(database: Database) -> Users:
     return Users(database, UserTable())
+
+
+@pytest.fixture
+def identities(database: Database) -> Identities:
+    return Identities(database, UserTable())
 
 
 async def test_a_user_is_read_by_exact_username(users: Users, cast: Cast):
@@ -92,11 +98,11 @@ async def test_no_stored_password_is_shown_by_repr(users: Users, cast: Cast):
     assert "swordfish" not in repr(await users.by_username("ada"))
 
 
-async def test_a_user_is_read_by_key_and_of_a_token_alike(users: Users, cast: Cast):
+async def test_a_user_is_read_by_key_and_of_a_token_alike(users: Users, identities: Identities, cast: Cast):
     key = await cast.add("ada", encoded="stored")
 
     with_password = await users.with_password(str(key))
-    of_token = await users.of_token(user_id=str(key), token_id="any")
+    of_token = await identities.of_token(user_id=str(key), token_id="any")
 
     assert with_password is not None
     assert of_token is not None
@@ -130,31 +136,12 @@ NO_KEYS: Final = (
 )
 
 
-async def test_a_key_in_another_form_is_nobodys(users: Users, cast: Cast):
+async def test_a_key_in_another_form_is_nobodys(users: Users, identities: Identities, cast: Cast):
     key = await cast.add("ada")
     forms = [form.format(key) for form in NO_KEYS]
 
     assert [form for form in forms if await users.with_password(form)] == []
-    assert [form for form in forms if await users.of_token(user_id=form, token_id="any")] == []
-
-
-@pytest.mark.parametrize("token_id", ["\0", "\ud800"], ids=ascii)
-async def test_a_token_id_that_no_row_can_hold_is_nobodys(users: Users, cast: Cast, token_id: str):
-    key = await cast.add("ada")
-
-    assert await users.of_token(user_id=str(key), token_id=token_id) is None
-
-
-async def test_a_revoked_token_is_told_from_others(users: Users, cast: Cast, database: Database):
-    key = await cast.add("ada")
-    await database.execute(
-        "INSERT INTO bridge_revoked_token (token_id, user_id, expires_at, revoked_at) VALUES ('gone', '1', :now, :now)",
-        {"now": NOW},
-    )
-
-    revoked = {token_id: (await users.of_token(user_id=str(key), token_id=token_id)) for token_id in ("gone", "other")}
-
-    assert {token_id: found and found.revoked for token_id, found in revoked.items()} == {"gone": True, "other": False}
+    assert [form for form in forms if await identities.of_token(user_id=form, token_id="any")] == []
 
 
 async def test_a_password_is_replaced_only_where_it_is_still_the_one_that_was_read(users: Users, cast: Cast):
@@ -311,11 +298,11 @@ async def test_a_uuid_key_has_dashes_as_django_writes_it_into_tokens(members: Us
 
 
 @pytest.mark.parametrize("form", ["{}", "hex", "upper"])
-async def test_a_member_is_found_by_key(members: Users, form: str):
+async def test_a_member_is_found_by_key(members: Users, database: Database, form: str):
     created = await create(members)
     user_id = {"{}": created.id, "hex": UUID(created.id).hex, "upper": created.id.upper()}[form]
 
-    found = await members.of_token(user_id=user_id, token_id="any")
+    found = await Identities(database, MEMBERS).of_token(user_id=user_id, token_id="any")
 
     assert found is not None
     assert (found.user, found.encoded) == (created, "stored")

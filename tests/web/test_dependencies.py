@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import httpx
 import jwt
 import pytest
+from django.contrib.sessions.backends.db import SessionStore
 from fastapi import APIRouter, Depends, FastAPI, Request, Security
 from prometheus_client import CollectorRegistry
 
@@ -20,6 +21,7 @@ from bridge.services.endpoints import Rules, Stages
 from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
+from bridge.sessions.auth_hash import session_auth_hash
 from bridge.store.activity import Activity
 from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row, open_database
 from bridge.store.endpoints import Endpoints
@@ -44,7 +46,7 @@ from bridge.web.dependencies import (
     require_permission,
     staff_user,
 )
-from tests.conftest import SIGNING_KEY, Cast, Serve, bearer, execute_on_server, settings_for
+from tests.conftest import DJANGO_SECRET_KEY, SIGNING_KEY, Cast, Serve, bearer, execute_on_server, settings_for
 from tests.web.conftest import assert_problem, before_any_database
 
 CHANGE: Final = "shop.change_order"
@@ -656,6 +658,28 @@ async def test_so_it_is_for_the_token_of_a_login(counting: Counted, client: http
 
     assert (await counting.client.get("/below/everything", headers=headers)).json() == "ada"
     assert len(counting.statements) == 1
+
+
+async def test_so_it_is_for_a_session_that_was_seen_before(counting: Counted, ada: int, cast: Cast):
+    encoded = await cast.stored_password("ada")
+    content = {
+        "_auth_user_id": str(ada),
+        "_auth_user_backend": "django.contrib.auth.backends.ModelBackend",
+        "_auth_user_hash": session_auth_hash(encoded, secret=DJANGO_SECRET_KEY),
+    }
+    await cast.database.execute(
+        "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (:key, :stored, :expires)",
+        {"key": "s" * 32, "stored": SessionStore().encode(content), "expires": datetime.now(UTC) + timedelta(days=1)},
+    )
+
+    for number in (2, 3, 4):  # the first has to find out whose it is
+        assert (await counting.client.get("/current", headers={"Cookie": f"sessionid={'s' * 32}"})).json() == "ada"
+        assert len(counting.statements) == number
+    many = await asyncio.gather(
+        *(counting.client.get("/current", headers={"Cookie": f"sessionid={'s' * 32}"}) for _ in range(20))
+    )
+    assert {answer.json() for answer in many} == {"ada"}
+    assert len(counting.statements) < 4 + len(many)
 
 
 async def test_many_who_ask_at_once_share_statements_and_each_gets_their_own(counting: Counted, cast: Cast):

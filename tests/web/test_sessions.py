@@ -275,6 +275,50 @@ async def test_a_session_that_nobody_is_logged_in_by_opens_nothing(client: httpx
     assert_nobody(await client.get(ME, headers=with_cookie(KEY)))
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM django_session",
+        "UPDATE django_session SET expire_date = '2020-01-01 00:00:00'",
+        "UPDATE django_session SET session_data = 'x' || session_data",
+        "UPDATE auth_user SET is_active = false",
+        "UPDATE auth_user SET password = 'changed'",
+        "DELETE FROM auth_user",
+    ],
+)
+async def test_what_was_known_of_a_session_lets_nobody_in(
+    client: httpx.AsyncClient, cast: Cast, browsers: Browsers, database: Database, statement: str
+):
+    await cast.add("ada")
+    headers = with_cookie(await browsers.log_in())
+    for _ in range(2):
+        assert (await client.get(ME, headers=headers)).json()["username"] == "ada"
+
+    await database.execute(statement)
+
+    for _ in range(2):
+        assert_nobody(await client.get(ME, headers=headers))
+
+
+async def test_of_a_session_that_somebody_else_goes_on_with_they_are_who_is_asking(
+    client: httpx.AsyncClient, cast: Cast, browsers: Browsers, database: Database
+):
+    names = ["ada", "grace"]
+    stored = {}
+    for name in names:
+        await cast.add(name)
+        key = await browsers.log_in(name)
+        row = await database.fetch_one("SELECT session_data FROM django_session")
+        stored[name] = row and row["session_data"]
+        await database.execute("DELETE FROM django_session")
+    await browsers.keep(str(stored["ada"]), key=key)
+
+    for name in [*names, *names]:
+        await database.execute("UPDATE django_session SET session_data = :data", {"data": stored[name]})
+        for _ in range(2):
+            assert (await client.get(ME, headers=with_cookie(key))).json()["username"] == name
+
+
 async def test_a_session_that_was_ended_at_the_site_opens_nothing(
     client: httpx.AsyncClient, cast: Cast, browsers: Browsers, database: Database
 ):

@@ -6,7 +6,10 @@ from legacy_django.database import configuration
 
 SECRET_KEY = os.environ["BENCH_SECRET"]
 ALLOWED_HOSTS = ["127.0.0.1"]
-INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "rest_framework"]
+INSTALLED_APPS = [
+    *("django.contrib.auth", "django.contrib.contenttypes"),
+    *("rest_framework", "rest_framework_simplejwt.token_blacklist"),
+]
 MIDDLEWARE = ["django.middleware.security.SecurityMiddleware", "django.middleware.common.CommonMiddleware"]
 ROOT_URLCONF = "bench.peers.django_site.urls"
 DATABASES = {
@@ -15,6 +18,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = True
+SIMPLE_JWT = {"ROTATE_REFRESH_TOKENS": True, "BLACKLIST_AFTER_ROTATION": True}
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -1,4 +1,4 @@
-"""Its one endpoint."""
+"""Its one endpoint, and where SimpleJWT refreshes."""
 
 from typing import Any, ClassVar
 
@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+from rest_framework_simplejwt.views import TokenRefreshView
 
 __all__ = ["urlpatterns"]
 
@@ -39,4 +40,4 @@ class MyProfile(APIView):
         return Response(ProfileSerializer(request.user).data)
 
 
-urlpatterns = [path("users/me/", MyProfile.as_view())]
+urlpatterns = [path("users/me/", MyProfile.as_view()), path("token/refresh/", TokenRefreshView.as_view())]

@@ -4,6 +4,7 @@ from bridge.web.composition.bridge import Bridge, compose
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of, rules_of
 from bridge.web.composition.parts import Foundation
 from bridge.web.composition.site import (
+    identities_of,
     longest_unused,
     preconditions_of,
     reporting_of,
@@ -17,6 +18,7 @@ __all__ = [
     "Foundation",
     "compose",
     "cutover_reporting_of",
+    "identities_of",
     "listing_of",
     "longest_unused",
     "preconditions_of",

@@ -141,7 +141,7 @@ def compose(
             database=database,
             clock=clock,
         ),
-        permissions=Permissions(parts.users),
+        permissions=Permissions(parts.identities),
         accounts=Accounts(
             users=parts.users,
             policy=parts.policy,

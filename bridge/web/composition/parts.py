@@ -30,12 +30,14 @@ from bridge.store.blacklist import Blacklist
 from bridge.store.database import Database
 from bridge.store.endpoints import Endpoints
 from bridge.store.grants import Grants
+from bridge.store.identities import Identities
 from bridge.store.lineage import Lineage
 from bridge.store.revocations import Revocations
+from bridge.store.sessions import Sessions
 from bridge.store.users import Users
 from bridge.tokens import KeySet, TokenIssuer, TokenVerifier
 from bridge.web.composition.second_factors import lockout_of, second_factors_of
-from bridge.web.composition.site import preconditions_of, sessions_in, site_sessions, users_of
+from bridge.web.composition.site import identities_of, preconditions_of, site_sessions, users_of
 from bridge.web.settings import Settings
 
 __all__ = ["Foundation", "Parts", "parts_of"]
@@ -72,6 +74,7 @@ class Parts:
     """What several use cases are built from."""
 
     users: Users
+    identities: Identities
     lockout: Lockout
     second_factors: SecondFactors
     policy: PasswordPolicy
@@ -89,16 +92,17 @@ class Parts:
 def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, *, guards: Collection[str]) -> Parts:
     """Build them."""
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
-    users, grants = users_of(database, profile), Grants(database)
+    users, identities, grants = users_of(database, profile), identities_of(database, profile), Grants(database)
     verifier = _verifier(settings, profile, keys, clock)
     keeps_blacklist = profile is not None and profile.simple_jwt is not None and profile.simple_jwt.keeps_blacklist
     blacklist = Blacklist(users) if keeps_blacklist else None
     continuity = Continuity(lineage=Lineage(database), secrets=settings.django_secrets, clock=clock)
     target = profile.argon2_parameters if profile else Argon2Parameters()
-    sessions = _sessions(foundation, profile, users=users, continuity=continuity)
+    sessions = _sessions(foundation, profile, identities=identities, continuity=continuity)
     lockout = lockout_of(database, users, profile, clock)
     return Parts(
         users=users,
+        identities=identities,
         lockout=lockout,
         second_factors=second_factors_of(
             settings,
@@ -132,23 +136,23 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
             grants=grants,
             revocations=Revocations(database),
             blacklist=blacklist,
-            sessions=sessions_in(database, profile) if site_sessions(profile).in_table else None,
+            sessions=Sessions(database) if site_sessions(profile).in_table else None,
             verifier=verifier,
             clock=clock,
         ),
         sessions=sessions,
-        identity=Identity(verifier=verifier, users=users, continuity=continuity, sessions=sessions),
+        identity=Identity(verifier=verifier, identities=identities, continuity=continuity, sessions=sessions),
     )
 
 
 def _sessions(
-    foundation: Foundation, profile: SiteProfile | None, *, users: Users, continuity: Continuity
+    foundation: Foundation, profile: SiteProfile | None, *, identities: Identities, continuity: Continuity
 ) -> SiteSessions:
     return SiteSessions(
         profile=site_sessions(profile),
         secrets=foundation.settings.django_secrets,
-        sessions=sessions_in(foundation.database, profile),
-        users=users,
+        sessions=Sessions(foundation.database),
+        identities=identities,
         continuity=continuity,
         clock=foundation.clock,
     )

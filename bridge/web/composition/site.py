@@ -11,11 +11,11 @@ from bridge.services.upgrading import Upgrading
 from bridge.store.activity import Activity
 from bridge.store.census import UserCensus
 from bridge.store.database import Database
+from bridge.store.identities import Identities
 from bridge.store.inspection import Inspection
 from bridge.store.journal import Journal
 from bridge.store.lineage import Lineage
 from bridge.store.profile import Profiles
-from bridge.store.sessions import Sessions
 from bridge.store.site_privileges import site_privileges
 from bridge.store.snapshots import Snapshots
 from bridge.store.upgrades import Upgrades
@@ -24,10 +24,10 @@ from bridge.tokens import KeySet
 from bridge.web.settings import Settings
 
 __all__ = [
+    "identities_of",
     "longest_unused",
     "preconditions_of",
     "reporting_of",
-    "sessions_in",
     "site_profile",
     "site_sessions",
     "upgrading_of",
@@ -64,6 +64,12 @@ def users_of(database: Database, profile: SiteProfile | None) -> Users:
     """Build the access to the site's user table."""
     table = profile.user_table if profile else UserTable()
     return Users(database, table, time_zone=profile.time_zone if profile else None)
+
+
+def identities_of(database: Database, profile: SiteProfile | None) -> Identities:
+    """Build what reads who is asking."""
+    table = profile.user_table if profile else UserTable()
+    return Identities(database, table, time_zone=profile.time_zone if profile else None)
 
 
 def reporting_of(database: Database, profile: SiteProfile | None, clock: Clock) -> Reporting:
@@ -127,8 +133,3 @@ def _inspection(database: Database, profile: SiteProfile | None) -> Inspection:
 def site_sessions(profile: SiteProfile | None) -> SessionProfile:
     """Give what decides over the site's sessions; stock Django without a profile."""
     return profile.sessions if profile else SessionProfile()
-
-
-def sessions_in(database: Database, profile: SiteProfile | None) -> Sessions:
-    """Build the access to the site's session table."""
-    return Sessions(database, time_zone=profile.time_zone if profile else None)

@@ -1,0 +1,292 @@
+"""Dependencies that are solved by a plan are solved as FastAPI does, and the plan is left where it cannot tell."""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from typing import Annotated, Any, Final
+
+import httpx
+import pytest
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, HTTPException, Request, Response, Security
+from fastapi.exceptions import ValidationException
+from fastapi.requests import HTTPConnection
+from fastapi.routing import APIRoute
+from fastapi.security import SecurityScopes
+from pydantic import BaseModel
+from starlette.responses import PlainTextResponse, StreamingResponse
+
+from bridge.web.asking import effective_routes
+from bridge.web.authentication import Entrance
+from bridge.web.shortcuts import Shortcuts
+from bridge.web.solving import solved_by_plan
+
+SEEN: list[Any] = []
+"""What was called, in order."""
+
+
+class Shown(BaseModel):
+    name: str
+    left_out: str | None = None
+
+
+# Dependencies ---------------------------------------------------------------------------------------------------------
+
+
+async def find(request: Request, scopes: Sequence[str]) -> str:
+    SEEN.append(("entrance", list(scopes)))
+    if "authorization" not in request.headers:
+        raise HTTPException(401, "nobody")
+    request.state.found = "ada"
+    return "ada"
+
+
+async def find_nobody(request: Request, scopes: Sequence[str]) -> None:
+    SEEN.append(("nobody", list(scopes), request.url.path))
+
+
+entrance: Final = Entrance(find)
+Somebody = Annotated[str, Depends(entrance)]
+Reader = Annotated[str, Security(entrance, scopes=["read"])]
+
+
+async def staff(user: Somebody) -> str:
+    SEEN.append("staff")
+    return f"{user} of the staff"
+
+
+async def careful(request: Request, user: Reader, member: Annotated[str, Depends(staff)]) -> list[str]:
+    SEEN.append(("careful", vars(request.state)))
+    return [user, member]
+
+
+async def database() -> dict[str, int]:
+    SEEN.append("database")
+    return {}
+
+
+class Requirement:
+    async def __call__(self, user: Somebody) -> None:
+        SEEN.append(("required of", user))
+
+
+def in_a_thread() -> str:
+    SEEN.append("thread")
+    return "thread"
+
+
+async def opened() -> AsyncIterator[str]:
+    SEEN.append("open")
+    yield "opened"
+    SEEN.append("closed")
+
+
+async def of_header(x_name: Annotated[str, Header()] = "no name") -> str:
+    return x_name
+
+
+async def of_response(response: Response) -> None:
+    response.headers["x-set"] = "by a dependency"
+
+
+async def of_scopes(scopes: SecurityScopes) -> str:
+    return scopes.scope_str
+
+
+class Made:
+    def __init__(self, request: Request) -> None:
+        self.path = request.url.path
+
+
+# Endpoints ------------------------------------------------------------------------------------------------------------
+
+planned, usual = APIRouter(prefix="/planned"), APIRouter(prefix="/usual")
+nested = APIRouter(dependencies=[Security(entrance, scopes=["write"])])
+rule: Final = Requirement()
+
+
+@planned.get("/one")
+async def one(user: Somebody) -> Shown:
+    SEEN.append("endpoint")
+    return Shown(name=user)
+
+
+@planned.get("/several", dependencies=[Depends(rule), Security(staff, scopes=["read", "more", "read"])])
+async def several(
+    again: Annotated[list[str], Depends(careful)],
+    data: Annotated[dict[str, int], Depends(database)],
+    same: Annotated[dict[str, int], Depends(database)],
+) -> Any:
+    return {"again": again, "is_same": data is same}
+
+
+@planned.get("/parameters/{number}", response_model_exclude_none=True, status_code=202)
+async def parameters(  # noqa: PLR0917  # FastAPI gives them by name
+    number: int, user: Somebody, request: Request, response: Response, tasks: BackgroundTasks, limit: int = 7
+) -> Shown:
+    response.headers["x-set"] = "by the endpoint"
+    tasks.add_task(SEEN.append, "afterwards")
+    return Shown(name=f"{user} {number} {limit} {vars(request.state)}")
+
+
+@planned.get("/wrong")
+async def wrong(user: Somebody) -> Shown:
+    return {"nothing": user}  # type: ignore[return-value]  # that is what is tried
+
+
+@planned.get("/raises")
+async def raises(user: Somebody) -> None:
+    raise HTTPException(409, user, headers={"x-set": "by an exception"})
+
+
+@planned.get("/own-answer")
+async def own_answer(user: Somebody, connection: HTTPConnection) -> Any:
+    return PlainTextResponse(f"{user} at {connection.url.path}")
+
+
+@planned.get("/stream", response_class=StreamingResponse)
+async def stream(user: Somebody) -> Any:
+    return StreamingResponse(iter([user, user]))
+
+
+@planned.delete("/nothing", status_code=204)
+async def nothing(user: Annotated[None, Depends(Entrance(find_nobody))]) -> None:
+    SEEN.append(user)
+
+
+@nested.get("/nested")
+async def deep(user: Reader, response: Response) -> str:
+    response.status_code = 203
+    return user
+
+
+planned.include_router(nested, prefix="/write")
+planned.include_router(nested, prefix="/both", dependencies=[Security(entrance, scopes=["read"])])
+
+
+@usual.get("/sync")
+def sync_endpoint(user: Somebody) -> str:
+    return user
+
+
+@usual.get("/yields")
+async def yields(user: Somebody, each: Annotated[str, Depends(opened)]) -> str:
+    SEEN.append("endpoint")
+    return user + each
+
+
+@usual.get("/thread")
+async def thread(each: Annotated[str, Depends(in_a_thread)]) -> str:
+    return each
+
+
+@usual.get("/header")
+async def header(user: Somebody, each: Annotated[str, Depends(of_header)]) -> str:
+    return user + each
+
+
+@usual.get("/response", dependencies=[Depends(of_response)])
+async def response_of_dependency(user: Somebody) -> str:
+    return user
+
+
+@usual.get("/scopes")
+async def scopes(each: Annotated[str, Security(of_scopes, scopes=["read"])]) -> str:
+    return each
+
+
+@usual.get("/class")
+async def made(each: Annotated[Made, Depends(Made)]) -> str:
+    return each.path
+
+
+@usual.get("/uncached")
+async def uncached(user: Somebody, again: Annotated[str, Depends(entrance, use_cache=False)]) -> str:
+    return user + again
+
+
+@usual.get("/none")
+async def without() -> str:
+    return "nobody asked"
+
+
+@usual.post("/body")
+async def with_body(user: Somebody, body: dict[str, int]) -> Any:
+    return {user: body}
+
+
+class Quoting(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def quoting(request: Request) -> Response:
+            await handle(request)
+            return PlainTextResponse("quoted")
+
+        return quoting
+
+
+quoted = APIRouter(route_class=Quoting)
+
+
+@quoted.get("/quoted")
+async def quote(user: Somebody) -> str:
+    return user
+
+
+usual.include_router(quoted)
+
+
+# Both ways ------------------------------------------------------------------------------------------------------------
+
+
+def make_app() -> FastAPI:
+    app = FastAPI()
+    app.include_router(planned)
+    app.include_router(usual)
+    app.get("/direct")(one)
+    return app
+
+
+@pytest.fixture(scope="module")
+def apps() -> tuple[FastAPI, FastAPI]:
+    """The same app with shortcuts and without."""
+    short, plain = make_app(), make_app()
+    short.router.middleware_stack = Shortcuts(short)
+    return short, plain
+
+
+async def answered(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> Any:
+    SEEN.clear()
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
+        try:
+            answer = await client.request(method, path, headers=headers, json={"a": 1} if method == "POST" else None)
+        except ValidationException as exc:
+            return str(exc), exc.errors(), list(SEEN)
+    return answer.status_code, answer.headers.multi_items(), answer.content, list(SEEN)
+
+
+PATHS: Final = (
+    *("/direct", "/planned/one", "/planned/several", "/planned/parameters/3", "/planned/parameters/3?limit=x"),
+    *("/planned/parameters/x", "/planned/wrong", "/planned/raises", "/planned/own-answer", "/planned/stream"),
+    *("/planned/nothing", "/planned/write/nested", "/planned/both/nested"),
+    *("/usual/sync", "/usual/yields", "/usual/thread", "/usual/header", "/usual/response", "/usual/scopes"),
+    *("/usual/class", "/usual/uncached", "/usual/none", "/usual/body", "/usual/quoted"),
+)
+METHODS: Final = {"/planned/nothing": "DELETE", "/usual/body": "POST"}
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_whatever_an_endpoint_depends_on_it_is_answered_as_ever(apps: tuple[FastAPI, FastAPI], path: str):
+    for headers in ({"authorization": "Bearer x"}, {}):
+        for overridden in (None, entrance, None, staff, database):  # a customer's tests say so whenever they like
+            answers = []
+            for app in apps:
+                app.dependency_overrides = {overridden: lambda: "grace"} if overridden else {}
+                answers.append(await answered(app, METHODS.get(path, "GET"), path, headers))
+            assert answers[0] == answers[1]
+
+
+def test_only_what_is_known_has_a_plan():
+    is_planned = {route.path: solved_by_plan(route) is not None for route in effective_routes(make_app())}
+
+    assert {path.split("/")[1] for path, has_plan in is_planned.items() if has_plan} == {"planned", "direct"}
+    assert {path.split("/")[1] for path, has_plan in is_planned.items() if not has_plan} == {"usual"}
