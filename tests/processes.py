@@ -38,6 +38,11 @@ class Server:
     process: ForkServerProcess
     said: list[str]
 
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
 
 @contextmanager
 def server(database_url: str, *command: str, **environment: str) -> Iterator[str]:

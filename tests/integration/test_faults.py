@@ -7,7 +7,6 @@ import asyncio
 import resource
 import secrets
 import shutil
-import signal
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -279,7 +278,7 @@ async def test_a_bridge_that_is_killed_in_the_middle_of_an_upgrade_has_upgraded_
                 return await waiting_for_locks(database, "UPDATE bridge_password_lineage%") == 1
 
             await until(is_between_swap_and_commit)
-            doomed.process.send_signal(signal.SIGKILL)
+            doomed.process.kill()
             with pytest.raises(httpx.TransportError):
                 await login
 
@@ -326,12 +325,12 @@ async def test_a_full_disk_lets_users_in_writes_nothing_by_halves_and_is_over_wh
 @contextmanager
 def no_room_for(running: Server) -> Iterator[None]:
     """Let no byte more go into any file of a process, as on a full disk or beyond a quota."""
-    before = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (0, before[1]))
+    before = resource.prlimit(running.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (0, before[1]))
     try:
         yield
     finally:
-        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, before)
+        resource.prlimit(running.pid, resource.RLIMIT_FSIZE, before)
 
 
 # Clocks jump ----------------------------------------------------------------------------------------------------------
