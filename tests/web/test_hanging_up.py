@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import MutableMapping
+from functools import partial
 from typing import Any, Final
 
 from tests.conftest import PASSWORD, Cast
@@ -11,7 +12,7 @@ from tests.web.conftest import before_any_database
 from tests.web.test_dependencies import counted
 
 pytestmark = before_any_database
-PATIENCE: Final = 10  # seconds
+PATIENCE: Final = 5  # seconds
 SCOPE: Final = {
     "type": "http",
     "asgi": {"version": "3.0"},
@@ -49,7 +50,7 @@ async def test_a_client_that_hangs_up_leaves_the_queue(service_url: str, cast: C
     async with counted(service_url) as running, asyncio.timeout(PATIENCE):
         pool = running.app.state.bridge.login._pool
         await running.app.state.bridge.login._floor.measured(lambda: None)
-        others = asyncio.create_task(pool.run(gate.wait))
+        others = asyncio.create_task(pool.run(partial(gate.wait, PATIENCE)))
         await asyncio.sleep(0)
         request = asyncio.create_task(running.app(dict(SCOPE), receive, send))
         await waits.wait()

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx
@@ -367,10 +368,10 @@ async def test_a_login_that_waits_is_given_up_with_its_client_and_is_no_failure(
         await gone.wait()
 
     async with composed(pool) as bridge:
-        before = asyncio.create_task(pool.run(gate.wait))
+        before = asyncio.create_task(pool.run(partial(gate.wait, 5)))
         await asyncio.sleep(0)
         waiting = asyncio.create_task(attempt(bridge, client=Client(hung_up=hung_up)))
-        await asyncio.wait([asyncio.create_task(waits.wait())], timeout=10)
+        await asyncio.wait([asyncio.create_task(waits.wait())], timeout=5)
         gone.set()
         with pytest.raises(HashingAbandoned):
             await waiting

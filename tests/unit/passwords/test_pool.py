@@ -266,8 +266,8 @@ async def test_a_closed_pool_takes_nothing_more():
 
 
 async def test_nothing_is_done_for_whoever_has_left_the_queue():
-    pool, left = HashingPool(workers=1, queue_limit=1), asyncio.Event()
-    async with occupied(pool):
+    pool, left = HashingPool(workers=1, queue_limit=1, deadline=timedelta(days=1)), asyncio.Event()
+    async with occupied(pool), asyncio.timeout(PATIENCE):
         waiting = asyncio.create_task(pool.run(pytest.fail, hung_up=left.wait))
         assert not (await asyncio.wait([waiting], timeout=0))[0]
 
@@ -317,6 +317,22 @@ async def test_what_takes_all_slots_runs_alone_and_nobody_overtakes_it(slots: in
         await asyncio.wait([large, small])
 
     assert ran == ["large", "small"]
+
+
+async def test_two_who_need_all_slots_do_not_wait_for_each_other():
+    pool, gates = HashingPool(workers=2), [Gate(), Gate()]
+    running = [asyncio.create_task(pool.run(gate)) for gate in gates]
+    for gate in gates:
+        await gate.begun()
+    large = [asyncio.create_task(pool.run(lambda: "done", slots=2)) for _ in range(2)]
+    await asyncio.wait(large, timeout=0)
+
+    for gate, task in zip(gates, running, strict=True):
+        gate.open()
+        await task
+
+    assert await asyncio.gather(*large) == ["done", "done"]
+    await pool.close()
 
 
 async def test_whoever_leaves_gives_back_the_slots_that_they_had_gathered():
