@@ -61,7 +61,7 @@ def imported_with(module: str) -> set[str]:
         ("bridge.contrib.django.apps", EVERYTHING - DJANGO),
         ("bridge.contrib.django.conf", EVERYTHING - DJANGO - TOKENS),
         ("bridge.contrib.django.hashers", EVERYTHING - DJANGO),
-        ("bridge.store.identities", SERVER | HASHING | COMMAND_LINE | DJANGO | TOKENS),
+        ("bridge.store.identities", SERVER | HASHING | COMMAND_LINE | TOKENS),  # a session is signed as Django signs
         ("bridge.store.users", SERVER | HASHING | COMMAND_LINE | DJANGO | TOKENS),
     ],
 )
