@@ -56,6 +56,7 @@ class OnePiece:
         self._transport = transport
         self._loop = loop
         self._held = b""
+        self.is_closing = transport.is_closing  # asked with every answer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -76,5 +77,5 @@ class OnePiece:
 
     def _flush(self) -> None:
         held, self._held = self._held, b""
-        if held and not self._transport.is_closing():
+        if held and not self.is_closing():
             self._transport.write(held)
