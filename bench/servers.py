@@ -32,10 +32,12 @@ class Shop:
 
     Attributes:
         address: of gunicorn.
+        socket: the file that it listens on as well, as BRIDGE_UPSTREAM names it.
         environment: in which the bridge runs beside it.
     """
 
     address: str
+    socket: str
     environment: dict[str, str]
 
 
@@ -68,17 +70,18 @@ def migrated(database_url: str, *, settings: str = _SETTINGS) -> dict[str, str]:
 @contextmanager
 def shop(url: str | None = None, *, settings: str = _SETTINGS) -> Iterator[Shop]:
     """Start the shop with a few products, on a database of its own unless it is given one."""
-    with site_database(url, settings=settings) as environment:
+    with site_database(url, settings=settings) as environment, tempfile.TemporaryDirectory() as folder:
         _manage(environment, "seed_shop", "--users", "0")
-        with server(environment, *_GUNICORN, *_THREADS) as address:
-            yield Shop(address, environment)
+        socket = f"unix:{folder}/site.sock"
+        with server(environment, *_GUNICORN, *_THREADS, "--bind", socket) as address:
+            yield Shop(address, socket, environment)
 
 
 @contextmanager
-def bridge_before(site: Shop) -> Iterator[str]:
-    """Start the bridge with the shop behind it, and give its address."""
+def bridge_before(site: Shop, *, upstream: str | None = None) -> Iterator[str]:
+    """Start the bridge with the shop behind it, reached by its address unless by another way, and give its own."""
     handlers = '["bridge.demo.endpoints:router"]'
-    environment = site.environment | {"BRIDGE_UPSTREAM": site.address, "BRIDGE_ENDPOINTS": handlers}
+    environment = site.environment | {"BRIDGE_UPSTREAM": upstream or site.address, "BRIDGE_ENDPOINTS": handlers}
     with server(environment, "bridge", "serve", "--port", "0") as address:
         yield address
 

@@ -1,4 +1,7 @@
-"""What a shadow costs the clients: the same answers of Django's, with the new handler's compared behind them or not."""
+"""What a shadow costs the clients: the same answers of Django's, with the new handler's compared behind them or not.
+
+Each round measures twice without a shadow: how far these two are apart is what nothing looks like.
+"""
 
 from typing import Final
 
@@ -13,36 +16,47 @@ __all__ = ["measure"]
 _OPERATION: Final = "GET /api/items/"
 _MANY: Final = 16
 _TIMEOUT: Final = 60.0
+_WITHOUT: Final = "legacy"
+_AGAIN: Final = "legacy again"
+_SHADOWED: Final = "shadow 100%"
+_STAGES: Final = {_WITHOUT: "legacy", _SHADOWED: "shadow", _AGAIN: "legacy"}
+
+_Round = dict[str, Load]
 
 
 def measure(rounds: int, seconds: float) -> list[Figure]:
     """Measure with every request in the shadow and with none, in turns, at one connection and at many."""
-    found: dict[int, list[tuple[Load, Load]]] = {1: [], _MANY: []}
+    found: dict[int, list[_Round]] = {1: [], _MANY: []}
+    arms = list(_STAGES)
     with shop() as site, bridge_before(site) as bridge, Loader.started() as loader:
         staff, customer = _token(bridge, "staff"), _token(bridge, "argon2")
         url = f"{bridge}/api/items/"
         for number in range(rounds):
-            for connections, pairs in found.items():
-                measured = {}
-                for stage in ("legacy", "shadow") if number % 2 else ("shadow", "legacy"):
-                    _move(bridge, staff, stage)
-                    measured[stage] = loader.measure(url, connections=connections, seconds=seconds, token=customer)
-                pairs.append((measured["legacy"], measured["shadow"]))
+            first = number % len(arms)
+            for connections, measured in found.items():
+                one: _Round = {}
+                for arm in arms[first:] + arms[:first]:
+                    _move(bridge, staff, _STAGES[arm])
+                    one[arm] = loader.measure(url, connections=connections, seconds=seconds, token=customer)
+                measured.append(one)
         compared = _compared(bridge)
     return [
-        *(figure for connections, pairs in found.items() for figure in _figures(pairs, connections)),
-        Figure.of("comparisons that matched in the run", [compared.get("match", 0)]),
-        Figure.of("comparisons with any other result", [sum(compared.values()) - compared.get("match", 0)]),
+        *(figure for connections, measured in found.items() for figure in _figures(measured, connections)),
+        *(Figure.of(f"comparisons in the run: {verdict}", [count]) for verdict, count in sorted(compared.items())),
     ]
 
 
-def _figures(pairs: list[tuple[Load, Load]], connections: int) -> list[Figure]:
+def _figures(measured: list[_Round], connections: int) -> list[Figure]:
     at = f"median at {connections} connection{'s' * (connections > 1)}"
     return [
-        Figure.of(f"{at}, legacy", (without.median for without, _ in pairs), unit="ms"),
-        Figure.of(f"{at}, shadow 100%", (shadowed.median for _, shadowed in pairs), unit="ms"),
-        Figure.of(f"{at}, shadow / legacy", (shadowed.median / without.median for without, shadowed in pairs)),
-        Figure.of("failed requests a round", (one.failed + other.failed for one, other in pairs), target="0"),
+        Figure.of(f"{at}, {_WITHOUT}", (one[_WITHOUT].median for one in measured), unit="ms"),
+        *(
+            Figure.of(f"{at}, {arm} / {_WITHOUT}", (one[arm].median / one[_WITHOUT].median for one in measured))
+            for arm in (_AGAIN, _SHADOWED)
+        ),
+        Figure.of(
+            "failed requests a round", (sum(load.failed for load in one.values()) for one in measured), target="0"
+        ),
     ]
 
 

@@ -25,8 +25,8 @@ Examine = Callable[..., Done]
 def examine(run: Run, service_url: str) -> Examine:
     """Run ``bridge doctor`` under the bridge's own role."""
 
-    def doctor(*arguments: str, settings: Mapping[str, str] | None = None) -> Done:
-        environment = {f"BRIDGE_{name.upper()}": value for name, value in (settings or {}).items()}
+    def doctor(*arguments: str, settings: Mapping[str, Any] | None = None) -> Done:
+        environment = {f"BRIDGE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
         return run("doctor", *arguments, url=service_url, **environment)
 
     return doctor

@@ -13,7 +13,7 @@ def test_passing_through_is_measured_in_one_run_and_no_request_fails():
 
     assert done.returncode == 0, done.stderr
     figures = {figure["name"]: figure for figure in json.loads(done.stdout)}
-    assert figures["through / direct, 16 connections"]["median"] > 0
+    assert figures["through, by a socket file / direct, 16 connections"]["median"] > 0
     assert figures["failed requests a round"]["high"] == 0
 
 
