@@ -48,15 +48,14 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
 
 def _figures(measured: list[_Round], connections: int) -> list[Figure]:
     at = f"median at {connections} connection{'s' * (connections > 1)}"
+    failed = [sum(load.failed for load in one.values()) for one in measured]
     return [
         Figure.of(f"{at}, {_WITHOUT}", (one[_WITHOUT].median for one in measured), unit="ms"),
         *(
             Figure.of(f"{at}, {arm} / {_WITHOUT}", (one[arm].median / one[_WITHOUT].median for one in measured))
             for arm in (_AGAIN, _SHADOWED)
         ),
-        Figure.of(
-            "failed requests a round", (sum(load.failed for load in one.values()) for one in measured), target="0"
-        ),
+        Figure.of("failed requests a round", failed, target="0"),
     ]
 
 
