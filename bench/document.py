@@ -43,7 +43,7 @@ def _table(figures: Iterable[Figure]) -> str:
     rows = [
         f"| {each.name} | {each.median:.2f} | {each.low:.2f} to {each.high:.2f} | {each.target} |"
         for each in figures
-        if not each.unit and (" / " in each.name or each.target)
+        if not each.unit and (" / " in each.name or each.target) and each.target != "0"
     ]
     return "\n".join(["| ratio | median | of all rounds | to be shown |", "|---|---|---|---|", *rows])
 
