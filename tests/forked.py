@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -100,6 +101,8 @@ class _Command:
     errors: Path | Connection
 
     def run(self) -> None:
+        # As from a terminal: what a shell starts in the background has Ctrl-C ignored, and so have its children.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         for taker, stream in ((self.output, sys.stdout), (self.errors, sys.stderr)):
             os.dup2(_descriptor(taker), stream.fileno())
         os.environ.clear()
