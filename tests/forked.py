@@ -24,7 +24,7 @@ _PRELOADED: Final = [
     *("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
     "tests.forked",
 ]
-_PATIENCE: Final = 180.0
+_PATIENCE: Final = 60.0
 """Seconds until a command counts as hung. Nothing waits that long unless it is."""
 
 

@@ -1,6 +1,7 @@
 """How ``bridge serve`` speaks HTTP: uvicorn's own way, with a bound on heads, and answers in one piece."""
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any, Final, cast
 
 from httptools import HttpRequestParser
@@ -69,6 +70,15 @@ class OnePiece:
         elif data:
             self._held = data
             self._loop.call_soon(self._flush)
+
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        """Write them after what waits."""
+        self.write(b"".join(pieces))
+
+    def write_eof(self) -> None:
+        """Say that there is no more, once all is written; WebSockets end so."""
+        self._flush()
+        self._transport.write_eof()
 
     def close(self) -> None:
         """Close, once all is written."""

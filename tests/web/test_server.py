@@ -85,6 +85,9 @@ class Written(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.has_ended
 
+    def write_eof(self) -> None:
+        self.pieces.append(b"<eof>")
+
     def close(self) -> None:
         self.has_ended = True
 
@@ -124,3 +127,15 @@ async def test_nothing_that_was_written_is_lost_when_the_server_hangs_up_nor_wri
     await asyncio.sleep(0)
 
     assert written.pieces == [b"refusal"]
+
+
+async def test_what_was_written_comes_before_what_is_written_in_another_way():
+    written = Written()
+    transport = OnePiece(written, asyncio.get_running_loop())
+
+    transport.write(b"one ")
+    transport.writelines([b"two ", b"three"])
+    transport.write(b"four")
+    transport.write_eof()
+
+    assert b"".join(written.pieces) == b"one two threefour<eof>"
