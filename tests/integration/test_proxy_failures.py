@@ -21,7 +21,10 @@ from tests.site.passing import Passing
 from tests.wire import Answer, parsed, request
 
 SECONDS: Final = 20.0
-PATIENCE: Final = timedelta(seconds=0.4)
+PATIENT: Final = timedelta(seconds=SECONDS)
+# Where it must run out: at once, and after what has to be in time.
+IMPATIENT: Final = timedelta(seconds=0.4)
+SOON: Final = timedelta(seconds=2)
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Reader = asyncio.StreamReader
@@ -101,7 +104,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def bridge(url: str, *, patience: timedelta = PATIENCE) -> AsyncIterator[int]:
+async def bridge(url: str, *, patience: timedelta = PATIENT) -> AsyncIterator[int]:
     """The bridge before an upstream; its port."""
     async with serving(Passing(url, timeout=patience)) as port:
         yield port
@@ -175,7 +178,7 @@ async def test_an_upstream_that_switches_protocols_unasked_is_a_502():
 
 
 async def test_an_upstream_that_says_nothing_is_a_504():
-    async with upstream(hangs) as (url, _), bridge(url) as port:
+    async with upstream(hangs) as (url, _), bridge(url, patience=IMPATIENT) as port:
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
 
 
@@ -184,12 +187,12 @@ async def test_an_upstream_that_says_nothing_after_a_hint_is_a_504():
         writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n")
         return await hangs(head, reader, writer, place)
 
-    async with upstream(hints) as (url, _), bridge(url) as port:
+    async with upstream(hints) as (url, _), bridge(url, patience=IMPATIENT) as port:
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
 
 
 async def test_an_upstream_that_says_nothing_after_an_upload_is_a_504():
-    async with upstream(hangs) as (url, _), bridge(url) as port:
+    async with upstream(hangs) as (url, _), bridge(url, patience=SOON) as port:
         for size in (2, 1_000_000):
             sent = request("/", f"Content-Length: {size}", method="POST", body=bytes(size))
             assert problem(await ask(port, sent)) == (504, "upstream_timeout")
@@ -201,7 +204,7 @@ async def test_an_upstream_that_does_not_take_an_upload_is_a_504():
         return False
 
     size = 64 * 1024 * 1024
-    async with upstream(takes_nothing) as (url, _), bridge(url) as port:
+    async with upstream(takes_nothing) as (url, _), bridge(url, patience=IMPATIENT) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/", f"Content-Length: {size}", method="POST"))
         sending_on = asyncio.create_task(_pour(writer, size))
@@ -302,7 +305,7 @@ async def test_an_answer_that_stops_after_its_head_is_a_504():
         writer.write(HEAD_ALONE)
         return await hangs(head, reader, writer, place)
 
-    async with upstream(stops) as (url, seen), bridge(url) as port:
+    async with upstream(stops) as (url, seen), bridge(url, patience=IMPATIENT) as port:
         assert problem(await ask(port, request("/"))) == (504, "upstream_timeout")
         await asyncio.wait_for(seen.left.wait(), SECONDS)
 
@@ -330,7 +333,7 @@ async def test_an_answer_that_stops_cuts_the_client_off():
         writer.write(HALVES["of-a-length"])
         return await hangs(head, reader, writer, place)
 
-    async with upstream(stops) as (url, _), bridge(url) as port:
+    async with upstream(stops) as (url, _), bridge(url, patience=SOON) as port:
         answer = await ask(port, request("/"))
 
     assert (answer.body, answer.is_whole) == (b"half", False)
@@ -345,7 +348,7 @@ async def test_an_answer_that_goes_astray_cuts_the_client_off():
         writer.write(b"no chunk\r\n")
         return await hangs(head, reader, writer, place)
 
-    async with upstream(goes_astray) as (url, _), bridge(url) as port:
+    async with upstream(goes_astray) as (url, _), bridge(url, patience=SOON) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/"))
         async with asyncio.timeout(SECONDS):
@@ -452,7 +455,7 @@ async def test_a_client_that_stays_and_reads_nothing_holds_no_connection_of_the_
             writer.write(b"more" * 16_384)
             await writer.drain()
 
-    async with upstream(pours) as (url, seen), bridge(url) as port:
+    async with upstream(pours) as (url, seen), bridge(url, patience=SOON) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/"))
         async with asyncio.timeout(SECONDS):
@@ -462,7 +465,7 @@ async def test_a_client_that_stays_and_reads_nothing_holds_no_connection_of_the_
 
 
 async def test_a_client_that_stops_in_the_midst_of_an_upload_is_told_so():
-    async with upstream(hangs) as (url, _), bridge(url) as port:
+    async with upstream(hangs) as (url, _), bridge(url, patience=IMPATIENT) as port:
         answer = await ask(port, request("/", "Content-Length: 9000", method="POST", body=b"only the beginning"))
 
     assert problem(answer) == (408, "request_timeout")
@@ -475,11 +478,11 @@ async def test_a_slow_upload_is_no_late_answer():
         await reader.readexactly(8)
         return await answers(head, reader, writer, place)
 
-    async with upstream(reads) as (url, _), bridge(url) as port:
+    async with upstream(reads) as (url, _), bridge(url, patience=SOON) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(request("/", "Content-Length: 8", method="POST"))
         for _ in range(8):
-            await asyncio.sleep(PATIENCE.total_seconds() / 4)
+            await asyncio.sleep(SOON.total_seconds() / 6)
             writer.write(b"x")
         answer = parsed(await asyncio.wait_for(reader.read(), SECONDS))
         writer.close()
@@ -524,7 +527,7 @@ async def test_an_upstream_may_listen_on_a_socket_file():
 
 
 async def test_more_clients_than_connections_all_get_their_answers():
-    async with upstream(answers) as (url, _), bridge(url, patience=timedelta(seconds=20)) as port:
+    async with upstream(answers) as (url, _), bridge(url) as port:
         found = await asyncio.gather(*(ask(port, request("/")) for _ in range(300)))
 
     assert {answer.body for answer in found} == {b"ok"}

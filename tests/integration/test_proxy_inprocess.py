@@ -138,13 +138,13 @@ async def test_threads_come_back_from_clients_that_stay_and_read_nothing(site: S
 
 async def test_a_client_that_reads_slowly_is_given_all_of_a_large_answer(site: Site):
     """The patience is for a step on the way, and not for an answer that the site gave in one piece."""
-    async with serving(mounted(site, patience=0.5)) as port:
+    async with serving(mounted(site, patience=1.0)) as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**16)
         writer.write(request("/large", "Connection: close"))
         end = b""
         while part := await asyncio.wait_for(reader.read(2**20), SECONDS):
             end = (end + part)[-16:]
-            await asyncio.sleep(0.01)  # the pace is what is tested
+            await asyncio.sleep(0.03)  # the pace is what is tested
         writer.close()
 
     assert end.endswith(b"\r\n0\r\n\r\n")
@@ -157,7 +157,7 @@ async def test_a_site_that_says_nothing_is_a_504(site: Site):
 
 
 async def test_an_answer_that_stops_cuts_the_client_off(site: Site):
-    async with serving(mounted(site, patience=0.3)) as port:
+    async with serving(mounted(site, patience=2.0)) as port:
         answer = await ask(port, request("/stops"))
         site.released.set()
 
@@ -165,7 +165,7 @@ async def test_an_answer_that_stops_cuts_the_client_off(site: Site):
 
 
 async def test_what_was_told_to_be_late_is_not_done_later(site: Site):
-    async with serving(mounted(site, patience=0.3)) as port:
+    async with serving(mounted(site, patience=2.0)) as port:
         waiting = [asyncio.create_task(ask(port, request("/waits"))) for _ in range(THREADS)]
         await until(lambda: len(site.waiting) == THREADS)
         late = await ask(port, request("/writes", "Content-Length: 2", method="POST", body=b"{}"))
