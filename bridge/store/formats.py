@@ -1,12 +1,13 @@
 """Which algorithm and cost a stored password names, as SQL: what leaves the database is never part of a digest."""
 
+import re
 from typing import Final
 
 from bridge.passwords.encoded import ALGORITHMS, UNUSABLE_PREFIX
 from bridge.progress.census import UNKNOWN, UNUSABLE
 from bridge.store.database import Dialect
 
-__all__ = ["algorithm_of", "cost_of", "head"]
+__all__ = ["UNSALTED", "algorithm_of", "cost_of", "head", "kind_of", "spans_of"]
 
 _DIGITS: Final = "0123456789"
 _NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -18,6 +19,17 @@ _MOST: Final = "pbkdf2_sha256"
 _ARGON2: Final = "argon2$argon2id$v=19$"
 _DJANGOS_ARGON2: Final = "m=102400,t=2,p=8"
 """What Django has asked for since 3.2: most values of most sites, sooner or later."""
+
+_BEFORE_COST: Final = {
+    "pbkdf2_sha1": ("pbkdf2_sha1$",),
+    "scrypt": ("scrypt$",),
+    "bcrypt_sha256": ("bcrypt_sha256$$2b$", "bcrypt_sha256$$2a$"),
+    "bcrypt": ("bcrypt$$2b$", "bcrypt$$2a$"),
+}
+"""What the values of other algorithms begin with that name a cost."""
+_UNSALTED_LENGTHS: Final = {"md5": 37, "sha1": 46}
+"""Of values with an empty salt."""
+_COST: Final = re.compile(r"[0-9]{1,9}|m=[0-9]{1,9},t=[0-9]{1,4},p=[0-9]{1,4}")
 
 _LOOKS_LIKE: Final = {"$2": "bare_bcrypt", "$argon2": "bare_argon2", "$": "modular_crypt", "{": "ldap"}
 """What values that Django's hashers do not take begin with, the longer before the shorter, and what they are called."""
@@ -59,18 +71,59 @@ def cost_of(dialect: Dialect) -> str:
     )
 
 
+def kind_of(head: str) -> tuple[str, str]:
+    """Give algorithm and cost of a head by the same rules as ``algorithm_of`` and ``cost_of``."""
+    algorithm, dollar, cost = head.partition("$")
+    if not dollar:
+        algorithm, cost = _MOST, head
+    allowed = {"argon2": f"mtp=,{_DIGITS}", UNKNOWN: _NAME}.get(algorithm, _DIGITS)
+    return algorithm, cost if len(cost) <= _LONGEST_COST and not cost.strip(allowed) else ""
+
+
+def spans_of(head: str) -> tuple[tuple[str, str], ...]:
+    """Give ranges of the column ``password``, from and to before a text, in which every value has this head.
+
+    None where more than the beginning decides. There may be other values with the same head.
+    """
+    name, _, cost = head.rpartition("$")
+    if _COST.fullmatch(cost):
+        before = {"": (f"{_MOST}$",), "argon2": (_ARGON2,), **_BEFORE_COST}.get(name, ())
+        return tuple(_span(f"{each}{cost}$") for each in before)
+    if head == f"{UNUSABLE}$":
+        return (_span(UNUSABLE_PREFIX),)
+    if name in _UNSALTED_LENGTHS and not cost:
+        return ((f"{name}$%", f"{name}%"),)  # with a salt
+    if name in ALGORITHMS and not cost and name not in ("argon2", _MOST, *_BEFORE_COST):
+        return (_span(f"{name}$"),)
+    return ()
+
+
+UNSALTED: Final = (
+    ("length(password) = 32 AND instr(password, '$') = 0 AND substr(password, 1, 1) <> '!'", "unsalted_md5$"),
+    *(
+        (f"length(password) = {length} AND password >= '{name}$$' AND password < '{name}$%'", f"unsalted_{name}$")
+        for name, length in _UNSALTED_LENGTHS.items()
+    ),
+)
+"""Conditions of SQLite's, and the heads of the values that meet one: digests without a name."""
+
+
+def _span(prefix: str) -> tuple[str, str]:
+    return prefix, _after(prefix)
+
+
+def _after(prefix: str) -> str:
+    """Give the first text after all that begin so."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
 def _named(dialect: Dialect) -> str:
     """Go on after ``CASE`` and the name that a value starts with."""
-    costs = {
-        "pbkdf2_sha1": _cost_after(dialect, "pbkdf2_sha1$"),
-        "scrypt": _cost_after(dialect, "scrypt$"),
-        "bcrypt_sha256": _cost_after(dialect, "bcrypt_sha256$$2b$", "bcrypt_sha256$$2a$"),
-        "bcrypt": _cost_after(dialect, "bcrypt$$2b$", "bcrypt$$2a$"),
-    }
+    costs = {name: _cost_after(dialect, *prefixes) for name, prefixes in _BEFORE_COST.items()}
     unsalted = {
         name: f"CASE WHEN length(password) = {length} AND {_begins(dialect, f'{name}$$')} THEN 'unsalted_{name}$'"
         f" ELSE '{name}$' END"
-        for name, length in {"md5": 37, "sha1": 46}.items()
+        for name, length in _UNSALTED_LENGTHS.items()
     }
     heads = {name: f"'{name}$'" for name in ALGORITHMS} | unsalted
     heads |= {name: f"'{name}$' || {cost}" for name, cost in costs.items()}
@@ -87,8 +140,7 @@ def _begins(dialect: Dialect, prefix: str) -> str:
     if dialect == "postgresql":
         escaped = prefix.replace("_", r"\_")
         return f"password LIKE '{escaped}%'"
-    after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    return f"(password >= '{prefix}' AND password < '{after}')"
+    return f"(password >= '{prefix}' AND password < '{_after(prefix)}')"
 
 
 def _position(dialect: Dialect) -> str:

@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -186,11 +187,12 @@ async def test_rare_costs_are_counted_together(column: Database):
     }
 
 
+ARGON2: Final = "argon2$argon2id$v=19$m=1,t=1,p=1"
 printable = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 lengths = st.sampled_from([31, 32, 33, 36, 37, 38, 45, 46, 47])
-heads = st.sampled_from([*ALGORITHMS, "!", "", "md5$", "sha1$", "ARGON2", "unsalted", "$2", "{", "foreign"]).flatmap(
-    lambda head: st.sampled_from([head, head + "$", head + "$1000$", head + "$$2b$10"])
-)
+heads = st.sampled_from(
+    [*ALGORITHMS, "!", "", "md5$", "sha1$", "ARGON2", "unsalted", "$2", "{", "foreign", ARGON2]
+).flatmap(lambda head: st.sampled_from([head, head + "$", head + "$1000$", head + "$$2b$10"]))
 stored_values = (
     st.text(printable, max_size=128)
     | st.builds(lambda head, tail: (head + tail)[:128], heads, st.text(printable, max_size=60))
@@ -203,6 +205,39 @@ stored_values = (
 @settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_the_database_counts_any_values_as_python_would(column: Database, values: list[str]):
     assert await counted(column, *values) == Counter(named(value) for value in values)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_more_costs_than_are_told_apart_by_comparing_are_counted_as_well(column: Database):
+    costs = [f"argon2$argon2id$v=19$m={memory},t=1,p=1$a$b" for memory in range(200)]
+
+    found = await counted(column, *costs, *costs[:16])
+
+    assert found[("argon2", "m=0,t=1,p=1")] == 2
+    assert found[("argon2", "other")] == 200 - 16
+    assert sum(found.values()) == 200 + 16
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_values_are_counted_wherever_in_the_table_they_are(column: Database):
+    for place in (-(2**40), -1, 0, 1, 99_999, 100_000, 100_001, 2**62):
+        await column.execute(
+            'INSERT INTO "Members of the Club" (rowid, password) VALUES (:place, :value)',
+            {"place": place, "value": "md5$a$b"},
+        )
+    census = await UserCensus(column, TABLE).count(NOW)
+
+    assert census.count() == 8
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_view_of_users_is_counted(column: Database):
+    await column.execute("INSERT INTO \"Members of the Club\" VALUES ('md5$a$b'), ('!'), ('pbkdf2_sha256$7$a$b')")
+    await column.execute('CREATE VIEW club AS SELECT password FROM "Members of the Club"')
+
+    census = await UserCensus(column, replace(TABLE, name="club")).count(NOW)
+
+    assert census.by(lambda row: row.algorithm) == {"md5": 1, "pbkdf2_sha256": 1, "unusable": 1}
 
 
 # Users ----------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,177 @@
+"""Counts users by kind as SQLite does it fastest: a pass makes each user a letter of a text, and Python counts those.
+
+To group them SQLite would sort them all, which takes longer than to read them, and to cut algorithm and cost out of
+every value takes as long again. So a few users are looked at first: what most values begin with is then told by
+comparing alone, with where its range of the column begins and ends.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, NamedTuple
+
+from bridge.errors import SchemaMissing
+from bridge.store.database import Database, quoted
+from bridge.store.formats import UNSALTED, head, spans_of
+
+__all__ = ["LetterCount"]
+
+_LOOKED_AT: Final = 75
+"""Of the oldest users, and of the newest."""
+_MOST_HEADS: Final = 64
+_IN_A_TEXT: Final = 100_000
+_MOST_TEXTS: Final = 1000
+_PAGES: Final = 40
+"""Of the database that each connection keeps: a pass comes to none of them again, and fresh memory is slow."""
+_BREAK: Final = "\n"
+"""Around what is no letter."""
+# Python counts those below 256 several times faster. None of them means anything within a literal.
+_ALPHABET: Final = "".join(map(chr, (*range(0x28, 0x7F), *range(0xA1, 0xD800))))
+
+Kind = tuple[str, int]
+"""The head of a password, and a number."""
+Numbered = Callable[[Callable[[int], str]], str]
+"""Gives the SQL of a user's number, from how each number is to be written."""
+
+
+class _Part(NamedTuple):
+    """Users by their place in the table: after one, and up to another."""
+
+    after: int
+    until: int
+
+
+class _Range(NamedTuple):
+    """Values up to before an end, or to the last; what they are, as SQL; and how many of those looked at."""
+
+    end: str | None
+    sql: str
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetterCount:
+    """Counts a table's users by the head of their password and a number.
+
+    Attributes:
+        database: SQLite.
+        table: its name.
+        numbered: the number.
+        numbers: how many there are, from 0 on.
+        timeout: of each statement.
+    """
+
+    database: Database
+    table: str
+    numbered: Numbered
+    numbers: int
+    timeout: timedelta
+
+    async def count(self, parameters: Mapping[str, Any]) -> Counter[Kind]:
+        """Count every user once; the parameters are those of the number.
+
+        Raises:
+            DatabaseUnavailable: it takes too long, or the database is away.
+        """
+        kinds = Counter[Kind]()
+        # SQLite has one connection that writes, and it takes its turns: logins would wait for the pass to end.
+        async with self.database.read_only(statement_timeout=self.timeout):
+            await self.database.execute(f"PRAGMA cache_size = {_PAGES}")
+            places = await self._places()
+            common = await self._common_heads(places)
+            letters = _Letters([*common, *(name for _, name in UNSALTED)], self.numbers)
+            statement = self._statement(letters, common, places)
+            for part in _parts(places):
+                row = await self.database.fetch_one(statement, {**parameters, **part})
+                kinds.update(await asyncio.to_thread(letters.count, (row and row["letters"]) or ""))
+        return kinds
+
+    async def _places(self) -> _Part | None:
+        """Give the first and the last place that are taken; None of a view, and of a table that knows no places."""
+        try:
+            row = await self.database.fetch_one(
+                f"SELECT (SELECT min(rowid) FROM {quoted(self.table)}) - 1 AS after,"
+                f" (SELECT max(rowid) FROM {quoted(self.table)}) AS until"
+            )
+        except SchemaMissing:
+            return None
+        return _Part(row["after"], row["until"]) if row and row["until"] is not None else None
+
+    async def _common_heads(self, places: _Part | None) -> dict[str, int]:
+        """Give heads that values begin with, most first, and how many of the users that are looked at have them."""
+        orders = ("ORDER BY rowid", "ORDER BY rowid DESC") if places else ("",)
+        ends = (f"SELECT password FROM {quoted(self.table)} {order} LIMIT {_LOOKED_AT}" for order in orders)
+        rows = await self.database.fetch_all(
+            f"SELECT {head('sqlite')} AS head, count(*) AS users FROM"
+            f" ({' UNION ALL '.join(f'SELECT * FROM ({end})' for end in ends)}) GROUP BY 1 ORDER BY 2 DESC, 1"
+        )
+        found = {row["head"]: row["users"] for row in rows if spans_of(row["head"])}
+        return dict(list(found.items())[:_MOST_HEADS])
+
+    def _statement(self, letters: "_Letters", common: Mapping[str, int], places: _Part | None) -> str:
+        def letter_of(name: str) -> str:
+            return self.numbered(lambda number: f"'{letters.of(name, number)}'")
+
+        told = _told("password", list(_ranges({name: (letter_of(name), users) for name, users in common.items()})))
+        unsalted = " ".join(f"WHEN {condition} THEN {letter_of(name)}" for condition, name in UNSALTED)
+        # A head with a line break in it is of no algorithm, or has no cost; a space is as wrong there.
+        otherwise = f"{self.numbered(str)} || ' ' || replace({head('sqlite')}, char(10), ' ')"
+        letter = f"coalesce({told}, CASE {unsalted} END, char(10) || {otherwise} || char(10))"
+        among = "WHERE rowid > :after AND rowid <= :until" if places else ""
+        return f"SELECT group_concat({letter}, '') AS letters FROM {quoted(self.table)} {among}"
+
+
+class _Letters:
+    """A letter for each of these heads and each number."""
+
+    def __init__(self, heads: Sequence[str], numbers: int) -> None:
+        kinds = [(name, number) for name in dict.fromkeys(heads) for number in range(numbers)]
+        self._letters = dict(zip(kinds, _ALPHABET, strict=False))
+        self._kinds = {letter: kind for kind, letter in self._letters.items()}
+
+    def of(self, name: str, number: int) -> str:
+        return self._letters[name, number]
+
+    def count(self, text: str) -> Counter[Kind]:
+        """Count what a text is made of: letters, and between breaks numbers with the heads that have none."""
+        pieces = text.split(_BREAK)
+        kinds = Counter({self._kinds[letter]: users for letter, users in Counter("".join(pieces[::2])).items()})
+        for piece, users in Counter(pieces[1::2]).items():
+            number, _, name = piece.partition(" ")
+            kinds[name, int(number)] += users
+        return kinds
+
+
+def _parts(places: _Part | None) -> Iterator[Mapping[str, int]]:
+    """Give parts whose texts stay short, as the parameters of their statement."""
+    if places is None:
+        yield {}
+        return
+    step = max(_IN_A_TEXT, math.ceil((places.until - places.after) / _MOST_TEXTS))
+    for after in range(places.after, places.until, step):
+        yield {"after": after, "until": min(after + step, places.until)}
+
+
+def _ranges(found: Mapping[str, tuple[str, int]]) -> Iterator[_Range]:
+    """Give all ranges in their order, of what is no head the gaps in between."""
+    spans = sorted((*span, sql, users) for name, (sql, users) in found.items() for span in spans_of(name))
+    before = ""
+    for start, end, sql, users in spans:
+        if start != before:
+            yield _Range(f"'{start}'", "NULL", 0)
+        yield _Range(f"'{end}'", sql, users)
+        before = end
+    yield _Range(None, "NULL", 0)
+
+
+def _told(column: str, ranges: Sequence[_Range]) -> str:
+    """Give the SQL that finds a value's range in few comparisons, least for those with most users."""
+    if len(ranges) == 1:
+        return ranges[0].sql
+    weights = [each.users + 1 for each in ranges]
+    middle = min(range(1, len(ranges)), key=lambda place: abs(sum(weights[:place]) - sum(weights[place:])))
+    lower, higher = _told(column, ranges[:middle]), _told(column, ranges[middle:])
+    return f"CASE WHEN {column} < {ranges[middle - 1].end} THEN {lower} ELSE {higher} END"
