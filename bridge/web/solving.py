@@ -2,8 +2,8 @@
 
 FastAPI walks through the whole tree of an endpoint's dependencies with every request, and finds out each time anew what
 every one of them is and takes. Where all of them are coroutines that take the request, one another's results, or, as
-the bridge's own do, scopes, that never changes: what is left to do is to call them in order. The endpoint's own
-parameters, its body and its answer stay FastAPI's business.
+the bridge's own do, scopes, that never changes: what is left to do is to call them in order. What else an endpoint
+takes, and its answer, stay FastAPI's business, unless it takes nothing else (``bridge.web.direct``).
 """
 
 import inspect
@@ -20,6 +20,7 @@ from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp
 
 from bridge.web.authentication import Entrance
+from bridge.web.direct import answered_directly
 
 __all__ = ["solved_by_plan"]
 
@@ -28,11 +29,11 @@ _REQUEST: Final = "bridge_request"
 _PARAMETERS: Final = ("path_params", "query_params", "header_params", "cookie_params", "body_params")
 _OTHERS: Final = (
     *("http_connection_param_name", "websocket_param_name", "response_param_name", "background_tasks_param_name"),
-    *("scope", "concurrency"),
+    "concurrency",
 )
 _KNOWN: Final = frozenset(
     (
-        *(*_PARAMETERS, *_OTHERS, "dependencies", "name", "call", "path", "use_cache", "request_param_name"),
+        *(*_PARAMETERS, *_OTHERS, "dependencies", "name", "call", "path", "use_cache", "request_param_name", "scope"),
         *("own_oauth_scopes", "parent_oauth_scopes", "security_scopes_param_name"),
     )
 )
@@ -99,12 +100,16 @@ def solved_by_plan(route: Any) -> ASGIApp | None:
     if {field.name for field in fields(Dependant)} != _KNOWN:
         return None
     try:
-        return routing.request_response(_handler(route))
+        plan = _planned(route)
     except _NoPlan:
         return None
+    dependant: Dependant = route.dependant
+    given = _handlers_parameters(route)
+    direct = None if _takes_more(dependant) else answered_directly(dependant, given, plan.solve)
+    return direct or routing.request_response(_handler(dependant, given, plan))
 
 
-def _handler(route: Any) -> Callable[[Request], Awaitable[Response]]:
+def _planned(route: Any) -> _Plan:
     dependant: Dependant = route.dependant
     endpoint = dependant.call
     if not dependant.dependencies or route.body_field is not None or getattr(route, "max_body_size", None) is not None:
@@ -113,16 +118,21 @@ def _handler(route: Any) -> Callable[[Request], Awaitable[Response]]:
         raise _NoPlan  # a route class of its own wraps what FastAPI gives it
     if endpoint is None or not _is_coroutine(endpoint):
         raise _NoPlan
-    plan = _Plan(dependant)
+    return _Plan(dependant)
+
+
+def _handler(dependant: Dependant, given: dict[str, Any], plan: _Plan) -> Callable[[Request], Awaitable[Response]]:
+    endpoint: Any = dependant.call
     is_given = dependant.request_param_name is not None
     name = dependant.request_param_name or _REQUEST
 
     @wraps(endpoint)  # whose name and lines FastAPI tells of, where something is invalid
-    async def call(**given: Any) -> Any:
-        request: Request = given[name] if is_given else given.pop(name)
-        return await endpoint(**given, **request.scope[_SOLVED])
+    async def call(**own: Any) -> Any:
+        request: Request = own[name] if is_given else own.pop(name)
+        return await endpoint(**own, **request.scope[_SOLVED])
 
-    answer = _fastapis_handler(route, replace(dependant, dependencies=[], call=call, request_param_name=name))
+    undemanding = replace(dependant, dependencies=[], call=call, request_param_name=name)
+    answer = routing.get_request_handler(**{**given, "dependant": undemanding})
 
     async def handle(request: Request) -> Response:
         request.scope[_SOLVED] = await plan.solve(request)
@@ -136,14 +146,19 @@ def _handler(route: Any) -> Callable[[Request], Awaitable[Response]]:
     return handle
 
 
-def _fastapis_handler(route: Any, dependant: Dependant) -> Callable[[Request], Awaitable[Response]]:
-    """Have FastAPI make one of what the route has, which it names as the route does."""
+def _handlers_parameters(route: Any) -> dict[str, Any]:
+    """Give what FastAPI makes a route's handler of, which it names as the route does."""
     given = {}
     for name in inspect.signature(routing.get_request_handler).parameters:
         for each in (name, f"_{name}"):
             if hasattr(route, each):
                 given[name] = getattr(route, each)
-    return routing.get_request_handler(**{**given, "dependant": dependant})
+    return given
+
+
+def _takes_more(dependant: Dependant) -> bool:
+    """Tell whether something is given to a call beside the request, scopes, and the results of dependencies."""
+    return any(getattr(dependant, name) for name in (*_PARAMETERS, *_OTHERS))
 
 
 def _step(dependant: Dependant, results: tuple[tuple[str, int], ...]) -> _Step:
@@ -153,7 +168,8 @@ def _step(dependant: Dependant, results: tuple[tuple[str, int], ...]) -> _Step:
         call is None
         or not (is_entrance or _is_coroutine(call))
         or not dependant.use_cache
-        or any(getattr(dependant, name) for name in (*_PARAMETERS, *_OTHERS))
+        or dependant.scope
+        or _takes_more(dependant)
         or (dependant.security_scopes_param_name is not None and not is_entrance)
     ):
         raise _NoPlan
