@@ -1,4 +1,4 @@
-"""An endpoint that takes nothing but its dependencies, and shows a model, is called and shown without FastAPI's handler.
+"""An endpoint that takes only its dependencies, and shows a model, is called and shown without FastAPI's handler.
 
 For such an endpoint the handler looks, with every request, for parameters, a body, streams and threads that it never
 has, and opens stacks that nobody uses. What is left is to call it, and to validate and write what it gave, which
@@ -46,7 +46,7 @@ def answered_directly(dependant: Dependant, given: dict[str, Any], solve: Solve)
     """
     field, status = given.get("response_field"), given.get("status_code") or 200
     if (
-        not inspect.signature(routing.get_request_handler).parameters.keys() <= _KNOWN
+        inspect.signature(routing.get_request_handler).parameters.keys() != _KNOWN
         or field is None
         or not isinstance(given.get("response_class"), DefaultPlaceholder)
         or not is_body_allowed_for_status_code(status)
@@ -83,9 +83,8 @@ def _told_of(dependant: Dependant, request: Request) -> EndpointContext:
     """Say where the endpoint is, as FastAPI does in errors."""
     endpoint: Any = dependant.call
     mounted = request.scope.get("root_path", "").rstrip("/")
-    return EndpointContext(
-        function=endpoint.__name__,
-        path=f"{request.method} {mounted}{dependant.path}",
-        file=inspect.getsourcefile(endpoint) or "",
-        line=inspect.getsourcelines(endpoint)[1],
-    )
+    told = EndpointContext(path=f"{request.method} {mounted}{dependant.path}")
+    if inspect.isfunction(endpoint):  # nothing else knows its lines
+        told["file"], told["line"] = inspect.getsourcefile(endpoint) or "", inspect.getsourcelines(endpoint)[1]
+        told["function"] = endpoint.__name__
+    return told
