@@ -1,8 +1,9 @@
-"""An endpoint that takes only its dependencies, and shows a model, is called and shown without FastAPI's handler.
+"""An endpoint that takes parameters and dependencies, and shows a model, is called without FastAPI's handler.
 
-For such an endpoint the handler looks, with every request, for parameters, a body, streams and threads that it never
-has, and opens stacks that nobody uses. What is left is to call it, and to validate and write what it gave, which
-FastAPI's own functions do here as well. Errors go to the app's handlers, a layer further out, which are the same.
+For such an endpoint the handler looks, with every request, for a body, streams and threads that it never has, and opens
+stacks that nobody uses. What is left is to read the parameters, to call it, and to validate and write what it gave, all
+of which FastAPI's own functions do here as well. Errors go to the app's handlers, a layer further out, which are the
+same.
 """
 
 import inspect
@@ -13,14 +14,25 @@ from typing import Any, Final
 from fastapi import Request, Response, routing
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import EndpointContext, ResponseValidationError
-from fastapi.utils import is_body_allowed_for_status_code
+from fastapi.dependencies.utils import request_params_to_args
+from fastapi.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["answered_directly"]
 
 Solve = Callable[[Request], Awaitable[dict[str, Any]]]
 
+_SOURCES: Final = {
+    "path_params": "path_params",
+    "query_params": "query_params",
+    "header_params": "headers",
+    "cookie_params": "cookies",
+}
+"""Where a request has what an endpoint takes of each kind, in FastAPI's order."""
+_ELSE: Final = (
+    *("body_params", "http_connection_param_name", "websocket_param_name", "response_param_name"),
+    *("background_tasks_param_name", "security_scopes_param_name", "concurrency"),
+)
 _SHOWING: Final = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
 _KNOWN: Final = frozenset(
     (
@@ -34,7 +46,7 @@ _KNOWN: Final = frozenset(
 
 
 def answered_directly(dependant: Dependant, given: dict[str, Any], solve: Solve) -> ASGIApp | None:
-    """Give what answers for an endpoint without parameters of its own, as FastAPI's handler for it does.
+    """Give what answers for an endpoint as FastAPI's handler for it does.
 
     Args:
         dependant: of the endpoint, which is a coroutine and reads no body.
@@ -42,49 +54,70 @@ def answered_directly(dependant: Dependant, given: dict[str, Any], solve: Solve)
         solve: gives what the endpoint takes of its dependencies.
 
     Returns:
-        None where its answer is not simply its result in JSON.
+        None where it takes something else, or its answer is not simply its result in JSON.
     """
-    field, status = given.get("response_field"), given.get("status_code") or 200
     if (
         inspect.signature(routing.get_request_handler).parameters.keys() != _KNOWN
-        or field is None
+        or any(getattr(dependant, name) for name in _ELSE)
+        or given.get("response_field") is None
         or not isinstance(given.get("response_class"), DefaultPlaceholder)
-        or not is_body_allowed_for_status_code(status)
     ):
         return None
-    endpoint: Any = dependant.call
-    name = dependant.request_param_name
-    shown = partial(
-        routing.serialize_response,
-        field=field,
-        dump_json=True,
-        **{each: given[f"response_model_{each}"] for each in _SHOWING},
-    )
+    return _Direct(dependant, given, solve)
 
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+
+class _Direct:
+    """An endpoint, and what it takes and gives."""
+
+    def __init__(self, dependant: Dependant, given: dict[str, Any], solve: Solve) -> None:
+        self._dependant = dependant
+        self._endpoint: Any = dependant.call
+        self._solve = solve
+        self._request_name = dependant.request_param_name
+        self._taken = [(taken, source) for kind, source in _SOURCES.items() if (taken := getattr(dependant, kind))]
+        self._status = given.get("status_code") or 200
+        self._serialized = partial(
+            routing.serialize_response,
+            field=given["response_field"],
+            dump_json=True,
+            **{each: given[f"response_model_{each}"] for each in _SHOWING},
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
-        values = await solve(request)
-        if name is not None:
-            values[name] = request
-        result = await endpoint(**values)
-        if not isinstance(result, Response):
-            try:
-                content = await shown(response_content=result)
-            except ResponseValidationError as exc:
-                told = _told_of(dependant, request)
-                raise ResponseValidationError(exc.errors(), body=exc.body, endpoint_ctx=told) from None
-            result = Response(content, status, media_type="application/json")
-        await result(scope, receive, send)
+        values = await self._solve(request)
+        if self._taken:
+            values |= self._parameters(request)
+        if self._request_name is not None:
+            values[self._request_name] = request
+        result = await self._endpoint(**values)
+        response = result if isinstance(result, Response) else await self._shown(result, request)
+        await response(scope, receive, send)
 
-    return answer
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        errors: list[Any] = []
+        for taken, source in self._taken:
+            values, wrong = request_params_to_args(taken, getattr(request, source))
+            found |= values
+            errors += wrong
+        if errors:
+            raise RequestValidationError(errors, endpoint_ctx=self._told(request))
+        return found
 
+    async def _shown(self, result: Any, request: Request) -> Response:
+        try:
+            content = await self._serialized(response_content=result)
+        except ResponseValidationError as exc:
+            raise ResponseValidationError(exc.errors(), body=exc.body, endpoint_ctx=self._told(request)) from None
+        return Response(content, self._status, media_type="application/json")
 
-def _told_of(dependant: Dependant, request: Request) -> EndpointContext:
-    """Say where the endpoint is, as FastAPI does in errors."""
-    endpoint: Any = dependant.call
-    mounted = request.scope.get("root_path", "").rstrip("/")
-    told = EndpointContext(path=f"{request.method} {mounted}{dependant.path}")
-    if inspect.isfunction(endpoint):  # nothing else knows its lines
-        told["file"], told["line"] = inspect.getsourcefile(endpoint) or "", inspect.getsourcelines(endpoint)[1]
-        told["function"] = endpoint.__name__
-    return told
+    def _told(self, request: Request) -> EndpointContext:
+        """Say where the endpoint is, as FastAPI does in errors."""
+        mounted = request.scope.get("root_path", "").rstrip("/")
+        told = EndpointContext(path=f"{request.method} {mounted}{self._dependant.path}")
+        if inspect.isfunction(self._endpoint):  # nothing else has lines
+            told["file"] = inspect.getsourcefile(self._endpoint) or ""
+            told["line"] = inspect.getsourcelines(self._endpoint)[1]
+            told["function"] = self._endpoint.__name__
+        return told

@@ -3,7 +3,7 @@
 FastAPI walks through the whole tree of an endpoint's dependencies with every request, and finds out each time anew what
 every one of them is and takes. Where all of them are coroutines that take the request, one another's results, or, as
 the bridge's own do, scopes, that never changes: what is left to do is to call them in order. What else an endpoint
-takes, and its answer, stay FastAPI's business, unless it takes nothing else (``bridge.web.direct``).
+takes, and its answer, are ``bridge.web.direct``'s business where they are simple, and FastAPI's where they are not.
 """
 
 import inspect
@@ -29,11 +29,11 @@ _REQUEST: Final = "bridge_request"
 _PARAMETERS: Final = ("path_params", "query_params", "header_params", "cookie_params", "body_params")
 _OTHERS: Final = (
     *("http_connection_param_name", "websocket_param_name", "response_param_name", "background_tasks_param_name"),
-    "concurrency",
+    *("scope", "concurrency"),
 )
 _KNOWN: Final = frozenset(
     (
-        *(*_PARAMETERS, *_OTHERS, "dependencies", "name", "call", "path", "use_cache", "request_param_name", "scope"),
+        *(*_PARAMETERS, *_OTHERS, "dependencies", "name", "call", "path", "use_cache", "request_param_name"),
         *("own_oauth_scopes", "parent_oauth_scopes", "security_scopes_param_name"),
     )
 )
@@ -105,7 +105,7 @@ def solved_by_plan(route: Any) -> ASGIApp | None:
         return None
     dependant: Dependant = route.dependant
     given = _handlers_parameters(route)
-    direct = None if _takes_more(dependant) else answered_directly(dependant, given, plan.solve)
+    direct = answered_directly(dependant, given, plan.solve)
     return direct or routing.request_response(_handler(dependant, given, plan))
 
 
@@ -156,11 +156,6 @@ def _handlers_parameters(route: Any) -> dict[str, Any]:
     return given
 
 
-def _takes_more(dependant: Dependant) -> bool:
-    """Tell whether something is given to a call beside the request, scopes, and the results of dependencies."""
-    return any(getattr(dependant, name) for name in (*_PARAMETERS, *_OTHERS))
-
-
 def _step(dependant: Dependant, results: tuple[tuple[str, int], ...]) -> _Step:
     call = dependant.call
     is_entrance = type(call) is Entrance
@@ -168,8 +163,7 @@ def _step(dependant: Dependant, results: tuple[tuple[str, int], ...]) -> _Step:
         call is None
         or not (is_entrance or _is_coroutine(call))
         or not dependant.use_cache
-        or dependant.scope
-        or _takes_more(dependant)
+        or any(getattr(dependant, name) for name in (*_PARAMETERS, *_OTHERS))
         or (dependant.security_scopes_param_name is not None and not is_entrance)
     ):
         raise _NoPlan
