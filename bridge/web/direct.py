@@ -1,4 +1,4 @@
-"""An endpoint that takes parameters and dependencies, and shows a model, is called without FastAPI's handler.
+"""An endpoint that takes parameters and dependencies, and gives JSON, is called without FastAPI's handler.
 
 For such an endpoint the handler looks, with every request, for a body, streams and threads that it never has, and opens
 stacks that nobody uses. What is left is to read the parameters, to call it, and to validate and write what it gave, all
@@ -16,6 +16,7 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
+from fastapi.utils import is_body_allowed_for_status_code
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 __all__ = ["answered_directly"]
@@ -59,8 +60,8 @@ def answered_directly(dependant: Dependant, given: dict[str, Any], solve: Solve)
     if (
         inspect.signature(routing.get_request_handler).parameters.keys() != _KNOWN
         or any(getattr(dependant, name) for name in _ELSE)
-        or given.get("response_field") is None
-        or not isinstance(given.get("response_class"), DefaultPlaceholder)
+        or not isinstance(given["response_class"], DefaultPlaceholder)
+        or not is_body_allowed_for_status_code(given["status_code"])
     ):
         return None
     return _Direct(dependant, given, solve)
@@ -75,11 +76,14 @@ class _Direct:
         self._solve = solve
         self._request_name = dependant.request_param_name
         self._taken = [(taken, source) for kind, source in _SOURCES.items() if (taken := getattr(dependant, kind))]
-        self._status = given.get("status_code") or 200
+        self._status = given["status_code"] or 200
+        is_typed = given["response_field"] is not None
+        # What has no type is made fit for JSON first, and written by the class for it.
+        self._response = partial(Response, media_type="application/json") if is_typed else given["response_class"].value
         self._serialized = partial(
             routing.serialize_response,
             field=given["response_field"],
-            dump_json=True,
+            dump_json=is_typed,
             **{each: given[f"response_model_{each}"] for each in _SHOWING},
         )
 
@@ -110,7 +114,8 @@ class _Direct:
             content = await self._serialized(response_content=result)
         except ResponseValidationError as exc:
             raise ResponseValidationError(exc.errors(), body=exc.body, endpoint_ctx=self._told(request)) from None
-        return Response(content, self._status, media_type="application/json")
+        response: Response = self._response(content, self._status)
+        return response
 
     def _told(self, request: Request) -> EndpointContext:
         """Say where the endpoint is, as FastAPI does in errors."""

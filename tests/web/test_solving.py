@@ -190,6 +190,11 @@ async def refuses(user: Somebody) -> Shown:
     raise HTTPException(409, user, headers={"x-set": "by an exception"})
 
 
+@simple.get("/untyped", status_code=201)
+async def untyped(user: Somebody):  # as many write it
+    return {"user": user, "shown": Shown(name="ä"), "numbers": {1}}
+
+
 @simple.get("/instead")
 async def instead(user: Somebody) -> Shown:
     return RedirectResponse(f"/{user}")  # type: ignore[return-value]  # FastAPI lets it
@@ -326,7 +331,7 @@ PATHS: Final = (
     *("/direct", "/planned/one", "/planned/several", "/planned/parameters/3", "/planned/parameters/3?limit=x"),
     *("/planned/parameters/x", "/planned/wrong", "/planned/raises", "/planned/own-answer", "/planned/stream"),
     *("/planned/simple/every/3?limit=1&limit=2", "/planned/simple/every/x?limit=y", "/planned/simple/refuses"),
-    *("/planned/simple/instead", "/planned/simple/object", "/planned/asks-for-scopes"),
+    *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/asks-for-scopes"),
     *("/planned/nothing", "/planned/write/nested", "/planned/both/nested"),
     *("/usual/sync", "/usual/yields", "/usual/thread", "/usual/header", "/usual/response", "/usual/scopes"),
     *("/usual/class", "/usual/uncached", "/usual/none", "/usual/body", "/usual/quoted"),
@@ -352,11 +357,12 @@ def test_only_what_is_known_has_a_plan():
     assert {path.split("/")[1] for path, has_plan in is_planned.items() if not has_plan} == {"usual"}
 
 
-def test_what_takes_only_parameters_and_shows_a_model_is_called_without_fastapis_handler():
+def test_what_takes_only_parameters_and_gives_json_is_called_without_fastapis_handler():
     answering = {route.path: solved_by_plan(route) for route in effective_routes(make_app())}
 
     direct = {path for path, answer in answering.items() if getattr(answer, "__module__", "") == "bridge.web.direct"}
     assert direct == {
         *("/direct", "/planned/one", "/planned/wrong", "/planned/simple/every/{number}", "/planned/simple/refuses"),
-        *("/planned/simple/instead", "/planned/simple/object", "/planned/several"),
+        *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/several"),
+        "/planned/raises",
     }
