@@ -2,8 +2,8 @@
 
 FastAPI walks through the whole tree of an endpoint's dependencies with every request, and finds out each time anew what
 every one of them is and takes. Where all of them are coroutines that take the request, one another's results, or, as
-the bridge's own do, scopes, that never changes: what is left to do is to call them in order. The endpoint's own
-parameters, its body and its answer stay FastAPI's business.
+the bridge's own do, scopes, that never changes: what is left to do is to call them in order. What else an endpoint
+takes, and its answer, are ``bridge.web.direct``'s business where they are simple, and FastAPI's where they are not.
 """
 
 import inspect
@@ -20,6 +20,7 @@ from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp
 
 from bridge.web.authentication import Entrance
+from bridge.web.direct import answered_directly
 
 __all__ = ["solved_by_plan"]
 
@@ -99,12 +100,16 @@ def solved_by_plan(route: Any) -> ASGIApp | None:
     if {field.name for field in fields(Dependant)} != _KNOWN:
         return None
     try:
-        return routing.request_response(_handler(route))
+        plan = _planned(route)
     except _NoPlan:
         return None
+    dependant: Dependant = route.dependant
+    given = _handlers_parameters(route)
+    direct = answered_directly(dependant, given, plan.solve)
+    return direct or routing.request_response(_handler(dependant, given, plan))
 
 
-def _handler(route: Any) -> Callable[[Request], Awaitable[Response]]:
+def _planned(route: Any) -> _Plan:
     dependant: Dependant = route.dependant
     endpoint = dependant.call
     if not dependant.dependencies or route.body_field is not None or getattr(route, "max_body_size", None) is not None:
@@ -113,16 +118,21 @@ def _handler(route: Any) -> Callable[[Request], Awaitable[Response]]:
         raise _NoPlan  # a route class of its own wraps what FastAPI gives it
     if endpoint is None or not _is_coroutine(endpoint):
         raise _NoPlan
-    plan = _Plan(dependant)
+    return _Plan(dependant)
+
+
+def _handler(dependant: Dependant, given: dict[str, Any], plan: _Plan) -> Callable[[Request], Awaitable[Response]]:
+    endpoint: Any = dependant.call
     is_given = dependant.request_param_name is not None
     name = dependant.request_param_name or _REQUEST
 
     @wraps(endpoint)  # whose name and lines FastAPI tells of, where something is invalid
-    async def call(**given: Any) -> Any:
-        request: Request = given[name] if is_given else given.pop(name)
-        return await endpoint(**given, **request.scope[_SOLVED])
+    async def call(**own: Any) -> Any:
+        request: Request = own[name] if is_given else own.pop(name)
+        return await endpoint(**own, **request.scope[_SOLVED])
 
-    answer = _fastapis_handler(route, replace(dependant, dependencies=[], call=call, request_param_name=name))
+    undemanding = replace(dependant, dependencies=[], call=call, request_param_name=name)
+    answer = routing.get_request_handler(**{**given, "dependant": undemanding})
 
     async def handle(request: Request) -> Response:
         request.scope[_SOLVED] = await plan.solve(request)
@@ -136,14 +146,14 @@ def _handler(route: Any) -> Callable[[Request], Awaitable[Response]]:
     return handle
 
 
-def _fastapis_handler(route: Any, dependant: Dependant) -> Callable[[Request], Awaitable[Response]]:
-    """Have FastAPI make one of what the route has, which it names as the route does."""
+def _handlers_parameters(route: Any) -> dict[str, Any]:
+    """Give what FastAPI makes a route's handler of, which it names as the route does."""
     given = {}
     for name in inspect.signature(routing.get_request_handler).parameters:
         for each in (name, f"_{name}"):
             if hasattr(route, each):
                 given[name] = getattr(route, each)
-    return routing.get_request_handler(**{**given, "dependant": dependant})
+    return given
 
 
 def _step(dependant: Dependant, results: tuple[tuple[str, int], ...]) -> _Step:

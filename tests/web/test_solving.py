@@ -5,13 +5,25 @@ from typing import Annotated, Any, Final
 
 import httpx
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, Header, HTTPException, Request, Response, Security
-from fastapi.exceptions import ValidationException
+from fastapi import (
+    APIRouter,
+    BackgroundTasks,
+    Cookie,
+    Depends,
+    FastAPI,
+    Header,
+    HTTPException,
+    Query,
+    Request,
+    Response,
+    Security,
+)
+from fastapi.exceptions import RequestValidationError, ValidationException
 from fastapi.requests import HTTPConnection
 from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, StreamingResponse
 
 from bridge.web.asking import effective_routes
 from bridge.web.authentication import Entrance
@@ -157,6 +169,51 @@ async def deep(user: Reader, response: Response) -> str:
     return user
 
 
+simple = APIRouter()
+
+
+@simple.get("/every/{number}", status_code=203, response_model_exclude_none=True)
+async def every_kind(  # noqa: PLR0917  # FastAPI gives them by name
+    number: int,
+    user: Somebody,
+    request: Request,
+    limit: Annotated[list[int], Query()],
+    accept: Annotated[str | None, Header(alias="authorization")] = None,
+    x_cookie: Annotated[str, Cookie()] = "no cookie",
+) -> list[Shown]:
+    SEEN.append("endpoint")
+    return [Shown(name=f"{user} {number} {limit} {accept} {x_cookie} {vars(request.state)} {request.query_params}")]
+
+
+@simple.get("/refuses")
+async def refuses(user: Somebody) -> Shown:
+    raise HTTPException(409, user, headers={"x-set": "by an exception"})
+
+
+@simple.get("/untyped", status_code=201)
+async def untyped(user: Somebody):  # as many write it
+    return {"user": user, "shown": Shown(name="ä"), "numbers": {1}}
+
+
+@simple.get("/instead")
+async def instead(user: Somebody) -> Shown:
+    return RedirectResponse(f"/{user}")  # type: ignore[return-value]  # FastAPI lets it
+
+
+class NoFunction:
+    async def __call__(self, user: Somebody) -> Shown:
+        return {"nothing": user}  # type: ignore[return-value]  # that is what is tried
+
+
+simple.add_api_route("/object", NoFunction(), name="object")
+planned.include_router(simple, prefix="/simple")
+
+
+@planned.get("/asks-for-scopes")
+async def asks_for_scopes(user: Somebody, scopes: SecurityScopes) -> Shown:
+    return Shown(name=f"{user} {scopes.scopes}")
+
+
 planned.include_router(nested, prefix="/write")
 planned.include_router(nested, prefix="/both", dependencies=[Security(entrance, scopes=["read"])])
 
@@ -237,8 +294,14 @@ usual.include_router(quoted)
 # Both ways ------------------------------------------------------------------------------------------------------------
 
 
+async def tell(_: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestValidationError)
+    return PlainTextResponse(f"{exc} {exc.errors()} {exc.body}", 422)
+
+
 def make_app() -> FastAPI:
     app = FastAPI()
+    app.add_exception_handler(RequestValidationError, tell)
     app.include_router(planned)
     app.include_router(usual)
     app.get("/direct")(one)
@@ -255,7 +318,7 @@ def apps() -> tuple[FastAPI, FastAPI]:
 
 async def answered(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> Any:
     SEEN.clear()
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(app, root_path="/mounted")
     async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
         try:
             answer = await client.request(method, path, headers=headers, json={"a": 1} if method == "POST" else None)
@@ -267,6 +330,8 @@ async def answered(app: FastAPI, method: str, path: str, headers: dict[str, str]
 PATHS: Final = (
     *("/direct", "/planned/one", "/planned/several", "/planned/parameters/3", "/planned/parameters/3?limit=x"),
     *("/planned/parameters/x", "/planned/wrong", "/planned/raises", "/planned/own-answer", "/planned/stream"),
+    *("/planned/simple/every/3?limit=1&limit=2", "/planned/simple/every/x?limit=y", "/planned/simple/refuses"),
+    *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/asks-for-scopes"),
     *("/planned/nothing", "/planned/write/nested", "/planned/both/nested"),
     *("/usual/sync", "/usual/yields", "/usual/thread", "/usual/header", "/usual/response", "/usual/scopes"),
     *("/usual/class", "/usual/uncached", "/usual/none", "/usual/body", "/usual/quoted"),
@@ -290,3 +355,14 @@ def test_only_what_is_known_has_a_plan():
 
     assert {path.split("/")[1] for path, has_plan in is_planned.items() if has_plan} == {"planned", "direct"}
     assert {path.split("/")[1] for path, has_plan in is_planned.items() if not has_plan} == {"usual"}
+
+
+def test_what_takes_only_parameters_and_gives_json_is_called_without_fastapis_handler():
+    answering = {route.path: solved_by_plan(route) for route in effective_routes(make_app())}
+
+    direct = {path for path, answer in answering.items() if getattr(answer, "__module__", "") == "bridge.web.direct"}
+    assert direct == {
+        *("/direct", "/planned/one", "/planned/wrong", "/planned/simple/every/{number}", "/planned/simple/refuses"),
+        *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/several"),
+        "/planned/raises",
+    }
