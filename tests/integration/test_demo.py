@@ -34,7 +34,9 @@ PATIENCE: Final = 180.0
 
 def environment() -> dict[str, str]:
     """What a user has who has set nothing."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DJANGO_"))}
+    # Without compiled modules, each of a demo's dozen processes would compile all of the bridge again.
+    theirs = ("BRIDGE_", "DJANGO_", "PYTHONDONTWRITEBYTECODE")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
     return bare | {"PYTHONPATH": str(CHECKOUT)}
 
 
