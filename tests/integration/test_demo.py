@@ -34,7 +34,9 @@ PATIENCE: Final = 180.0
 
 def environment() -> dict[str, str]:
     """What a user has who has set nothing."""
-    bare = {name: value for name, value in os.environ.items() if not name.startswith(("BRIDGE_", "DJANGO_"))}
+    # Without compiled modules, each of a demo's dozen processes would compile all of the bridge again.
+    theirs = ("BRIDGE_", "DJANGO_", "PYTHONDONTWRITEBYTECODE")
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
     return bare | {"PYTHONPATH": str(CHECKOUT)}
 
 
@@ -216,6 +218,9 @@ def started(folder: Path) -> Iterator[Interactive]:
         process.kill()
 
 
+Interrupt = Callable[[Interactive], None]
+
+
 def to_the_process(running: Interactive) -> None:
     running.process.send_signal(signal.SIGINT)
 
@@ -224,56 +229,101 @@ def to_the_group(running: Interactive) -> None:
     os.killpg(running.process.pid, signal.SIGINT)
 
 
-INTERRUPTIONS: Final = {"kill": to_the_process, "ctrl_c": to_the_group}
+@dataclass(frozen=True)
+class Ending:
+    """What became of a demo that was interrupted."""
+
+    statuses: tuple[int, int]
+    children: list[psutil.Process]
+    alive: list[psutil.Process]
+    code: int
 
 
-@pytest.mark.parametrize("interrupt", INTERRUPTIONS.values(), ids=INTERRUPTIONS.keys())
-def test_an_interrupt_stops_both_servers_and_leaves_no_process(
-    tmp_path: Path, interrupt: Callable[[Interactive], None]
-):
-    with started(tmp_path / "demo") as running:
-        assert httpx.get(f"{running.django}/", timeout=PATIENCE).status_code == 200
-        assert httpx.get(f"{running.bridge}/readyz", timeout=PATIENCE).status_code == 200
-        children = running.processes()
-
-        interrupt(running)
-        code = running.process.wait(PATIENCE)
-
-    assert children
+def ended(running: Interactive, interrupt: Interrupt) -> Ending:
+    """See that both servers answer, and interrupt."""
+    urls = (f"{running.django}/", f"{running.bridge}/readyz")
+    django, bridge = (httpx.get(url, timeout=PATIENCE).status_code for url in urls)
+    children = running.processes()
+    interrupt(running)
+    code = running.process.wait(PATIENCE)
     # A worker may outlive its master by a moment.
     _, alive = psutil.wait_procs(children, timeout=PATIENCE)
-    assert alive == []
-    assert code == 0
+    return Ending((django, bridge), children, alive, code)
 
 
-def test_the_invitation_is_what_works(tmp_path: Path):
-    with started(tmp_path / "demo") as running:
-        curl = f"curl -d grant_type=password -d username=scrypt -d password=secret {running.bridge}/auth/token"
-        assert curl in running.invitation
-        assert running.token()
-        assert httpx.get(f"{running.bridge}/docs", timeout=PATIENCE).status_code == 200
-        assert by_django(httpx.get(f"{running.bridge}/", timeout=PATIENCE))
-        assert by_django(running.items("/api/items/"))
+@dataclass(frozen=True)
+class First:
+    """A demo that somebody did with what it invites to, and interrupted."""
 
+    folder: Path
+    invitation: str
+    bridge: str
+    token: str
+    docs: httpx.Response
+    shop: httpx.Response
+    items: httpx.Response
+    endpoints: list[dict[str, str]]
+    ending: Ending
+
+
+@dataclass(frozen=True)
+class Second:
+    """The same demo, started again and interrupted."""
+
+    me: httpx.Response
+    items: httpx.Response
+    ending: Ending
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> First:
+    folder = tmp_path_factory.mktemp("started") / "demo"
+    with started(folder) as running:
+        token = running.token()
+        docs = httpx.get(f"{running.bridge}/docs", timeout=PATIENCE)
+        shop = httpx.get(f"{running.bridge}/", timeout=PATIENCE)
+        items = running.items("/api/items/")
         running.endpoints(*command_of(running.invitation, "set"))
-
         listed = json.loads(running.endpoints("list", "--json"))["endpoints"]
-        stages = {each["operation"]: each["stage"] for each in listed}
-        assert stages == {"GET /api/items/": "migrated", "GET /users/me/items/": "migrated"}
+        ending = ended(running, to_the_process)
+    return First(folder, running.invitation, running.bridge, token, docs, shop, items, listed, ending)
 
 
-def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path):
-    with started(tmp_path / "demo") as first:
-        token = first.token()
-        to_the_process(first)
-        assert first.process.wait(PATIENCE) == 0
+@pytest.fixture(scope="module")
+def second(first: First) -> Second:
+    with started(first.folder) as running:
+        bearer = {"Authorization": f"Bearer {first.token}"}
+        me = httpx.get(f"{running.bridge}/users/me/", headers=bearer, timeout=PATIENCE)
+        items = running.items("/users/me/items/")
+        ending = ended(running, to_the_group)
+    return Second(me, items, ending)
 
-    with started(tmp_path / "demo") as second:
-        me = httpx.get(f"{second.bridge}/users/me/", headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE)
-        items = second.items("/users/me/items/")
 
-    assert (me.status_code, me.json()["username"]) == (200, "scrypt")
-    assert not by_django(items)
+@pytest.mark.parametrize("run", ["first", "second"], ids=["kill", "ctrl_c"])
+def test_an_interrupt_stops_both_servers_and_leaves_no_process(request: pytest.FixtureRequest, run: str):
+    ending: Ending = request.getfixturevalue(run).ending
+
+    assert ending.statuses == (200, 200)
+    assert ending.children
+    assert ending.alive == []
+    assert ending.code == 0
+
+
+def test_the_invitation_is_what_works(first: First):
+    curl = f"curl -d grant_type=password -d username=scrypt -d password=secret {first.bridge}/auth/token"
+    assert curl in first.invitation
+    assert first.token
+    assert first.docs.status_code == 200
+    assert by_django(first.shop)
+    assert by_django(first.items)
+
+    stages = {each["operation"]: each["stage"] for each in first.endpoints}
+    assert stages == {"GET /api/items/": "migrated", "GET /users/me/items/": "migrated"}
+
+
+def test_a_second_start_goes_on_where_the_first_ended(second: Second):
+    assert (second.me.status_code, second.me.json()["username"]) == (200, "scrypt")
+    assert not by_django(second.items)
 
 
 def by_django(answer: httpx.Response) -> bool:
