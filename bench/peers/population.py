@@ -1,6 +1,5 @@
 """One PostgreSQL, and 100,000 users in it who are logged in everywhere."""
 
-import secrets
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,9 +12,9 @@ from typing import Any, Final
 
 import jwt
 import psycopg
-from django.core import signing
 
 from bench.load import Bearer
+from bench.site_sessions import open_sessions
 from bridge.sessions.auth_hash import session_auth_hash
 from bridge.tokens import KeySet, RefreshClaims, SigningKey, TokenIssuer
 
@@ -28,7 +27,6 @@ TOKENS: Final = 2_000
 _ISSUER: Final = "bridge"
 _AUDIENCE: Final = "django"
 _LIFETIME: Final = timedelta(hours=1)
-_SESSION_SALT: Final = "django.contrib.sessions.SessionStore"
 _POPULATE: Final = """
     INSERT INTO auth_user (id, password, last_login, is_superuser, username, first_name, last_name, email, is_staff,
         is_active, date_joined)
@@ -89,7 +87,7 @@ def populate(url: str, environment: Mapping[str, str]) -> Tokens:
         }
         grants = {user_id: uuid.uuid4().hex for user_id in asking}
         _open_grants(connection, grants, hashes, now)
-        sessions = _open_sessions(connection, hashes, environment["DJANGO_SECRET_KEY"], now)
+        keys = open_sessions(connection, hashes, secret=environment["DJANGO_SECRET_KEY"])
         connection.execute("ANALYZE")  # as its own daemon would have by then
     return Tokens(
         bridge=_bridge_tokens(grants, environment["BRIDGE_SIGNING_KEY"], now),
@@ -97,7 +95,7 @@ def populate(url: str, environment: Mapping[str, str]) -> Tokens:
         bridge_refresh=_bridge_refresh_tokens(grants, environment["BRIDGE_SIGNING_KEY"], now),
         simple_jwt_refresh=[_simple_jwt(each, environment["BENCH_SECRET"], kind="refresh") for each in asking],
         fastapi_users=[_fastapi_users(each, environment["BENCH_SECRET"]) for each in asking],
-        sessions=sessions,
+        sessions=[Bearer(f"Cookie: sessionid={key}", _mark(user_id)) for user_id, key in keys.items()],
     )
 
 
@@ -114,31 +112,6 @@ def _open_grants(
             " created_at, rotated_at, expires_at, ended_by) VALUES (%s, %s, %s, %s, '', '', '', %s, %s, %s, '')",
             rows,
         )
-
-
-def _open_sessions(
-    connection: psycopg.Connection[Any], hashes: Mapping[int, str], secret: str, now: datetime
-) -> list[Bearer]:
-    signer = signing.TimestampSigner(key=secret, salt=_SESSION_SALT, fallback_keys=[])
-    keys = {user_id: secrets.token_hex(16) for user_id in hashes}
-    backend = "django.contrib.auth.backends.ModelBackend"
-    rows = [
-        (
-            keys[user_id],
-            signer.sign_object(
-                {"_auth_user_id": str(user_id), "_auth_user_backend": backend, "_auth_user_hash": auth_hash},
-                serializer=signing.JSONSerializer,
-                compress=True,
-            ),
-            now + timedelta(days=14),
-        )
-        for user_id, auth_hash in hashes.items()
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO django_session (session_key, session_data, expire_date) VALUES (%s, %s, %s)", rows
-        )
-    return [Bearer(f"Cookie: sessionid={key}", _mark(user_id)) for user_id, key in keys.items()]
 
 
 def _issuer(signing_key: str) -> TokenIssuer:

@@ -68,7 +68,7 @@ async def soak(folder: Path, *, seconds: float, seed: int, kinds: Sequence[str] 
     outcome = Outcome(seconds, Tally(), Memory())
     async with serving(folder) as servers, Asker.opened(outcome.tally, random.Random(seed + 1)) as asker:  # noqa: S311  # as above
         population = _populate(servers, seconds, rng)
-        await fill_memory(servers.steady, asker, signing_key=servers.signing_key, user_id="1")
+        await fill_memory(servers, asker)
         clients = Clients(servers, population, asker, random.Random(seed + 2))  # noqa: S311  # as above
         faults = Faults(servers, clients, asker, rng)
         elder = servers.site_workers()[0]
