@@ -25,15 +25,15 @@ _PRELOADED: Final = [
     "tests.forked",
 ]
 _PATIENCE: Final = 60.0
-"""Seconds until a command counts as hung. Nothing waits that long unless it is."""
+"""Seconds until a command counts as hung, unless it is known to take longer. Nothing waits that long unless it is."""
 
 
 def run_module(
-    module: str, *arguments: str, environment: Mapping[str, str], folder: Path
+    module: str, *arguments: str, environment: Mapping[str, str], folder: Path, patience: float = _PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """Do what ``python -m module arguments`` does, in a process that shares nothing with this one but the imports."""
     with running_module(module, *arguments, environment=environment, folder=folder) as running:
-        return running.done()
+        return running.done(patience)
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Running:
         assert self.process.pid is not None
         return self.process.pid
 
-    def done(self) -> subprocess.CompletedProcess[str]:
+    def done(self, patience: float = _PATIENCE) -> subprocess.CompletedProcess[str]:
         """Wait for its end; a signal's number, negative, is the code of what it ended."""
-        self.process.join(_PATIENCE)
+        self.process.join(patience)
         if self.process.exitcode is None:
-            raise subprocess.TimeoutExpired(self.words, _PATIENCE)
+            raise subprocess.TimeoutExpired(self.words, patience)
         said = (self.output.read_text(), self.errors.read_text())
         return subprocess.CompletedProcess(self.words, self.process.exitcode, *said)
 

@@ -5,8 +5,9 @@ import shutil
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import ConsoleMessage, Page, async_playwright
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
 
+PATIENCE_MS = 15_000
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 
@@ -34,7 +35,8 @@ async def page(chromium: str) -> AsyncIterator[Page]:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
         opened = await browser.new_page()
-        opened.set_default_timeout(15_000)
+        opened.set_default_timeout(PATIENCE_MS)
+        expect.set_options(timeout=PATIENCE_MS)  # five seconds are little where other tests use the cores
         opened.on("console", hear)
         opened.on("pageerror", lambda error: wrong.append(str(error)))
         opened.on("request", lambda request: None if is_local(request.url) else wrong.append(request.url))

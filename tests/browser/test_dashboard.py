@@ -166,7 +166,8 @@ async def test_all_of_it_works_by_keyboard_and_without_a_script(page: Page, fill
 
 async def by_keyboard(page: Page, address: str) -> None:
     await page.goto(f"{address}/migration/")
-    await page.keyboard.type("staff")  # the field has the focus
+    await expect(page.get_by_label("Username")).to_be_focused()
+    await page.keyboard.type("staff")
     await page.keyboard.press("Tab")
     await page.keyboard.type(PASSWORD)
     await page.keyboard.press("Enter")

@@ -41,8 +41,9 @@ def environment() -> dict[str, str]:
 
 
 def demo(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run the demo to its end."""
-    return run_module("bridge", "demo", "--dir", str(folder), *options, environment=environment(), folder=folder.parent)
+    """Run the demo to its end: its hashes cost what they do everywhere, and two cores may have more to do."""
+    words = ("demo", "--dir", str(folder), *options)
+    return run_module("bridge", *words, environment=environment(), folder=folder.parent, patience=PATIENCE)
 
 
 # The walk-through -----------------------------------------------------------------------------------------------------
