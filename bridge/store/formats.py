@@ -83,7 +83,7 @@ def kind_of(head: str) -> tuple[str, str]:
 def spans_of(head: str) -> tuple[tuple[str, str], ...]:
     """Give ranges of the column ``password``, from and to before a text, in which every value has this head.
 
-    None where more than the beginning decides. There may be other values with the same head.
+    None of them where more than the beginning decides. There may be other values with the same head.
     """
     name, _, cost = head.rpartition("$")
     if _COST.fullmatch(cost):

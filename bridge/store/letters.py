@@ -26,6 +26,8 @@ _IN_A_TEXT: Final = 100_000
 _MOST_TEXTS: Final = 1000
 _PAGES: Final = 40
 """Of the database that each connection keeps: a pass comes to none of them again, and fresh memory is slow."""
+_PLACE: Final = "_rowid_"
+"""As SQLite calls a row's place; ``rowid`` as well, which a column of the site's may be called."""
 _BREAK: Final = "\n"
 """Around what is no letter."""
 # Python counts those below 256 several times faster. None of them means anything within a literal.
@@ -93,8 +95,8 @@ class LetterCount:
         """Give the first and the last place that are taken; None of a view, and of a table that knows no places."""
         try:
             row = await self.database.fetch_one(
-                f"SELECT (SELECT min(rowid) FROM {quoted(self.table)}) - 1 AS after,"
-                f" (SELECT max(rowid) FROM {quoted(self.table)}) AS until"
+                f"SELECT (SELECT min({_PLACE}) FROM {quoted(self.table)}) - 1 AS after,"
+                f" (SELECT max({_PLACE}) FROM {quoted(self.table)}) AS until"
             )
         except SchemaMissing:
             return None
@@ -102,7 +104,7 @@ class LetterCount:
 
     async def _common_heads(self, places: _Part | None) -> dict[str, int]:
         """Give heads that values begin with, most first, and how many of the users that are looked at have them."""
-        orders = ("ORDER BY rowid", "ORDER BY rowid DESC") if places else ("",)
+        orders = (f"ORDER BY {_PLACE}", f"ORDER BY {_PLACE} DESC") if places else ("",)
         ends = (f"SELECT password FROM {quoted(self.table)} {order} LIMIT {_LOOKED_AT}" for order in orders)
         rows = await self.database.fetch_all(
             f"SELECT {head('sqlite')} AS head, count(*) AS users FROM"
@@ -120,7 +122,7 @@ class LetterCount:
         # A head with a line break in it is of no algorithm, or has no cost; a space is as wrong there.
         otherwise = f"{self.numbered(str)} || ' ' || replace({head('sqlite')}, char(10), ' ')"
         letter = f"coalesce({told}, CASE {unsalted} END, char(10) || {otherwise} || char(10))"
-        among = "WHERE rowid > :after AND rowid <= :until" if places else ""
+        among = f"WHERE {_PLACE} > :after AND {_PLACE} <= :until" if places else ""
         return f"SELECT group_concat({letter}, '') AS letters FROM {quoted(self.table)} {among}"
 
 

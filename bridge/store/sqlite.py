@@ -32,6 +32,7 @@ __all__ = ["SqliteDatabase"]
 _BUSY: Final = timedelta(seconds=5)
 _PRIMARY_CODE: Final = 0xFF
 _INSTRUCTIONS_BETWEEN_LOOKS: Final = 100_000
+"""About a millisecond's; each look takes the interpreter's lock."""
 _REFUSALS: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
 # How SQLite says of all but a full disk that a file may not grow: a quota, a limit of the process.
 _UNWRITTEN: Final = (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_TRUNCATE)

@@ -231,6 +231,16 @@ async def test_values_are_counted_wherever_in_the_table_they_are(column: Databas
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_column_of_the_sites_that_is_called_as_sqlite_calls_places_hides_nobody(column: Database):
+    await column.execute("CREATE TABLE club (rowid integer NULL, password varchar(128) NOT NULL)")
+    await column.execute("INSERT INTO club VALUES (NULL, 'md5$a$b'), (7, 'md5$a$b'), (NULL, '!')")
+
+    census = await UserCensus(column, replace(TABLE, name="club")).count(NOW)
+
+    assert census.by(lambda row: row.algorithm) == {"md5": 2, "unusable": 1}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_view_of_users_is_counted(column: Database):
     await column.execute("INSERT INTO \"Members of the Club\" VALUES ('md5$a$b'), ('!'), ('pbkdf2_sha256$7$a$b')")
     await column.execute('CREATE VIEW club AS SELECT password FROM "Members of the Club"')
