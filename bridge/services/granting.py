@@ -83,6 +83,6 @@ class Granting:
         return None
 
     async def _keep(self, grant: StoredGrant) -> Granted:
-        async with self._database.transaction() as transaction:
-            await self._grants.open(grant, executor=transaction)
-            return await self._pairs.of(grant, executor=transaction)
+        async with self._database.batch() as batch:
+            await self._grants.open(grant, batch=batch)
+            return await self._pairs.of(grant, batch=batch)

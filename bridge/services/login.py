@@ -14,7 +14,7 @@ from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
 from bridge.services.client import Client
-from bridge.services.clock import Clock
+from bridge.services.completing import Completing
 from bridge.services.floor import Floor
 from bridge.services.limiting import Admitted, Limited, Limits
 from bridge.services.lockout import LockedOut, Lockout
@@ -71,7 +71,7 @@ class Login:
 
     Args:
         decoy: a stored value that is nobody's, verified where there is no account.
-        lockout: asked before a password is looked at, and told what came of it.
+        lockout: asked before a password is looked at, and told of a wrong one.
         limits: asked before that.
         floor: sees to it that a refusal takes as long whatever was checked.
         second_factors: asked once a password was right.
@@ -91,9 +91,9 @@ class Login:
         limits: Limits,
         floor: Floor,
         second_factors: SecondFactors,
+        completing: Completing,
         preconditions: Preconditions,
         recorder: Recorder,
-        clock: Clock,
         decoy: str,
     ) -> None:
         self._database = database
@@ -106,9 +106,9 @@ class Login:
         self._limits = limits
         self._floor = floor
         self._second_factors = second_factors
+        self._completing = completing
         self._preconditions = preconditions
         self._recorder = recorder
-        self._clock = clock
         self._decoy = decoy
 
     async def attempt(
@@ -136,12 +136,12 @@ class Login:
             return LoginRefused()
         await self._limits.forgive(admitted)
         factors = await self._second_factors.of(user)
-        upgraded = await self._settle(user, verdict, is_complete=not factors)
+        if verdict.rehashed is not None:
+            user = await self._upgrade(user, verdict.rehashed)
         if factors:
-            return await self._second_factors.require(upgraded, factors=factors, scope=scope)
-        await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
-        await self._lockout.succeeded(user.username, client)
-        return LoggedIn(user=upgraded)
+            return await self._second_factors.require(user, factors=factors, scope=scope)
+        await self._completing.complete(user, client)
+        return LoggedIn(user)
 
     async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
         """Find out how long a refusal has to take: by the site's own argon2, and by what its user table holds.
@@ -173,12 +173,12 @@ class Login:
         admitted = await self._limits.login(name, client)
         account = self._limits.name(name)
         if isinstance(admitted, Limited):
-            await self._recorder.record(Event.LOGIN_LIMITED, account=account, reason=admitted.by, client=client)
+            self._recorder.record(Event.LOGIN_LIMITED, account=account, reason=admitted.by, client=client)
             return LockedOut(admitted.retry_after)
         locked_out = await self._lockout.check(name, client, is_known=admitted.is_known)
         if locked_out is None:
             return admitted
-        await self._recorder.record(Event.LOGIN_LOCKED_OUT, account=account, client=client)
+        self._recorder.record(Event.LOGIN_LOCKED_OUT, account=account, client=client)
         return locked_out
 
     async def _check(self, name: str, password: str, client: Client) -> tuple[StoredUser | None, Verification]:
@@ -198,7 +198,7 @@ class Login:
             self._recorder.note(Event.LOGIN_ABANDONED, address=client.address)
             raise
         except HashingUnavailable:
-            await self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY, user_id=user.id if user else None)
+            self._recorder.record(Event.LOGIN_WITHOUT_CAPACITY, user_id=user.id if user else None)
             raise
 
     def _work(self, user: StoredUser, password: str, decoy: Callable[[], Verification]) -> Callable[[], Verification]:
@@ -210,7 +210,7 @@ class Login:
 
     async def _refuse(self, user: StoredUser | None, *, name: str, client: Client) -> None:
         await self._lockout.failed(name, client)
-        await self._recorder.record(
+        self._recorder.record(
             Event.LOGIN_REFUSED,
             user_id=None if user is None else user.id,
             account=None if user is not None else self._limits.name(name),
@@ -226,32 +226,24 @@ class Login:
             return "inactive"
         return "wrong_password" if self._policy.verifies(user.encoded) else "no_usable_password"
 
-    async def _settle(self, user: StoredUser, verdict: Verification, *, is_complete: bool) -> StoredUser:
-        """Write the upgrade and, once the login is complete, ``last_login``; give the user with the value that stands.
-
-        Whatever the database says, the user is logged in.
-        """
-        outcome: Replaced | None = None
+    async def _upgrade(self, user: StoredUser, encoded: str) -> StoredUser:
+        """Write the upgrade; give the user with the value that stands. Whatever becomes of it, they are logged in."""
         try:
             async with self._database.transaction() as transaction:
-                if verdict.rehashed is not None:
-                    outcome = await self._upgrading.replace(user, verdict.rehashed, executor=transaction)
-                if is_complete:
-                    await self._users.record_login(user, now=self._clock(), executor=transaction)
+                outcome = await self._upgrading.replace(user, encoded, executor=transaction)
         except DatabaseError as exc:
-            _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
-            if verdict.rehashed is not None:
-                await self._recorder.record(Event.UPGRADE_FAILED, user_id=user.id)
+            _logger.warning("upgrade of user %s not written: %s", user.id, type(exc).__name__)
+            self._recorder.record(Event.UPGRADE_FAILED, user_id=user.id)
             return user
-        if verdict.rehashed is not None:
-            await self._tell(outcome, user)
-        return user if outcome is None else replace(user, encoded=verdict.rehashed or user.encoded)
+        await self._tell(outcome, user)
+        return user if outcome is None else replace(user, encoded=encoded)
 
     async def _tell(self, outcome: Replaced | None, user: StoredUser) -> None:
         event = Event.UPGRADE_SUPERSEDED if outcome is None else Event.UPGRADE_WRITTEN
-        await self._recorder.record(event, user_id=user.id)
+        self._recorder.record(event, user_id=user.id)
         if outcome is not None and outcome.was_upgraded_before:
-            await self._recorder.record(Event.UPGRADE_REVERTED, user_id=user.id)
+            self._recorder.record(Event.UPGRADE_REVERTED, user_id=user.id)
+            await self._recorder.flush()  # that it was, all replicas are to see at once
             await self._look_again()
 
     async def _look_again(self) -> None:

@@ -2,20 +2,28 @@
 
 import ipaddress
 import logging
+from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
-from bridge.errors import DatabaseError
 from bridge.services.client import Client
 from bridge.services.clock import Clock
-from bridge.store.activity import Activity
+from bridge.services.tally import Tally
+from bridge.store.activity import Activity, Happened
+from bridge.store.database import Database, Executor
 
-__all__ = ["FIELDS", "Event", "Recorder", "tell"]
+__all__ = ["FIELDS", "FLUSH_EVERY", "Event", "Recorder", "tell"]
 
 _logger: Final = logging.getLogger("bridge.audit")
 _APP: Final = "bridge"
+_MOST_KEPT: Final = 10_000
+"""Years of days."""
+
+FLUSH_EVERY: Final = timedelta(seconds=1)
+"""A row that everybody who logs in counts in is written once for all of them."""
 
 FIELDS: Final = ("event", "user_id", "account", "address", "reason", "actor", "operation", "stage", "share", "key")
 """What a line of the audit log may say (``docs/audit.md``), as attributes of the ``logging.LogRecord``."""
@@ -89,27 +97,34 @@ _SHARED: Final = frozenset(
         Event.ENDPOINT_TRIPPED,
     }
 )
-"""What the report counts. A write each is too much for what comes in floods, or with every refresh."""
+"""What the report counts."""
 
 
 class Recorder:
     """Counts events, and writes the audit log.
 
     Args:
-        activity: the counters in the database, which all replicas share.
+        database: with the counters that all replicas share.
         registry: this process's metrics. They say what happened and never why, for anybody may read them.
     """
 
-    def __init__(self, *, activity: Activity, registry: CollectorRegistry, clock: Clock) -> None:
-        self._activity = activity
+    def __init__(self, *, database: Database, registry: CollectorRegistry, clock: Clock) -> None:
+        self._activity = Activity(database)
         self._clock = clock
         self._metric = Counter(
             "bridge_events", "What happened at logins and to endpoints, by event.", ["event"], registry=registry
         )
         for event in Event:
             self._metric.labels(event=event.value)
+        self._tally: Tally[Happened] = Tally(
+            "what happened",
+            database=database,
+            write=self._write,
+            most=_MOST_KEPT,
+            lost=Counter("bridge_events_lost", "Events that the report may never have counted.", registry=registry),
+        )
 
-    async def record(
+    def record(
         self,
         event: Event,
         *,
@@ -118,7 +133,7 @@ class Recorder:
         reason: str | None = None,
         client: Client | None = None,
     ) -> None:
-        """Count an event everywhere. A database that does not count it is logged and stands in nobody's way.
+        """Count an event here at once and for the report with the next ``flush``, and log it.
 
         Args:
             event: what happened.
@@ -128,17 +143,24 @@ class Recorder:
             client: who asked.
         """
         self.note(event, user_id=user_id, account=account, reason=reason, address=client.address if client else None)
-        if event not in _SHARED:
-            return
-        try:
-            await self._activity.add(day=self._clock().date(), app=_APP, event=event.value)
-        except DatabaseError as exc:
-            _logger.warning("%s not counted in the database: %s", event.value, type(exc).__name__)
+        if event in _SHARED:
+            self._tally.add(Happened(self._clock().date(), _APP, event.value))
+
+    async def flush(self) -> None:
+        """Write what the report counts; a database that is away gets it the next time."""
+        await self._tally.flush()
+
+    async def keep_flushing(self, every: timedelta = FLUSH_EVERY) -> None:
+        """Flush for as long as the service runs; whoever cancels this flushes once more."""
+        await self._tally.keep_flushing(every)
 
     def note(self, event: Event, **fields: str | None) -> None:
         """Count an event in this process, and log it with some of ``FIELDS``."""
         self._metric.labels(event=event.value).inc()
         tell(event, **fields)
+
+    async def _write(self, counts: Mapping[Happened, int], executor: Executor) -> None:
+        await self._activity.add(counts, executor=executor)
 
 
 def tell(event: Event, **fields: str | None) -> None:

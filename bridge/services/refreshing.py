@@ -99,9 +99,9 @@ class Refreshing:
             outcome = await self._exchange(claims, device, transaction)
             if isinstance(outcome, StoredGrant):
                 narrowed = None if scope is None else tuple(scope)
-                granted = await self._pairs.of(outcome, scope=narrowed, executor=transaction)
+                granted = await self._pairs.of(outcome, scope=narrowed, batch=transaction)
         if isinstance(outcome, StoredGrant):
-            await self._recorder.record(Event.REFRESH_ROTATED, user_id=outcome.user_id)
+            self._recorder.record(Event.REFRESH_ROTATED, user_id=outcome.user_id)
             return granted
         return await self._refused(outcome, claims.user_id)
 
@@ -180,7 +180,7 @@ class Refreshing:
         )
         # It is known for as long as the token could come back.
         begun = replace(begun, expires_at=max(begun.expires_at, claims.expires_at))
-        if await self._grants.open(begun, executor=executor):
+        if await self._grants.open_once(begun, executor=executor):
             await self._spend(claims, executor)
             return begun
         return await self._continue_begun(claims, user, executor)
@@ -201,11 +201,11 @@ class Refreshing:
             return
         now = self._clock()
         listed = Outstanding(claims.token_id, claims.user_id, "", claims.issued_at or now, claims.expires_at)
-        await self._blacklist.list(listed, executor=executor)
+        await self._blacklist.list(listed, batch=executor)
         await self._blacklist.spend({claims.token_id}, now=now, executor=executor)
 
     async def _refused(self, event: Event, user_id: str | None = None) -> RefreshRefused:
-        await self._recorder.record(event, user_id=user_id)
+        self._recorder.record(event, user_id=user_id)
         return RefreshRefused()
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from bridge.errors import DatabaseError, InvalidToken
+from bridge.errors import InvalidToken
 from bridge.profile import AllauthMfaProfile
 from bridge.second_factors.codes import MAXIMUM_LENGTH
 from bridge.services.client import Client
 from bridge.services.clock import Clock
 from bridge.services.codes import Codes, Trial, Verdict
-from bridge.services.lockout import Lockout
+from bridge.services.completing import Completing
 from bridge.services.recording import Event, Recorder
 from bridge.services.sessions import SiteSession
 from bridge.store.database import Database, Executor
@@ -119,7 +119,7 @@ class SecondFactors:
         verifiable: frozenset[Factor],
         limit: FailureLimit,
         tokens: MfaTokens,
-        lockout: Lockout,
+        completing: Completing,
         recorder: Recorder,
         clock: Clock,
     ) -> None:
@@ -131,7 +131,7 @@ class SecondFactors:
         self._verifiable = verifiable
         self._limit = limit
         self._tokens = tokens
-        self._lockout = lockout
+        self._completing = completing
         self._recorder = recorder
         self._clock = clock
 
@@ -158,7 +158,7 @@ class SecondFactors:
         self, user: StoredUser, *, factors: frozenset[Factor], scope: Collection[str]
     ) -> SecondFactorRequired:
         """Hold a login up until a code comes; the user is with the stored password that stands by now."""
-        await self._recorder.record(Event.SECOND_FACTOR_REQUIRED, user_id=user.id)
+        self._recorder.record(Event.SECOND_FACTOR_REQUIRED, user_id=user.id)
         if not factors & self._verifiable:
             return SecondFactorRequired(mfa_token=None)
         token = self._tokens.issue(user_id=user.id, encoded=user.encoded, scope=scope, now=self._clock())
@@ -184,9 +184,9 @@ class SecondFactors:
         async with self._database.transaction() as transaction:
             refused = await self._look(user, code, transaction)
         if refused is not None:
-            await self._recorder.record(Event.SECOND_FACTOR_REFUSED, user_id=user.id)
+            self._recorder.record(Event.SECOND_FACTOR_REFUSED, user_id=user.id)
             return refused
-        await self._complete(user, client)
+        await self._completing.complete(user, client)
         return CodeAccepted(user=user, scope=claims.scope)
 
     async def _look(self, user: StoredUser, code: str, executor: Executor) -> CodeRefused | TooManyCodes | None:
@@ -215,14 +215,6 @@ class SecondFactors:
             await each.record_failure(trial)
         failures, since = self._limit.counted(seen, now=trial.now)
         await self._memory.record_failure(trial.user_id, failures=failures, since=since, executor=trial.executor)
-
-    async def _complete(self, user: StoredUser, client: Client) -> None:
-        try:
-            await self._users.record_login(user, now=self._clock())
-        except DatabaseError as exc:
-            _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
-        await self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id)
-        await self._lockout.succeeded(user.username, client)
 
 
 def _until(moment: datetime, now: datetime) -> TooManyCodes:

@@ -8,7 +8,7 @@ from typing import Final
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock
 from bridge.store.blacklist import Blacklist, Outstanding
-from bridge.store.database import Executor
+from bridge.store.database import Batch
 from bridge.store.grants import StoredGrant
 from bridge.store.users import is_storable
 from bridge.tokens import RefreshClaims, TokenIssuer, without_signature
@@ -93,17 +93,17 @@ class TokenPairs:
             expires_at=now + self._times.absolute,
         )
 
-    async def of(self, grant: StoredGrant, *, scope: tuple[str, ...] | None = None, executor: Executor) -> Granted:
+    async def of(self, grant: StoredGrant, *, scope: tuple[str, ...] | None = None, batch: Batch) -> Granted:
         """Write a grant's pair.
 
         The refresh token is written again if need be: it follows from the grant alone.
 
         Args:
-            grant: as it is stored by the end of the transaction.
+            grant: as it is stored by the end of the batch, or of the transaction.
             scope: a narrower one for the access token; None for the grant's.
-            executor: of the transaction, in which the site's record is kept.
+            batch: in which the site's record is kept.
         """
-        refresh_token = await self._refresh_token(grant, executor)
+        refresh_token = await self._refresh_token(grant, batch)
         narrowed = grant.scope if scope is None else scope
         return self._granted(grant.user_id, narrowed, grant_id=grant.id, refresh_token=refresh_token)
 
@@ -111,7 +111,7 @@ class TokenPairs:
         """Write an access token of no grant, which nothing can prolong."""
         return self._granted(user_id, scope, grant_id=None, refresh_token=None)
 
-    async def _refresh_token(self, grant: StoredGrant, executor: Executor) -> str:
+    async def _refresh_token(self, grant: StoredGrant, batch: Batch) -> str:
         issued_at = grant.rotated_at.replace(microsecond=0)
         expires_at = min(issued_at + self._times.idle, grant.expires_at)
         token = self._issuer.issue_refresh(
@@ -126,7 +126,7 @@ class TokenPairs:
         )
         if self._blacklist is not None:
             listed = Outstanding(grant.current_token_id, grant.user_id, without_signature(token), issued_at, expires_at)
-            await self._blacklist.list(listed, executor=executor)
+            await self._blacklist.list(listed, batch=batch)
         return token
 
     def _granted(

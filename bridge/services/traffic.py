@@ -1,13 +1,10 @@
 """Counts what each app answers, and what comes of comparing them: at once in memory, then for all replicas."""
 
-import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Final, TypeVar
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client import Counter as Metric
@@ -18,9 +15,9 @@ from bridge.cutover.parity import Verdict
 from bridge.cutover.stages import Side
 from bridge.cutover.tripping import Observed
 from bridge.cutover.window import Window
-from bridge.errors import DatabaseError
 from bridge.services.clock import Clock
-from bridge.store.database import Database
+from bridge.services.tally import Tally
+from bridge.store.database import Database, Executor
 from bridge.store.text import is_storable
 from bridge.store.traffic import Answered, Compared, EndpointCounts
 
@@ -32,34 +29,19 @@ OTHER: Final = "other"
 ROLES: Final = frozenset({"anonymous", "user", "staff", "superuser", "unknown"})
 FLUSH_EVERY: Final = timedelta(seconds=5)
 KEPT: Final = timedelta(days=90)
-_PATIENCE: Final = timedelta(seconds=5)
 
 _MOST_OPERATIONS: Final = 2_000
 MOST_KEPT: Final = 50_000
 """Some ten megabytes."""
 
-_Key = TypeVar("_Key", Answered, Compared)
-
 _LEAST_STATUS: Final = 100
 _FIRST_REFUSAL: Final = 400
 _GREATEST_STATUS: Final = 599
-_logger: Final = logging.getLogger(__name__)
 
 
 def run_of(side: Side) -> str:
     """Name the runs that only served a comparison: no client got their answers, and they are no traffic."""
     return f"{side} shadow"
-
-
-@dataclass(slots=True)
-class _Pending:
-    """What no flush has written yet."""
-
-    answered: Counter[Answered] = field(default_factory=Counter)
-    compared: Counter[Compared] = field(default_factory=Counter)
-
-    def __len__(self) -> int:
-        return len(self.answered) + len(self.compared)
 
 
 class Traffic:
@@ -81,15 +63,11 @@ class Traffic:
         window_of: Callable[[str], timedelta],
         most_kept: int = MOST_KEPT,
     ) -> None:
-        self._database = database
         self._counts = EndpointCounts(database)
         self._clock = clock
         self._window_of = window_of
-        self._most_kept = most_kept
-        self._pending = _Pending()
         self._operations = {OTHER}
         self._windows: dict[str, Window] = {}
-        self._is_behind = False
         requests = Metric(
             "bridge_requests",
             "Requests by operation, by the app that answered and by class of status.",
@@ -112,8 +90,12 @@ class Traffic:
         # As many as there are names: a look-up by labels costs more than the count.
         self._requests = cache(requests.labels)
         self._durations = cache(durations.labels)
-        self._lost = Metric(
-            "bridge_traffic_lost", "Counts that may never have reached the database.", registry=registry
+        self._tally: Tally[Answered | Compared] = Tally(
+            "endpoint traffic",
+            database=database,
+            write=self._write,
+            most=most_kept,
+            lost=Metric("bridge_traffic_lost", "Counts that may never have reached the database.", registry=registry),
         )
 
     def count(self, operation: str | None, *, side: Side, role: str, status: int, seconds: float) -> None:
@@ -142,7 +124,7 @@ class Traffic:
             # What Django refuses any client can make differ, by a Host or a type that it does not know.
             self._window(name).compared(verdict, at=now)
         status = status if _class_of(status) else 0
-        self._keep(self._pending.compared, Compared(now.date(), name, _role(role), status, verdict.value))
+        self._tally.add(Compared(now.date(), name, _role(role), status, verdict.value))
 
     def window(self, operation: str) -> Observed:
         """Give what this process saw of an operation lately."""
@@ -154,32 +136,12 @@ class Traffic:
         self._windows.pop(operation, None)
 
     async def flush(self) -> None:
-        """Write what was counted, in one transaction; a database that is away gets it the next time."""
-        if not self._pending:
-            return
-        taken, self._pending = self._pending, _Pending()
-        is_undecided = False
-        try:
-            async with asyncio.timeout(_PATIENCE.total_seconds()), self._database.transaction() as transaction:
-                await self._counts.add(taken.answered, taken.compared, executor=transaction)
-                # A COMMIT whose answer is lost may have held: nothing is counted twice.
-                is_undecided = True
-        except BaseException as exc:
-            if is_undecided:
-                self._lost.inc(taken.answered.total() + taken.compared.total())
-            else:
-                self._take_back(taken)
-            if not isinstance(exc, DatabaseError | TimeoutError):
-                raise
-            self._fall_behind(exc)
-        else:
-            self._is_behind = False
+        """Write what was counted; a database that is away gets it the next time."""
+        await self._tally.flush()
 
     async def keep_flushing(self, every: timedelta = FLUSH_EVERY) -> None:
         """Flush for as long as the service runs; whoever cancels this flushes once more."""
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            await self.flush()
+        await self._tally.keep_flushing(every)
 
     async def prune(self, *, now: datetime) -> int:
         """Drop the counts whose days are over; give their number."""
@@ -192,8 +154,7 @@ class Traffic:
         if side is Side.BRIDGE or name in self._windows:
             self._window(name).answered(side, status=status, seconds=seconds, at=now)
         hour = now.replace(minute=0, second=0, microsecond=0)
-        key = Answered(hour, name, kind, _role(role), _class_of(status), bound_of(seconds))
-        self._keep(self._pending.answered, key)
+        self._tally.add(Answered(hour, name, kind, _role(role), _class_of(status), bound_of(seconds)))
 
     def _window(self, name: str) -> Window:
         window = self._windows.get(name)
@@ -209,22 +170,10 @@ class Traffic:
         self._operations.add(operation)
         return operation
 
-    def _keep(self, counter: Counter[_Key], key: _Key) -> None:
-        if key in counter or len(self._pending) < self._most_kept:
-            counter[key] += 1
-        else:
-            self._lost.inc()
-
-    def _take_back(self, taken: _Pending) -> None:
-        # What was counted meanwhile comes on top: it is the less of the two.
-        taken.answered.update(self._pending.answered)
-        taken.compared.update(self._pending.compared)
-        self._pending = taken
-
-    def _fall_behind(self, exc: DatabaseError | TimeoutError) -> None:
-        if not self._is_behind:
-            _logger.warning("endpoint traffic is kept until the database takes it: %s", type(exc).__name__)
-        self._is_behind = True
+    async def _write(self, counts: Counter[Answered | Compared], executor: Executor) -> None:
+        answered = {kind: count for kind, count in counts.items() if isinstance(kind, Answered)}
+        compared = {kind: count for kind, count in counts.items() if isinstance(kind, Compared)}
+        await self._counts.add(answered, compared, executor=executor)
 
 
 def _fits(operation: str) -> bool:

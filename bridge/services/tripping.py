@@ -82,7 +82,7 @@ class Tripping:
                 return
             del self._unwritten[shape]
             if is_first:
-                await self._recorder.record(Event.ENDPOINT_TRIPPED)
+                self._recorder.record(Event.ENDPOINT_TRIPPED)
             else:
                 _logger.info("%s was moved by somebody else meanwhile; theirs stands", shape)
 

@@ -1,12 +1,22 @@
 """How often what happened, by day and app (table ``bridge_activity``, which the Django app writes as well)."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.progress import ActivityCount, DailyActivity
-from bridge.store.database import Database
+from bridge.store.counters import add_counts
+from bridge.store.database import Database, Executor
 
-__all__ = ["Activity"]
+__all__ = ["Activity", "Happened"]
+
+
+class Happened(NamedTuple):
+    """What is counted as one: the key of a row."""
+
+    day: date
+    app: str
+    event: str
 
 
 class Activity:
@@ -15,13 +25,9 @@ class Activity:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, *, day: date, app: str, event: str) -> None:
-        """Count one more."""
-        await self._database.execute(
-            "INSERT INTO bridge_activity (day, app, event, count) VALUES (:day, :app, :event, 1)"
-            " ON CONFLICT (day, app, event) DO UPDATE SET count = bridge_activity.count + 1",
-            {"day": day, "app": app, "event": event},
-        )
+    async def add(self, counts: Mapping[Happened, int], *, executor: Executor) -> None:
+        """Add to the counters, in the caller's transaction."""
+        await add_counts("bridge_activity", counts, executor=executor)
 
     async def since(self, day: date, *, event: str) -> int:
         """Sum one event up over both apps since a day, that day included."""

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bridge.store.database import Executor
+from bridge.store.database import Batch, Executor
 from bridge.store.users import Users
 
 __all__ = ["BLACKLIST_TABLES", "Blacklist", "Outstanding"]
@@ -45,9 +45,9 @@ class Blacklist:
         )
         return frozenset(row["jti"] for row in rows)
 
-    async def list(self, token: Outstanding, *, executor: Executor) -> None:
+    async def list(self, token: Outstanding, *, batch: Batch) -> None:
         """Note a token, as SimpleJWT does when it issues one; a second time changes nothing."""
-        await executor.execute(
+        await batch.execute(
             f"INSERT INTO {_OUTSTANDING} (user_id, jti, token, created_at, expires_at)"
             " VALUES (:user_id, :jti, :token, :created_at, :expires_at) ON CONFLICT DO NOTHING",
             {

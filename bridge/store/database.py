@@ -12,6 +12,7 @@ from bridge.errors import ConfigurationError
 __all__ = [
     "COUNTING",
     "MOST_CONNECTIONS",
+    "Batch",
     "Database",
     "Dialect",
     "Executor",
@@ -31,6 +32,14 @@ Parameters = Mapping[str, Any]
 Dialect = Literal["postgresql", "sqlite"]
 
 _NAMED: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
+
+
+class Batch(Protocol):
+    """Takes statements whose results nobody looks at; parameters are written ``:name``."""
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> object:
+        """Have it run."""
+        ...
 
 
 class Executor(Protocol):
@@ -72,6 +81,13 @@ class Database(Executor, Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
         """Run the statements inside as one: all of them hold, or none."""
+        ...
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
+        """Run the statements inside as one, in one round trip where there are any.
+
+        What goes wrong is told at the end.
+        """
         ...
 
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:

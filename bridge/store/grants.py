@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
-from bridge.store.database import Database, Executor, Row
+from bridge.store.database import Batch, Database, Executor, Row
 from bridge.store.moments import stored_moment
 
 __all__ = ["Grants", "StoredGrant"]
@@ -59,30 +60,15 @@ class Grants:
         self._database = database
         self._longest_wait = longest_wait
 
-    async def open(self, grant: StoredGrant, *, executor: Executor | None = None) -> bool:
-        """Insert a grant; False if the site's token that it begins with has begun one before."""
-        values = {
-            "id": grant.id,
-            "user_id": grant.user_id,
-            "auth_hash": grant.auth_hash,
-            "current_token_id": grant.current_token_id,
-            "previous_token_id": grant.previous_token_id,
-            "opened_by": grant.opened_by,
-            "session_key": grant.session_key,
-            "scope": " ".join(grant.scope),
-            "device": grant.device,
-            "created_at": grant.created_at,
-            "rotated_at": grant.rotated_at,
-            "expires_at": grant.expires_at,
-            "ended_by": "",
-        }
-        names, slots = ", ".join(values), ", ".join(f":{name}" for name in values)
-        return (
-            await (executor or self._database).execute(
-                f"INSERT INTO bridge_grant ({names}) VALUES ({slots}) ON CONFLICT (opened_by) DO NOTHING", values
-            )
-            == 1
-        )
+    async def open(self, grant: StoredGrant, *, batch: Batch | None = None) -> None:
+        """Insert a grant that begins with a login."""
+        statement, values = _insertion(grant)
+        await (batch or self._database).execute(statement, values)
+
+    async def open_once(self, grant: StoredGrant, *, executor: Executor) -> bool:
+        """Insert a grant that begins with a refresh token of the site; False if that has begun one before."""
+        statement, values = _insertion(grant)
+        return await executor.execute(f"{statement} ON CONFLICT (opened_by) DO NOTHING", values) == 1
 
     async def by_id(self, grant_id: str) -> StoredGrant | None:
         """Read a grant."""
@@ -187,6 +173,26 @@ class Grants:
             lock = " FOR UPDATE"
         row = await executor.fetch_one(f"SELECT * FROM bridge_grant WHERE {column} = :value{lock}", {"value": value})
         return None if row is None else _grant(row)
+
+
+def _insertion(grant: StoredGrant) -> tuple[str, dict[str, Any]]:
+    values = {
+        "id": grant.id,
+        "user_id": grant.user_id,
+        "auth_hash": grant.auth_hash,
+        "current_token_id": grant.current_token_id,
+        "previous_token_id": grant.previous_token_id,
+        "opened_by": grant.opened_by,
+        "session_key": grant.session_key,
+        "scope": " ".join(grant.scope),
+        "device": grant.device,
+        "created_at": grant.created_at,
+        "rotated_at": grant.rotated_at,
+        "expires_at": grant.expires_at,
+        "ended_by": "",
+    }
+    names, slots = ", ".join(values), ", ".join(f":{name}" for name in values)
+    return f"INSERT INTO bridge_grant ({names}) VALUES ({slots})", values
 
 
 def _grant(row: Row) -> StoredGrant:

@@ -23,7 +23,7 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import COUNTING, MOST_CONNECTIONS, Dialect, Executor, Parameters, Row, pyformat
+from bridge.store.database import COUNTING, MOST_CONNECTIONS, Batch, Dialect, Executor, Parameters, Row, pyformat
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["PostgresqlDatabase"]
@@ -84,6 +84,25 @@ class _PostgresqlExecutor:
     async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
         async with asyncio.timeout(self._seconds):
             return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
+
+
+class _PipelinedBatch:
+    """Keeps statements until all are there: what is sent takes effect, whatever becomes of the caller."""
+
+    def __init__(self) -> None:
+        self._statements: list[tuple[bytes, dict[str, Any]]] = []
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> None:
+        self._statements.append((pyformat(statement).encode(), dict(parameters or {})))
+
+    async def send(self, connection: _Connection) -> None:
+        """Have them run as one.
+
+        What comes before one synchronisation is a transaction without BEGIN (PostgreSQL, "Pipeline Mode" of libpq).
+        """
+        async with connection.pipeline():
+            for statement, parameters in self._statements:
+                await connection.execute(statement, parameters)
 
 
 class _ReadingExecutor(_PostgresqlExecutor):
@@ -175,6 +194,18 @@ class PostgresqlDatabase:
                 connection.transaction(),
             ):
                 yield _PostgresqlExecutor(connection, self._seconds)
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[Batch]:
+        """Run the statements inside as one, in one round trip; for so long as two may take."""
+        if self._pin.run is not None:
+            yield self._pin.run
+            return
+        batch = _PipelinedBatch()
+        yield batch
+        with _translated_errors():
+            async with self._connection() as connection, asyncio.timeout(self._seconds and 2 * self._seconds):
+                await batch.send(connection)
 
     @asynccontextmanager
     async def read_only(self, *, statement_timeout: timedelta) -> AsyncIterator[ReadOnlyRun]:

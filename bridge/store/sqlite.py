@@ -6,7 +6,7 @@ import logging
 import math
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -24,7 +24,7 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import COUNTING, Dialect, Executor, Parameters, Row
+from bridge.store.database import COUNTING, Batch, Dialect, Executor, Parameters, Row
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["SqliteDatabase"]
@@ -147,6 +147,10 @@ class SqliteDatabase:
             except BaseException:
                 await _to_its_end(self._roll_back())
                 raise
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
+        """Run the statements inside as one; there are no round trips to save."""
+        return self.transaction()
 
     async def _roll_back(self) -> None:
         # Statements queue on the driver's thread: whatever was cancelled has run once this has.

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bridge.errors import BridgeError
-from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row
+from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -59,6 +59,16 @@ class _TracedExecutor:
                 raise
 
 
+class _KeptBatch:
+    """Keeps statements until all are there."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, Parameters | None]] = []
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> None:
+        self.statements.append((statement, parameters))
+
+
 class TracedDatabase(_TracedExecutor):
     """Passes everything on to another database."""
 
@@ -72,6 +82,16 @@ class TracedDatabase(_TracedExecutor):
         """Run the statements inside as one."""
         async with self._database.transaction() as executor:
             yield _TracedExecutor(executor, self._tracer, self.dialect)
+
+    @asynccontextmanager
+    async def batch(self) -> AsyncIterator[Batch]:
+        """Run the statements inside as one, which is one span."""
+        kept = _KeptBatch()
+        yield kept
+        with self._span("; ".join(statement for statement, _ in kept.statements)):
+            async with self._database.batch() as batch:
+                for statement, parameters in kept.statements:
+                    await batch.execute(statement, parameters)
 
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
         """Let the work inside only read."""

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from bridge.progress.endpoints import DifferingPlace
+from bridge.store.counters import add_counts
 from bridge.store.database import Database, Executor, Row
 
 __all__ = ["Answered", "Compared", "EndpointCounts"]
-
-_ROWS_AT_ONCE: Final = 100
-"""Few enough that seven parameters a row are within any SQLite's limit of 999."""
 
 
 class Answered(NamedTuple):
@@ -44,8 +42,8 @@ class EndpointCounts:
         self, answered: Mapping[Answered, int], compared: Mapping[Compared, int], *, executor: Executor
     ) -> None:
         """Add to the counters, in the caller's transaction."""
-        await _add("bridge_endpoint_traffic", answered, executor)
-        await _add("bridge_endpoint_parity", compared, executor)
+        await add_counts("bridge_endpoint_traffic", answered, executor=executor)
+        await add_counts("bridge_endpoint_parity", compared, executor=executor)
 
     async def answered(self, since: datetime) -> Sequence[tuple[Answered, int]]:
         """Sum up the traffic from an hour on; the keys name that hour."""
@@ -92,27 +90,6 @@ class EndpointCounts:
                     "DELETE FROM bridge_endpoint_parity WHERE day < :day", {"day": before.date()}
                 ),
             ]
-        )
-
-
-async def _add(table: str, counts: Mapping[Any, int], executor: Executor) -> None:
-    # In one order: of two replicas that add to the same rows, neither may hold what the other waits for.
-    rows = sorted(counts.items())
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        piece = rows[start : start + _ROWS_AT_ONCE]
-        names = type(piece[0][0])._fields
-        values = {
-            f"{name}_{number}": value
-            for number, (key, count) in enumerate(piece)
-            for name, value in zip((*names, "count"), (*key, count), strict=True)
-        }
-        slots = ", ".join(
-            f"({', '.join(f':{name}_{number}' for name in (*names, 'count'))})" for number in range(len(piece))
-        )
-        await executor.execute(
-            f"INSERT INTO {table} ({', '.join(names)}, count) VALUES {slots}"
-            f" ON CONFLICT ({', '.join(names)}) DO UPDATE SET count = {table}.count + excluded.count",
-            values,
         )
 
 

@@ -76,11 +76,11 @@ class Users(UserRows):
         )
         return changed == 1
 
-    async def record_login(self, user: StoredUser, *, now: datetime, executor: Executor | None = None) -> None:
+    async def record_login(self, user: StoredUser, *, now: datetime) -> None:
         """Set ``last_login``, where the table has it, as Django's ``user_logged_in`` receiver does."""
         if not self.has("last_login"):
             return
-        await (executor or self._database).execute(
+        await self._database.execute(
             f"UPDATE {self._name} SET last_login = :now WHERE {self._key} = :key",
             {"now": self.site_time(now), "key": self.native_key(user.id)},
         )

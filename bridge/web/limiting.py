@@ -43,7 +43,7 @@ async def admitted(
     """
     found = await admission
     if isinstance(found, Limited):
-        await bridge.recorder.record(Event.REQUEST_LIMITED, user_id=user_id, reason=found.by, client=client)
+        bridge.recorder.record(Event.REQUEST_LIMITED, user_id=user_id, reason=found.by, client=client)
         raise too_many(found.retry_after)
     return found
 

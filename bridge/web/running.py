@@ -22,7 +22,6 @@ from bridge.services.preconditions import Safety
 from bridge.services.recording import Event, Recorder
 from bridge.services.reporting import ReportGauges, keep_snapshots
 from bridge.services.traffic import KEPT as TRAFFIC_KEPT
-from bridge.store.activity import Activity
 from bridge.store.database import open_database
 from bridge.store.differences import Differences
 from bridge.store.endpoints import Endpoints
@@ -75,6 +74,7 @@ def running(
                 follow(foundation.stages, every=_STAGES_EVERY),
                 _prune(app, foundation),
                 _keep_floor(app),
+                foundation.recorder.keep_flushing(),
                 keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry)),
             ]
             cutover = await open_cutover(app, foundation, routers)
@@ -107,13 +107,15 @@ async def _found(
     pool = HashingPool(workers=settings.hashing_workers)
     stack.push_async_callback(pool.close)
     registry = CollectorRegistry()
+    recorder = Recorder(database=database, registry=registry, clock=clock)
+    stack.push_async_callback(recorder.flush)
     limits = limits_of(settings, registry, clock)
     stack.push_async_callback(limits.close)
     return Foundation(
         settings=settings,
         database=database,
         pool=pool,
-        recorder=Recorder(activity=Activity(database), registry=registry, clock=clock),
+        recorder=recorder,
         registry=registry,
         safety=Safety(clock),
         key_source=key_source,

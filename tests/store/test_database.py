@@ -212,6 +212,96 @@ async def test_transactions_take_turns(notes: Database):
     assert await bodies(notes) == ["10"]
 
 
+# Batches --------------------------------------------------------------------------------------------------------------
+
+
+async def write_batch(notes: Database, *statements: str, error: Exception | None = None) -> None:
+    async with notes.batch() as batch:
+        for statement in statements:
+            await batch.execute(statement)
+        if error is not None:
+            raise error
+
+
+async def test_a_batch_holds_as_a_whole(notes: Database):
+    async with notes.batch() as batch:
+        await batch.execute("INSERT INTO note VALUES (:id, :body)", {"id": 1, "body": "one"})
+        await batch.execute("UPDATE note SET body = body || '%' WHERE id = :id", {"id": 1})
+
+    assert await bodies(notes) == ["one%"]
+
+
+async def test_a_batch_of_nothing_does_nothing(notes: Database):
+    await write_batch(notes)
+
+    assert await bodies(notes) == []
+
+
+async def test_an_error_of_the_callers_keeps_a_batch_from_taking_effect(notes: Database):
+    with pytest.raises(LookupError):
+        await write_batch(notes, "INSERT INTO note VALUES (1, 'one')", error=LookupError("the caller's own"))
+
+    assert await bodies(notes) == []
+
+
+@pytest.mark.parametrize("wrong", range(3), ids=["the_first", "one_in_the_middle", "the_last"])
+async def test_a_batch_of_which_one_statement_fails_leaves_nothing_and_the_error_is_ours(notes: Database, wrong: int):
+    statements = [f"INSERT INTO note VALUES ({number}, 'x')" for number in range(2)]
+    statements.insert(wrong, "INSERT INTO note VALUES (9, NULL)")
+
+    with pytest.raises(ConstraintViolated):
+        await write_batch(notes, *statements)
+
+    assert await bodies(notes) == []
+    await write_batch(notes, "INSERT INTO note VALUES (1, 'one')", "INSERT INTO note VALUES (2, 'two')")
+    assert await bodies(notes) == ["one", "two"]
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_batch_that_is_cancelled_holds_wholly_or_not_at_all(notes: Database, turns: int):
+    """Whatever the event loop was at when the cancellation came."""
+    task = asyncio.create_task(
+        write_batch(notes, "INSERT INTO note VALUES (1, 'one')", "INSERT INTO note VALUES (2, 'two')")
+    )
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert await bodies(notes) in ([], ["one", "two"])
+    await asyncio.gather(*(write_batch(notes, f"INSERT INTO note VALUES ({number}, 'x')") for number in range(3, 15)))
+    assert (await bodies(notes))[-12:] == ["x"] * 12
+
+
+async def test_whoever_waits_for_a_batch_waits_only_so_long_and_it_never_takes_effect(
+    notes: Database, database_url: str
+):
+    hurried = await open_database(database_url, patience=timedelta(milliseconds=100))
+    try:
+        async with hurried.unhurried().transaction() as other:
+            await other.execute("INSERT INTO note VALUES (2, 'theirs')")
+            with pytest.raises(DatabaseUnavailable):
+                await write_batch(hurried, "INSERT INTO note VALUES (1, 'x')", "INSERT INTO note VALUES (2, 'y')")
+        await asyncio.gather(
+            *(write_batch(hurried, f"INSERT INTO note VALUES ({number}, 'z')") for number in range(3, 15))
+        )
+    finally:
+        await hurried.close()
+
+    assert await bodies(notes) == ["theirs"] + ["z"] * 12
+
+
+@on_postgresql
+async def test_a_batch_is_one_transaction_of_which_nothing_is_sent_before_all_is_there(notes: Database):
+    async with notes.batch() as batch:
+        await batch.execute("INSERT INTO note VALUES (1, 'one')")
+        assert await bodies(notes) == []
+        await batch.execute("INSERT INTO note SELECT id + 1, body FROM note")
+
+    assert len(await notes.fetch_all("SELECT DISTINCT xmin::text FROM note")) == 1
+    assert await bodies(notes) == ["one", "one"]
+
+
 # Errors ---------------------------------------------------------------------------------------------------------------
 
 

@@ -58,9 +58,10 @@ async def replica(url: str) -> AsyncIterator[Replica]:
     traffic = Traffic(
         database=database, registry=registry, clock=system_clock, window_of=lambda shape: plan.of(shape).trip.window
     )
-    recorder = Recorder(activity=Activity(database), registry=registry, clock=system_clock)
+    recorder = Recorder(database=database, registry=registry, clock=system_clock)
     tripping = Tripping(traffic=traffic, stages=stages, moving=moving, plan=plan, recorder=recorder)
     yield Replica(stages, moving, traffic, tripping)
+    await recorder.flush()
     await database.close()
 
 

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from bridge.cutover import Answer, Plan, Side, Verdict
 from bridge.errors import DatabaseUnavailable
 from bridge.services.shadowing import Pair, Shadowing
-from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row
+from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row
 from bridge.store.differences import Differences
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -39,6 +39,9 @@ class Statements:
         return 1
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
+        raise NotImplementedError
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
         raise NotImplementedError
 
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:

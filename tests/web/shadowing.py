@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bridge.cutover import WHOLE, Plan, Side, Stage, Standing, Verdict
 from bridge.services.clock import system_clock
 from bridge.services.shadowing import Shadowing
-from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row
+from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row
 from bridge.store.differences import Differences
 from bridge.web.shadow import Limits, Shadow
 
@@ -181,6 +181,9 @@ class NoDatabase:
         return 0
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
+        raise NotImplementedError
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
         raise NotImplementedError
 
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 import pytest
 
-from bridge.store.activity import Activity
+from bridge.store.activity import Activity, Happened
 from bridge.store.database import Database
 from bridge.web.composition import reporting_of, site_profile
 from tests.conftest import Cast, FrozenClock, Serve, bearer, log_in
@@ -142,8 +142,8 @@ async def test_it_shows_every_algorithm_cohort_and_sign_of_trouble(
         ["md5$a$b", "argon2_md5$s$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$aGFzaA", "!", "$2y$10$other"]
     ):
         await cast.add(f"user{number}", encoded=encoded, last_login=clock() - timedelta(days=100 * number))
-    for event in ("upgrade_reverted", "upgrade_failed"):
-        await Activity(database).add(day=clock().date(), app="bridge", event=event)
+    happened = [Happened(clock().date(), "bridge", event) for event in ("upgrade_reverted", "upgrade_failed")]
+    await Activity(database).add(dict.fromkeys(happened, 1), executor=database)
     page = (await client.get(PAGE, headers=await counted(client, cast))).text
 
     for shown in ("argon2", "md5", "argon2_md5", "unusable", "unknown"):
@@ -198,15 +198,19 @@ async def test_no_page_and_no_poll_counts_users_and_the_button_does(
     assert "1 of 2; 1 to go" in (await client.get(PAGE, headers=headers)).text
 
 
-async def test_what_happened_since_the_count_is_shown_without_another(
-    client: httpx.AsyncClient, cast: Cast, clock: FrozenClock
+async def test_what_happened_at_any_replica_since_the_count_is_shown_without_another(
+    client: httpx.AsyncClient, serve: Serve, cast: Cast, clock: FrozenClock
 ):
     await cast.add("ada")
-    headers = await counted(client, cast)
+    await cast.add("staff", is_staff=True)
+    async with serve() as replica:
+        headers = await bearer(replica, "staff")
+    await client.post("/migration/count", headers=headers)
     before = await client.get(LIVE, headers=headers)
     unchanged = await client.get(LIVE, headers=headers | {"If-None-Match": before.headers["etag"]})
 
-    await log_in(client, "ada")
+    async with serve() as replica:
+        await log_in(replica, "ada")
     clock.advance(timedelta(seconds=3))
     after = await client.get(LIVE, headers=headers | {"If-None-Match": before.headers["etag"]})
 

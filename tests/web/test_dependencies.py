@@ -22,8 +22,7 @@ from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
 from bridge.sessions.auth_hash import session_auth_hash
-from bridge.store.activity import Activity
-from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row, open_database
+from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row, open_database
 from bridge.store.endpoints import Endpoints
 from bridge.store.users import Users
 from bridge.tokens import KeySet
@@ -561,6 +560,9 @@ class Counting:
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
         raise NotImplementedError  # nothing that these tests ask for writes
 
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
+        raise NotImplementedError  # likewise
+
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:
         raise NotImplementedError  # nor is any of it run a second time
 
@@ -586,7 +588,7 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
     app = create_app(settings_for(url), routers=routers)
     database = Counting(await open_database(url))
     pool, registry = HashingPool(workers=1), CollectorRegistry()
-    recorder = Recorder(activity=Activity(database), registry=registry, clock=system_clock)
+    recorder = Recorder(database=database, registry=registry, clock=system_clock)
     source = settings_for(url).key_source()
     foundation = Foundation(
         settings_for(url),

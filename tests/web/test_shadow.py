@@ -15,7 +15,7 @@ from fastapi import APIRouter, BackgroundTasks, Request
 
 from bridge.cutover import Side, Verdict
 from bridge.errors import DatabaseError
-from bridge.store.activity import Activity
+from bridge.store.activity import Activity, Happened
 from bridge.store.database import Database
 from bridge.store.differences import Differences
 from bridge.web.app import create_app
@@ -34,7 +34,7 @@ router = APIRouter()
 
 
 async def write(database: Database) -> None:
-    await Activity(database).add(day=TODAY, app="bridge", event="seen")
+    await Activity(database).add({Happened(TODAY, "bridge", "seen"): 1}, executor=database)
 
 
 async def number_of_users(database: Database) -> dict[str, int]:

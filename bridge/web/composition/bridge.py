@@ -186,9 +186,9 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
         limits=foundation.limits,
         floor=foundation.floor,
         second_factors=parts.second_factors,
+        completing=parts.completing,
         preconditions=parts.preconditions,
         recorder=foundation.recorder,
-        clock=clock,
         decoy=decoy_value(profile.argon2_parameters if profile else Argon2Parameters()),
     )
 

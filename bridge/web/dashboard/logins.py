@@ -84,7 +84,7 @@ async def log_out(request: Request, bridge: BridgeServices, visitor: SendingStaf
     """End the dashboard's login. A session of the site is the site's to end."""
     if visitor.claims is not None:
         await bridge.ending.log_out(visitor.claims)
-        await bridge.recorder.record(Event.LOGGED_OUT, user_id=visitor.user.id)
+        bridge.recorder.record(Event.LOGGED_OUT, user_id=visitor.user.id)
         Cookies.of(request).forget()
     return to("login")
 

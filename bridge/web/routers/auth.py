@@ -113,13 +113,13 @@ async def register(registration: Registration, request: Request, bridge: BridgeS
     )
     match outcome:
         case Registered(user):
-            await bridge.recorder.record(Event.REGISTERED, user_id=user.id, client=client)
+            bridge.recorder.record(Event.REGISTERED, user_id=user.id, client=client)
             return UserOut.of(user)
         case UsernameTaken():
-            await bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="username_taken", client=client)
+            bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="username_taken", client=client)
             raise Problem(409, code="username_taken", detail="A user with that username already exists")
         case Invalid(errors):
-            await bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="invalid", client=client)
+            bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="invalid", client=client)
             raise Problem(422, code="invalid", detail="The site's rules say no", errors=errors)
 
 
@@ -135,20 +135,20 @@ async def change_password(change: PasswordChange, user: AccountUser, request: Re
     """Change one's own password, by the site's validators."""
     client = client_of(request)
 
-    async def tell(event: Event, reason: str | None = None) -> None:
-        await bridge.recorder.record(event, user_id=user.id, reason=reason, client=client)
+    def tell(event: Event, reason: str | None = None) -> None:
+        bridge.recorder.record(event, user_id=user.id, reason=reason, client=client)
 
     async with trying(bridge, bridge.limits.own_password(user.id), client=client, user_id=user.id):
         outcome = await bridge.accounts.change_password(
             user.id, current=change.current_password, new=change.new_password
         )
         if isinstance(outcome, WrongPassword):
-            await tell(Event.PASSWORD_CHANGE_REFUSED, "wrong_password")
+            tell(Event.PASSWORD_CHANGE_REFUSED, "wrong_password")
             raise Problem(403, code="incorrect_password", detail="The current password is incorrect")
     if isinstance(outcome, Invalid):
-        await tell(Event.PASSWORD_CHANGE_REFUSED, "invalid")
+        tell(Event.PASSWORD_CHANGE_REFUSED, "invalid")
         raise Problem(422, code="invalid", detail="The site's rules say no", errors=outcome.errors)
-    await tell(Event.PASSWORD_CHANGED)
+    tell(Event.PASSWORD_CHANGED)
 
 
 async def _log_in(bridge: Bridge, credentials: Credentials, request: Request, response: Response) -> TokenOut:

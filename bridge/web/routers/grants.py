@@ -71,9 +71,7 @@ async def revoke(request: Request, bridge: BridgeServices) -> Response:
     claims = await bridge.ending.revoke(await shown_token(request))
     if claims is not None:
         kind = "refresh" if isinstance(claims, RefreshClaims) else "access"
-        await bridge.recorder.record(
-            Event.TOKEN_REVOKED, user_id=claims.user_id, reason=kind, client=client_of(request)
-        )
+        bridge.recorder.record(Event.TOKEN_REVOKED, user_id=claims.user_id, reason=kind, client=client_of(request))
     return Response(headers={"Cache-Control": "no-store"})
 
 
@@ -124,14 +122,14 @@ async def exchange_session(
 async def log_out(bearer: TokenBearer, bridge: BridgeServices) -> None:
     """End the login that this request's token belongs to, at once and on every replica."""
     await bridge.ending.log_out(bearer.claims)
-    await bridge.recorder.record(Event.LOGGED_OUT, user_id=bearer.user.id)
+    bridge.recorder.record(Event.LOGGED_OUT, user_id=bearer.user.id)
 
 
 @_own.post("/logout-all", status_code=204, responses=_NO_TOKEN)
 async def log_out_everywhere(bearer: UnlimitedBearer, bridge: BridgeServices) -> None:
     """End all of the user's logins, on every device."""
     await bridge.ending.log_out_everywhere(bearer.claims)
-    await bridge.recorder.record(Event.LOGGED_OUT_EVERYWHERE, user_id=bearer.user.id)
+    bridge.recorder.record(Event.LOGGED_OUT_EVERYWHERE, user_id=bearer.user.id)
 
 
 @_own.get("/grants", responses=_NO_TOKEN)
@@ -157,7 +155,7 @@ async def revoke_grant(grant_id: str, bearer: UnlimitedBearer, bridge: BridgeSer
     """End one of one's own logins."""
     if not await bridge.ending.revoke_grant(grant_id, user_id=bearer.user.id):
         raise Problem(404, code="no_such_grant", detail="There is no such login of yours")
-    await bridge.recorder.record(Event.GRANT_REVOKED, user_id=bearer.user.id)
+    bridge.recorder.record(Event.GRANT_REVOKED, user_id=bearer.user.id)
 
 
 async def _admit(request: Request, bridge: Bridge, client: Client) -> None:
@@ -172,7 +170,7 @@ async def _admit(request: Request, bridge: Bridge, client: Client) -> None:
     is_right = hmac.compare_digest(secret.encode(), expected.encode())
     if known is None or not is_right:
         reason = "unknown_client" if known is None else "wrong_secret"
-        await bridge.recorder.record(Event.INTROSPECTION_REFUSED, reason=reason, client=client)
+        bridge.recorder.record(Event.INTROSPECTION_REFUSED, reason=reason, client=client)
         headers = {"WWW-Authenticate": 'Basic realm="introspection"'}
         raise Problem(401, code="invalid_client", detail="Not a client that may ask", headers=headers)
 

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 from bridge.errors import DatabaseUnavailable
-from bridge.store.database import Database, Dialect, Executor, Parameters, Reading, Row
+from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row
 
 
 class AwayDatabase(Database):
@@ -24,6 +24,9 @@ class AwayDatabase(Database):
         raise DatabaseUnavailable("away")
 
     def transaction(self) -> AbstractAsyncContextManager[Executor]:
+        raise DatabaseUnavailable("away")
+
+    def batch(self) -> AbstractAsyncContextManager[Batch]:
         raise DatabaseUnavailable("away")
 
     def read_only(self, *, statement_timeout: timedelta) -> AbstractAsyncContextManager[Reading]:

@@ -16,7 +16,6 @@ from bridge.errors import DatabaseUnavailable
 from bridge.services.recording import Recorder
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import StagesInForce, Tripping, TripWriter
-from bridge.store.activity import Activity
 from tests.conftest import FrozenClock
 from tests.unit.services.away import AwayDatabase
 
@@ -70,7 +69,7 @@ class Process:
         )
         self.stages = Stages({ORDERS: Standing(stage, 500, version=7)})
         self.log = Log(self.stages)
-        recorder = Recorder(activity=Activity(AwayDatabase()), registry=self.registry, clock=clock)
+        recorder = Recorder(database=AwayDatabase(), registry=self.registry, clock=clock)
         self.tripping = Tripping(
             traffic=self.traffic, stages=self.stages, moving=self.log, plan=plan, recorder=recorder
         )
