@@ -1,4 +1,4 @@
-"""Opens grants: what keeps a login going after the first access token has expired."""
+"""Opens grants: what a login ends in, and what keeps it going after the first access token has expired."""
 
 import logging
 from collections.abc import Collection
@@ -12,7 +12,7 @@ from bridge.services.sessions import SiteSession, SiteSessions
 from bridge.services.token_pairs import Granted, TokenPairs
 from bridge.store.database import Database
 from bridge.store.grants import Grants, StoredGrant
-from bridge.store.users import StoredUser
+from bridge.store.users import StoredUser, Users
 
 __all__ = ["Granting"]
 
@@ -26,6 +26,7 @@ class Granting:
         self,
         *,
         database: Database,
+        users: Users,
         grants: Grants,
         sessions: SiteSessions,
         continuity: Continuity,
@@ -33,6 +34,7 @@ class Granting:
         ending: Ending,
     ) -> None:
         self._database = database
+        self._users = users
         self._grants = grants
         self._sessions = sessions
         self._continuity = continuity
@@ -40,7 +42,7 @@ class Granting:
         self._ending = ending
 
     async def open(self, user: StoredUser, *, scope: Collection[str] = (), device: str = "") -> Granted:
-        """Open a grant for a user who has just proven who they are.
+        """Note the login of a user who has just proven who they are, and open a grant for them.
 
         A database that does not take it lets the user in all the same, without a refresh token.
 
@@ -56,10 +58,10 @@ class Granting:
         auth_hash = self._continuity.auth_hash(user.encoded)
         grant = replace(self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device), scope=tuple(scope))
         try:
-            return await self._keep(grant)
+            return await self._keep(grant, login_of=user)
         except DatabaseError as exc:
-            _logger.warning("no grant kept for user %s: %s", user.id, type(exc).__name__)
-            return self._pairs.access_only(user.id, scope=grant.scope)
+            _logger.warning("login of user %s not written as one: %s", user.id, type(exc).__name__)
+            return await self._keep_apart(grant, user)
 
     async def open_for(self, session: SiteSession, *, device: str = "") -> Granted | None:
         """Open a grant for whoever is logged in by a session of the site; the two end together.
@@ -82,7 +84,21 @@ class Granting:
             await self._ending.end(grant.id, user_id=grant.user_id, by=EndedBy.LOGOUT, executor=transaction)
         return None
 
-    async def _keep(self, grant: StoredGrant) -> Granted:
+    async def _keep(self, grant: StoredGrant, *, login_of: StoredUser | None = None) -> Granted:
         async with self._database.batch() as batch:
+            if login_of is not None:
+                await self._users.record_login(login_of, now=grant.created_at, batch=batch)
             await self._grants.open(grant, batch=batch)
             return await self._pairs.of(grant, batch=batch)
+
+    async def _keep_apart(self, grant: StoredGrant, user: StoredUser) -> Granted:
+        """Keep what the database takes: the user's row may be somebody else's for a while, or a table be closed."""
+        try:
+            await self._users.record_login(user, now=grant.created_at)
+        except DatabaseError as exc:
+            _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
+        try:
+            return await self._keep(grant)
+        except DatabaseError as exc:
+            _logger.warning("no grant kept for user %s: %s", user.id, type(exc).__name__)
+            return self._pairs.access_only(user.id, scope=grant.scope)

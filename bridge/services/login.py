@@ -14,7 +14,6 @@ from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
 from bridge.services.client import Client
-from bridge.services.completing import Completing
 from bridge.services.floor import Floor
 from bridge.services.limiting import Admitted, Limited, Limits
 from bridge.services.lockout import LockedOut, Lockout
@@ -71,7 +70,7 @@ class Login:
 
     Args:
         decoy: a stored value that is nobody's, verified where there is no account.
-        lockout: asked before a password is looked at, and told of a wrong one.
+        lockout: asked before a password is looked at, and told what came of it.
         limits: asked before that.
         floor: sees to it that a refusal takes as long whatever was checked.
         second_factors: asked once a password was right.
@@ -91,7 +90,6 @@ class Login:
         limits: Limits,
         floor: Floor,
         second_factors: SecondFactors,
-        completing: Completing,
         preconditions: Preconditions,
         recorder: Recorder,
         decoy: str,
@@ -106,7 +104,6 @@ class Login:
         self._limits = limits
         self._floor = floor
         self._second_factors = second_factors
-        self._completing = completing
         self._preconditions = preconditions
         self._recorder = recorder
         self._decoy = decoy
@@ -140,7 +137,8 @@ class Login:
             user = await self._upgrade(user, verdict.rehashed)
         if factors:
             return await self._second_factors.require(user, factors=factors, scope=scope)
-        await self._completing.complete(user, client)
+        self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
+        await self._lockout.succeeded(user.username, client)
         return LoggedIn(user)
 
     async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:

@@ -13,7 +13,7 @@ from bridge.second_factors.codes import MAXIMUM_LENGTH
 from bridge.services.client import Client
 from bridge.services.clock import Clock
 from bridge.services.codes import Codes, Trial, Verdict
-from bridge.services.completing import Completing
+from bridge.services.lockout import Lockout
 from bridge.services.recording import Event, Recorder
 from bridge.services.sessions import SiteSession
 from bridge.store.database import Database, Executor
@@ -119,7 +119,7 @@ class SecondFactors:
         verifiable: frozenset[Factor],
         limit: FailureLimit,
         tokens: MfaTokens,
-        completing: Completing,
+        lockout: Lockout,
         recorder: Recorder,
         clock: Clock,
     ) -> None:
@@ -131,7 +131,7 @@ class SecondFactors:
         self._verifiable = verifiable
         self._limit = limit
         self._tokens = tokens
-        self._completing = completing
+        self._lockout = lockout
         self._recorder = recorder
         self._clock = clock
 
@@ -186,7 +186,8 @@ class SecondFactors:
         if refused is not None:
             self._recorder.record(Event.SECOND_FACTOR_REFUSED, user_id=user.id)
             return refused
-        await self._completing.complete(user, client)
+        self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
+        await self._lockout.succeeded(user.username, client)
         return CodeAccepted(user=user, scope=claims.scope)
 
     async def _look(self, user: StoredUser, code: str, executor: Executor) -> CodeRefused | TooManyCodes | None:

@@ -197,14 +197,14 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
-        """Run the statements inside as one, in one round trip; for so long as two may take."""
+        """Run the statements inside as one, in one round trip, which may take as long as a statement."""
         if self._pin.run is not None:
             yield self._pin.run
             return
         batch = _PipelinedBatch()
         yield batch
         with _translated_errors():
-            async with self._connection() as connection, asyncio.timeout(self._seconds and 2 * self._seconds):
+            async with self._connection() as connection, asyncio.timeout(self._seconds):
                 await batch.send(connection)
 
     @asynccontextmanager

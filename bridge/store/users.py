@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from bridge.store.database import Executor, Parameters, quoted
+from bridge.store.database import Batch, Executor, Parameters, quoted
 from bridge.store.text import is_storable
 from bridge.store.user_rows import StoredUser, UserRows
 
@@ -76,11 +76,11 @@ class Users(UserRows):
         )
         return changed == 1
 
-    async def record_login(self, user: StoredUser, *, now: datetime) -> None:
+    async def record_login(self, user: StoredUser, *, now: datetime, batch: Batch | None = None) -> None:
         """Set ``last_login``, where the table has it, as Django's ``user_logged_in`` receiver does."""
         if not self.has("last_login"):
             return
-        await self._database.execute(
+        await (batch or self._database).execute(
             f"UPDATE {self._name} SET last_login = :now WHERE {self._key} = :key",
             {"now": self.site_time(now), "key": self.native_key(user.id)},
         )

@@ -204,6 +204,38 @@ async def test_a_database_that_takes_no_more_writes_lets_the_user_in(
     assert await cast.stored_password("ada") == before
 
 
+@pytest.mark.parametrize(
+    ("refused", "kept"),
+    [(("UPDATE", "auth_user"), "grant"), (("INSERT", "bridge_grant"), "last_login")],
+    ids=["last_login", "the_grant"],
+)
+async def test_of_what_a_login_writes_the_database_keeps_what_it_takes(
+    serve: Serve, cast: Cast, refusing: RefusingDatabase, refused: tuple[str, str], kept: str
+):
+    await cast.add("ada", encoded=make_password(PASSWORD))
+
+    async with serve(url=refusing.url) as client:
+        refusing.refuse(*refused)
+        answer = await log_in(client, "ada")
+
+    assert answer.status_code == 200
+    assert (answer.json()["refresh_token"] is not None) is (kept == "grant")
+    assert (await cast.column("ada", "last_login") is not None) is (kept == "last_login")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_user_whose_row_the_site_holds_is_logged_in_for_good(serve: Serve, cast: Cast, database: Database):
+    """As a slow view does that has saved its user; others may refer to the row meanwhile."""
+    await cast.add("ada", encoded=make_password(PASSWORD))
+
+    async with serve(database_timeout=1) as client, database.transaction() as site:
+        await site.execute("UPDATE auth_user SET first_name = 'Ada'")
+        answer = await log_in(client, "ada")
+
+    assert answer.status_code == 200
+    assert answer.json()["refresh_token"] is not None
+
+
 async def test_an_upgrade_that_is_refused_is_in_the_metrics_where_nothing_can_be_counted_in_the_database(
     serve: Serve, cast: Cast, refusing: RefusingDatabase
 ):

@@ -120,6 +120,7 @@ def compose(
         second_factors=parts.second_factors,
         granting=Granting(
             database=database,
+            users=parts.users,
             grants=parts.grants,
             sessions=parts.sessions,
             continuity=parts.continuity,
@@ -186,7 +187,6 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
         limits=foundation.limits,
         floor=foundation.floor,
         second_factors=parts.second_factors,
-        completing=parts.completing,
         preconditions=parts.preconditions,
         recorder=foundation.recorder,
         decoy=decoy_value(profile.argon2_parameters if profile else Argon2Parameters()),

@@ -13,7 +13,6 @@ from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
 from bridge.profile import SimpleJwtProfile, SiteProfile
 from bridge.services.clock import Clock
-from bridge.services.completing import Completing
 from bridge.services.ending import Ending
 from bridge.services.endpoints import Rules, Stages
 from bridge.services.floor import Floor
@@ -77,7 +76,6 @@ class Parts:
     users: Users
     identities: Identities
     lockout: Lockout
-    completing: Completing
     second_factors: SecondFactors
     policy: PasswordPolicy
     preconditions: Preconditions
@@ -102,18 +100,16 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
     target = profile.argon2_parameters if profile else Argon2Parameters()
     sessions = _sessions(foundation, profile, identities=identities, continuity=continuity)
     lockout = lockout_of(database, users, profile, clock)
-    completing = Completing(users=users, lockout=lockout, recorder=foundation.recorder, clock=clock)
     return Parts(
         users=users,
         identities=identities,
         lockout=lockout,
-        completing=completing,
         second_factors=second_factors_of(
             settings,
             database=database,
             users=users,
             profile=profile,
-            completing=completing,
+            lockout=lockout,
             recorder=foundation.recorder,
             clock=clock,
         ),

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from bridge.profile import SecondFactorProfile, SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.codes import AllauthCodes, Codes, OtpCodes
-from bridge.services.completing import Completing
 from bridge.services.lockout import Lockout
 from bridge.services.recording import Recorder
 from bridge.services.second_factors import FailureLimit, SecondFactors
@@ -35,7 +34,7 @@ def second_factors_of(
     database: Database,
     users: Users,
     profile: SiteProfile | None,
-    completing: Completing,
+    lockout: Lockout,
     recorder: Recorder,
     clock: Clock,
 ) -> SecondFactors:
@@ -50,7 +49,7 @@ def second_factors_of(
         verifiable=frozenset(_verifiable(site)),
         limit=FailureLimit.of(site.allauth),
         tokens=MfaTokens(secrets=settings.django_secrets, issuer=settings.issuer),
-        completing=completing,
+        lockout=lockout,
         recorder=recorder,
         clock=clock,
     )
