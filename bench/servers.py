@@ -1,18 +1,17 @@
 """The shop and the bridge as processes, on a database of their own and on ports that the system chooses."""
 
 import os
-import queue
 import re
 import secrets
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 __all__ = ["Shop", "bridge_before", "migrated", "on_cores", "postgresql", "server", "shop", "site_database"]
 
@@ -20,6 +19,8 @@ _CHECKOUT: Final = Path(__file__).parents[1]
 _SETTINGS: Final = "legacy_django.settings"
 _START_SECONDS: Final = 60.0
 _STOP_SECONDS: Final = 20.0
+_LOOK_AGAIN_SECONDS: Final = 0.02
+_MOST_TOLD: Final = 2**16
 _LISTENS: Final = re.compile(r"(?:Listening at:|running on) (http://127\.0\.0\.1:[1-9]\d*)")
 # As the demo runs it.
 _GUNICORN: Final = ("gunicorn", "legacy_django.wsgi:application", "--bind", "127.0.0.1:0", "--no-control-socket")
@@ -120,24 +121,23 @@ def on_cores(cores: Collection[int]) -> Iterator[None]:
 @contextmanager
 def server(environment: dict[str, str], *command: str) -> Iterator[str]:
     """Run a module that serves, and give its address as soon as it says it."""
-    process = subprocess.Popen(  # noqa: S603  # what stands above
-        (sys.executable, "-m", *command), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    addresses: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=_read, args=(process, addresses))
-    reader.start()
-    try:
-        yield addresses.get(timeout=_START_SECONDS)
-    finally:
-        process.terminate()
-        process.wait(_STOP_SECONDS)
-        reader.join()
+    # A file and not a pipe: nobody is to wake up for each line that it logs.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(  # noqa: S603  # what stands above
+            (sys.executable, "-m", *command), env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        try:
+            yield _address(process, output)
+        finally:
+            process.terminate()
+            process.wait(_STOP_SECONDS)
 
 
-def _read(process: subprocess.Popen[str], addresses: "queue.Queue[str]") -> None:
-    assert process.stdout is not None  # noqa: S101  # it is a pipe
-    with process.stdout as output:
-        for line in output:
-            listening = _LISTENS.search(line)
-            if listening:
-                addresses.put(listening[1])
+def _address(process: "subprocess.Popen[bytes]", output: IO[bytes]) -> str:
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        told = os.pread(output.fileno(), _MOST_TOLD, 0).decode(errors="replace")
+        if listening := _LISTENS.search(told):
+            return listening[1]
+        time.sleep(_LOOK_AGAIN_SECONDS)
+    raise RuntimeError(f"no server: {os.pread(output.fileno(), _MOST_TOLD, 0).decode(errors='replace')}")
