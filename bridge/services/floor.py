@@ -47,6 +47,11 @@ class Floor:
         """How long a check that comes to nothing takes at least."""
         return timedelta(seconds=self._height)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it has been measured."""
+        return self._lowest > 0
+
     async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
         """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
@@ -57,10 +62,8 @@ class Floor:
 
     async def measured(self, check: Callable[[], object]) -> None:
         """Measure, unless it has been done."""
-        if self._lowest:
-            return
         async with self._measuring:
-            if not self._lowest:
+            if not self.is_known:
                 await self._measure([check])
 
     def remaining(self, verdict: Verification, took: float, *, may_pass: bool) -> float:
