@@ -55,13 +55,16 @@ class Floor:
     async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
         """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
-        A pool without capacity is asked again the next time; what is known stays.
+        The first time each is done once: everybody who logs in waits for that. A pool without capacity is asked again
+        the next time; what is known stays.
         """
         async with self._measuring:
             await self._measure(checks)
 
     async def measured(self, check: Callable[[], object]) -> None:
         """Measure, unless it has been done."""
+        if self.is_known:
+            return
         async with self._measuring:
             if not self.is_known:
                 await self._measure([check])
@@ -82,9 +85,10 @@ class Floor:
 
     async def _measure(self, checks: Sequence[Callable[[], object]]) -> None:
         least = most = 0.0
+        times = _ROUNDS if self.is_known else 1
         for check in checks:
             try:
-                rounds = [await self._beside(checks[0], check) for _ in range(_ROUNDS)]
+                rounds = [await self._beside(checks[0], check) for _ in range(times)]
             except HashingUnavailable:
                 return
             # The quickest is the check's own; what made others slower, the machine may go on doing.

@@ -3,9 +3,10 @@
 import logging
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 
-from bridge.errors import DatabaseError
+from bridge.errors import DatabaseError, DatabaseUnavailable
 from bridge.services.ending import EndedBy, Ending
 from bridge.services.lineage import Continuity
 from bridge.services.sessions import SiteSession, SiteSessions
@@ -59,9 +60,12 @@ class Granting:
         grant = replace(self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device), scope=tuple(scope))
         try:
             return await self._keep(grant, login_of=user)
-        except DatabaseError as exc:
-            _logger.warning("login of user %s not written as one: %s", user.id, type(exc).__name__)
-            return await self._keep_apart(grant, user)
+        except DatabaseUnavailable as exc:
+            # Somebody else may hold the user's row, and no grant's: nobody waits for that row a second time.
+            _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
+        except DatabaseError:
+            await self._note(user, grant.created_at)
+        return await self._keep_if_possible(grant)
 
     async def open_for(self, session: SiteSession, *, device: str = "") -> Granted | None:
         """Open a grant for whoever is logged in by a session of the site; the two end together.
@@ -91,14 +95,15 @@ class Granting:
             await self._grants.open(grant, batch=batch)
             return await self._pairs.of(grant, batch=batch)
 
-    async def _keep_apart(self, grant: StoredGrant, user: StoredUser) -> Granted:
-        """Keep what the database takes: the user's row may be somebody else's for a while, or a table be closed."""
+    async def _note(self, user: StoredUser, now: datetime) -> None:
         try:
-            await self._users.record_login(user, now=grant.created_at)
+            await self._users.record_login(user, now=now)
         except DatabaseError as exc:
             _logger.warning("login of user %s not written: %s", user.id, type(exc).__name__)
+
+    async def _keep_if_possible(self, grant: StoredGrant) -> Granted:
         try:
             return await self._keep(grant)
         except DatabaseError as exc:
-            _logger.warning("no grant kept for user %s: %s", user.id, type(exc).__name__)
-            return self._pairs.access_only(user.id, scope=grant.scope)
+            _logger.warning("no grant kept for user %s: %s", grant.user_id, type(exc).__name__)
+            return self._pairs.access_only(grant.user_id, scope=grant.scope)

@@ -124,14 +124,10 @@ class Login:
             return admitted
         try:
             user, verdict = await self._check(name, password, client)
-            if not (self._floor.is_known or _lets_in(user, verdict)):
-                # Who is let in waits for no measuring; who is not is checked again once a refusal has its time.
-                await self._floor.measured(partial(self._policy.verify_decoy, password, self._decoy))
-                user, verdict = await self._check(name, password, client)
         except BridgeError:
             await self._limits.forgive(admitted)
             raise
-        if user is None or not _lets_in(user, verdict):
+        if user is None or not (verdict.valid and user.is_active):
             await self._refuse(user, name=name, client=client)
             await self._floor.release(arrived)
             return LoginRefused()
@@ -189,6 +185,7 @@ class Login:
         user = await self._users.by_username(name) if is_storable(password) else None
         decoy = partial(self._policy.verify_decoy, password, self._decoy)
         try:
+            await self._floor.measured(decoy)
             return user, await self._pool.run(
                 decoy if user is None else self._work(user, password, decoy),
                 slots=1 if user is None else self._policy.slots(user.encoded),
@@ -252,10 +249,6 @@ class Login:
             await self._rehashing.safety.look(self._preconditions)
         except DatabaseError as exc:
             _logger.warning("preconditions not looked at: %s", type(exc).__name__)
-
-
-def _lets_in(user: StoredUser | None, verdict: Verification) -> bool:
-    return user is not None and verdict.valid and user.is_active
 
 
 def normalised(username: str) -> str:

@@ -13,6 +13,7 @@ from bridge.progress.cutover import CutoverReport
 from bridge.progress.report import SCHEMA_VERSION, ActivityCount, DailyActivity, TrendPoint
 from bridge.services.clock import Clock
 from bridge.services.cutover_report import CutoverReporting
+from bridge.services.recording import Recorder
 from bridge.services.reporting import Reporting
 from bridge.store.activity import Activity
 from bridge.store.snapshots import Snapshots
@@ -73,7 +74,10 @@ class Overview:
 
 
 class Overviews:
-    """Gives overviews; everybody who asks at about the same time is given the same."""
+    """Gives overviews; everybody who asks at about the same time is given the same.
+
+    What this process has counted is in them at once, what others have within a second.
+    """
 
     def __init__(
         self,
@@ -82,12 +86,14 @@ class Overviews:
         snapshots: Snapshots,
         activity: Activity,
         cutover: CutoverReporting,
+        recorder: Recorder,
         clock: Clock,
     ) -> None:
         self._reporting = reporting
         self._snapshots = snapshots
         self._activity = activity
         self._cutover = cutover
+        self._recorder = recorder
         self._clock = clock
         self._reading = asyncio.Lock()
         self._last: Overview | None = None
@@ -110,12 +116,14 @@ class Overviews:
         Raises:
             DatabaseError: the users cannot be counted.
         """
+        await self._recorder.flush()
         taken = await self._reporting.take_snapshot()
         async with self._reading:
             self._last = None
         return taken is not None
 
     async def _read(self, now: datetime) -> Overview:
+        await self._recorder.flush()
         latest = await self._snapshots.latest()
         return Overview(
             read_at=now,

@@ -15,14 +15,14 @@ from bridge.services.tally import Tally
 from bridge.store.activity import Activity, Happened
 from bridge.store.database import Database, Executor
 
-__all__ = ["FIELDS", "FLUSH_EVERY", "Event", "Recorder", "tell"]
+__all__ = ["FIELDS", "Event", "Recorder", "tell"]
 
 _logger: Final = logging.getLogger("bridge.audit")
 _APP: Final = "bridge"
 _MOST_KEPT: Final = 10_000
 """Years of days."""
 
-FLUSH_EVERY: Final = timedelta(seconds=1)
+_FLUSH_EVERY: Final = timedelta(seconds=1)
 """A row that everybody who logs in counts in is written once for all of them."""
 
 FIELDS: Final = ("event", "user_id", "account", "address", "reason", "actor", "operation", "stage", "share", "key")
@@ -150,7 +150,7 @@ class Recorder:
         """Write what the report counts; a database that is away gets it the next time."""
         await self._tally.flush()
 
-    async def keep_flushing(self, every: timedelta = FLUSH_EVERY) -> None:
+    async def keep_flushing(self, every: timedelta = _FLUSH_EVERY) -> None:
         """Flush for as long as the service runs; whoever cancels this flushes once more."""
         await self._tally.keep_flushing(every)
 

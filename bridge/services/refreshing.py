@@ -91,9 +91,9 @@ class Refreshing:
         try:
             claims = self._verifier.verify_refresh(token)
         except InvalidToken:
-            return await self._refused(Event.REFRESH_REFUSED)
+            return self._refused(Event.REFRESH_REFUSED)
         if claims.is_scoped and not _can_be_kept(claims.scope):
-            return await self._refused(Event.REFRESH_REFUSED, claims.user_id)  # limited to what cannot be read
+            return self._refused(Event.REFRESH_REFUSED, claims.user_id)  # limited to what cannot be read
         _refuse_to_widen(claims.scope, scope)
         async with self._database.transaction() as transaction:
             outcome = await self._exchange(claims, device, transaction)
@@ -103,7 +103,7 @@ class Refreshing:
         if isinstance(outcome, StoredGrant):
             self._recorder.record(Event.REFRESH_ROTATED, user_id=outcome.user_id)
             return granted
-        return await self._refused(outcome, claims.user_id)
+        return self._refused(outcome, claims.user_id)
 
     async def _exchange(self, claims: RefreshClaims, device: str, executor: Executor) -> StoredGrant | Event:
         """Give the grant with its newest refresh token; else as what the refusal counts."""
@@ -204,7 +204,7 @@ class Refreshing:
         await self._blacklist.list(listed, batch=executor)
         await self._blacklist.spend({claims.token_id}, now=now, executor=executor)
 
-    async def _refused(self, event: Event, user_id: str | None = None) -> RefreshRefused:
+    def _refused(self, event: Event, user_id: str | None = None) -> RefreshRefused:
         self._recorder.record(event, user_id=user_id)
         return RefreshRefused()
 

@@ -1,11 +1,9 @@
 """What comes between a right password and a login, for users who have a second factor."""
 
-import logging
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 from bridge.errors import InvalidToken
 from bridge.profile import AllauthMfaProfile
@@ -30,8 +28,6 @@ __all__ = [
     "SecondFactors",
     "TooManyCodes",
 ]
-
-_logger: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ class Database(Executor, Protocol):
     def batch(self) -> AbstractAsyncContextManager[Batch]:
         """Run the statements inside as one, in one round trip where there are any.
 
-        What goes wrong is told at the end.
+        What goes wrong is told at the end at the latest; what the caller raises keeps all of it from taking effect.
         """
         ...
 

@@ -60,12 +60,14 @@ class Grants:
         self._database = database
         self._longest_wait = longest_wait
 
-    async def open(self, grant: StoredGrant, *, batch: Batch | None = None) -> None:
-        """Insert a grant that begins with a login."""
+    @staticmethod
+    async def open(grant: StoredGrant, *, batch: Batch) -> None:
+        """Insert a grant that begins with a login; one that was inserted before stays as it is."""
         statement, values = _insertion(grant)
-        await (batch or self._database).execute(statement, values)
+        await batch.execute(f"{statement} ON CONFLICT (id) DO NOTHING", values)
 
-    async def open_once(self, grant: StoredGrant, *, executor: Executor) -> bool:
+    @staticmethod
+    async def open_once(grant: StoredGrant, *, executor: Executor) -> bool:
         """Insert a grant that begins with a refresh token of the site; False if that has begun one before."""
         statement, values = _insertion(grant)
         return await executor.execute(f"{statement} ON CONFLICT (opened_by) DO NOTHING", values) == 1

@@ -98,11 +98,25 @@ class _PipelinedBatch:
     async def send(self, connection: _Connection) -> None:
         """Have them run as one.
 
-        What comes before one synchronisation is a transaction without BEGIN (PostgreSQL, "Pipeline Mode" of libpq).
+        What comes before one synchronisation is a transaction without BEGIN (PostgreSQL, "Pipeline Mode" of libpq). The
+        driver would send one after half of the statements if it is cancelled there, and leave a connection in pipeline
+        mode that is cancelled at its ends: such a connection is closed, and what it was sent is rolled back.
         """
-        async with connection.pipeline():
+        try:
+            async with connection.pipeline():
+                await self._queue(connection)
+        except BaseException:
+            if not connection.closed and connection.pgconn.pipeline_status:
+                await connection.close()
+            raise
+
+    async def _queue(self, connection: _Connection) -> None:
+        try:
             for statement, parameters in self._statements:
                 await connection.execute(statement, parameters)
+        except BaseException:
+            await connection.close()
+            raise
 
 
 class _ReadingExecutor(_PostgresqlExecutor):

@@ -73,7 +73,7 @@ def running(
                 _follow_site(app, foundation, follow_every),
                 follow(foundation.stages, every=_STAGES_EVERY),
                 _prune(app, foundation),
-                _keep_floor(app),
+                _keep_floor(app, foundation.floor),
                 foundation.recorder.keep_flushing(),
                 keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry)),
             ]
@@ -104,11 +104,11 @@ async def _found(
     apart = await open_database(url, connections=1, patience=patience)
     stack.push_async_callback(apart.close)
     endpoints = Endpoints(apart)
-    pool = HashingPool(workers=settings.hashing_workers)
-    stack.push_async_callback(pool.close)
     registry = CollectorRegistry()
     recorder = Recorder(database=database, registry=registry, clock=clock)
     stack.push_async_callback(recorder.flush)
+    pool = HashingPool(workers=settings.hashing_workers)
+    stack.push_async_callback(pool.close)
     limits = limits_of(settings, registry, clock)
     stack.push_async_callback(limits.close)
     return Foundation(
@@ -193,17 +193,19 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
             foundation.safety.distrust(findings.PROFILE_MISSING)
 
 
-async def _keep_floor(app: FastAPI) -> None:
+async def _keep_floor(app: FastAPI, floor: Floor) -> None:
     """Measure again what the costliest check takes: machines change their speed, and tables what they hold."""
     while True:
-        snapshot = None
+        snapshot, was_known = None, floor.is_known
         try:
             snapshot = await app.state.bridge.reporting.latest_snapshot()
             await app.state.bridge.login.measure_floor(snapshot)
         except DatabaseError as exc:
             _logger.warning("the floor of refused logins was not measured: %s", type(exc).__name__)
+        if floor.is_known and not was_known:
+            continue  # thoroughly, now that nobody waits for it
         # Before a site's first snapshot nobody knows what its table holds.
-        await asyncio.sleep(_MEASURE_SECONDS if snapshot else _SOON_SECONDS)
+        await asyncio.sleep(_MEASURE_SECONDS if snapshot and was_known else _SOON_SECONDS)
 
 
 async def _prune(app: FastAPI, foundation: Foundation) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
-from bridge.errors import DatabaseUnavailable
+from bridge.errors import ConstraintViolated, DatabaseUnavailable
 from bridge.store.database import open_database
 from tests.cli.conftest import assert_one_line
 from tests.conftest import Cast, Serve, bearer, bridge_command
@@ -189,6 +190,34 @@ async def test_a_statement_that_is_given_up_is_cancelled_behind_the_pooler(datab
             " WHERE datname = current_database() AND state = 'active' AND query LIKE 'SELECT pg_sleep%'"
         )
         assert await sleeping.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("busy_time", [0.005, 0.0], ids=["as_it_is", "others_run_at_every_step"])
+async def test_no_batch_keeps_a_servers_connection_for_itself_whether_it_holds_or_fails(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, busy_time: float
+):
+    """Four times as many clients as there are connections, all of which go on to be there."""
+    monkeypatch.setattr("psycopg.waiting.MAX_BUSY_TIME", busy_time)
+    async with AsyncExitStack() as stack:
+        databases = [await open_database(database_url, patience=timedelta(seconds=SECONDS)) for _ in range(2)]
+        for database in databases:
+            stack.push_async_callback(database.close)
+        await databases[0].execute("CREATE TABLE note (id integer PRIMARY KEY, body varchar(20) NOT NULL)")
+
+        async def write(number: int, *, fails: bool) -> None:
+            last = {"id": 2 * number + 1, "body": None if fails else "two"}
+            async with databases[number % 2].batch() as batch:
+                await batch.execute("INSERT INTO note VALUES (:id, 'one')", {"id": 2 * number})
+                await batch.execute("SELECT pg_sleep(0.01)")  # so that all are there at once
+                await batch.execute("INSERT INTO note VALUES (:id, :body)", last)
+
+        for start in range(0, 200, 40):
+            written = await asyncio.gather(
+                *(write(number, fails=number % 4 == 3) for number in range(start, start + 40)), return_exceptions=True
+            )
+            assert [type(each) for each in written if each is not None] == [ConstraintViolated] * 10
+
+        assert await databases[0].fetch_one("SELECT count(*) AS count FROM note") == {"count": 2 * 150}
 
 
 def test_the_doctor_finds_nothing_wrong_with_it(service_url: str):

@@ -27,7 +27,7 @@ async def keep(database: Database, grant_id: str, *, unused: timedelta = 10 * DA
         expires_at=began + 90 * DAY,
         session_key=session_key,
     )
-    await Grants(database).open(grant)
+    await Grants(database).open(grant, batch=database)
 
 
 async def end(database: Database, grant_id: str, *, ago: timedelta) -> None:

@@ -374,22 +374,6 @@ async def test_an_unknown_user_costs_one_verification_too(composed: Composed):
     assert pool.runs == 1
 
 
-async def test_until_the_floor_is_known_who_is_let_in_does_not_wait_and_nobody_is_refused(
-    composed: Composed, cast: Cast
-):
-    await cast.add("ada")
-
-    async with composed(HashingPool(workers=1)) as bridge:
-        floor = bridge.login._floor = Floor(HashingPool(workers=1))
-        async with floor._measuring:
-            refused = asyncio.create_task(attempt(bridge, password="wrong"))
-            assert isinstance(await attempt(bridge), LoggedIn)
-            assert not refused.done()
-
-        assert isinstance(await refused, LoginRefused)
-        assert floor.is_known
-
-
 async def test_a_login_that_there_is_no_room_for_is_counted_as_such(composed: Composed, cast: Cast):
     await cast.add("ada")
 

@@ -121,6 +121,19 @@ async def test_a_report_says_what_happened_at_any_replica_and_when_it_was_drawn_
     ]
 
 
+async def test_what_this_process_counted_last_is_in_its_reports(client: httpx.AsyncClient, cast: Cast):
+    await cast.add("staff", is_staff=True)
+    headers = await bearer(client, "staff")
+    await client.post("/migration/count", headers=headers)
+    await log_in(client, "nobody")
+
+    report = (await client.get(REPORT, headers=headers)).json()
+    page = (await client.get("/migration/", headers=headers)).text
+
+    assert {each["event"] for each in report["activity"]} == {"login_refused", "login_succeeded", "upgrade_written"}
+    assert "Nobody upgraded since." in page
+
+
 async def test_no_hash_and_no_username_is_in_a_report(client: httpx.AsyncClient, cast: Cast):
     await crowd(cast)
     await cast.add("the-boss", is_staff=True)

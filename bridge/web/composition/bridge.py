@@ -170,6 +170,7 @@ def _overviews(foundation: Foundation, profile: SiteProfile | None) -> Overviews
         snapshots=Snapshots(database),
         activity=Activity(database),
         cutover=cutover_reporting_of(database, profile, foundation.rules, clock),
+        recorder=foundation.recorder,
         clock=clock,
     )
 

@@ -18,4 +18,5 @@ router = APIRouter(prefix="/migration", tags=["migration"])
 )
 async def report(staff: StaffUser, bridge: BridgeServices) -> Response:  # noqa: ARG001  # it guards the door
     """Count how many hashes have been upgraded; the same document as ``bridge report --format json``."""
+    await bridge.recorder.flush()
     return Response(await bridge.reporting.document(), media_type="application/json")

@@ -67,10 +67,20 @@ def test_the_floor_rises_with_checks_that_take_longer_and_sinks_again_but_not_fo
     assert floor.height == lowest
 
 
-async def test_it_is_measured_once_by_whoever_needs_it_first(pool: HashingPool):
+async def test_it_is_measured_once_and_quickly_by_whoever_needs_it_first(pool: HashingPool):
     floor, checked = Floor(pool), []
 
     await asyncio.gather(*(floor.measured(lambda: checked.append(1)) for _ in range(9)))
+
+    assert floor.is_known
+    assert len(checked) == 1 + 2 * (pool.workers - 1)
+
+
+async def test_once_nobody_waits_for_it_it_is_measured_thoroughly(pool: HashingPool):
+    floor, checked = Floor(pool), []
+    await floor.measured(lambda: None)
+
+    await floor.measure([lambda: checked.append(1)])
 
     assert len(checked) == 5 * (1 + 2 * (pool.workers - 1))
 

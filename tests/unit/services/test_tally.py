@@ -92,5 +92,7 @@ async def test_it_goes_on_flushing_after_a_database_was_away():
         written.is_away = False
         await written.has_written.wait()
     flushing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await flushing
 
     assert written.counts == {"login": 1}
