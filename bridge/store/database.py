@@ -16,6 +16,7 @@ __all__ = [
     "Database",
     "Dialect",
     "Executor",
+    "KeptBatch",
     "Parameters",
     "Reading",
     "Row",
@@ -40,6 +41,17 @@ class Batch(Protocol):
     async def execute(self, statement: str, parameters: Parameters | None = None) -> object:
         """Have it run."""
         ...
+
+
+class KeptBatch:
+    """Keeps statements until all are there: what is sent takes effect, whatever becomes of the caller."""
+
+    def __init__(self) -> None:
+        self.statements: list[tuple[str, Parameters | None]] = []
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> None:
+        """Keep it."""
+        self.statements.append((statement, parameters))
 
 
 class Executor(Protocol):

@@ -23,7 +23,17 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import COUNTING, MOST_CONNECTIONS, Batch, Dialect, Executor, Parameters, Row, pyformat
+from bridge.store.database import (
+    COUNTING,
+    MOST_CONNECTIONS,
+    Batch,
+    Dialect,
+    Executor,
+    KeptBatch,
+    Parameters,
+    Row,
+    pyformat,
+)
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["PostgresqlDatabase"]
@@ -84,39 +94,6 @@ class _PostgresqlExecutor:
     async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
         async with asyncio.timeout(self._seconds):
             return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
-
-
-class _PipelinedBatch:
-    """Keeps statements until all are there: what is sent takes effect, whatever becomes of the caller."""
-
-    def __init__(self) -> None:
-        self._statements: list[tuple[bytes, dict[str, Any]]] = []
-
-    async def execute(self, statement: str, parameters: Parameters | None = None) -> None:
-        self._statements.append((pyformat(statement).encode(), dict(parameters or {})))
-
-    async def send(self, connection: _Connection) -> None:
-        """Have them run as one.
-
-        What comes before one synchronisation is a transaction without BEGIN (PostgreSQL, "Pipeline Mode" of libpq). The
-        driver would send one after half of the statements if it is cancelled there, and leave a connection in pipeline
-        mode that is cancelled at its ends: such a connection is closed, and what it was sent is rolled back.
-        """
-        try:
-            async with connection.pipeline():
-                await self._queue(connection)
-        except BaseException:
-            if not connection.closed and connection.pgconn.pipeline_status:
-                await connection.close()
-            raise
-
-    async def _queue(self, connection: _Connection) -> None:
-        try:
-            for statement, parameters in self._statements:
-                await connection.execute(statement, parameters)
-        except BaseException:
-            await connection.close()
-            raise
 
 
 class _ReadingExecutor(_PostgresqlExecutor):
@@ -215,11 +192,11 @@ class PostgresqlDatabase:
         if self._pin.run is not None:
             yield self._pin.run
             return
-        batch = _PipelinedBatch()
-        yield batch
+        kept = KeptBatch()
+        yield kept
         with _translated_errors():
             async with self._connection() as connection, asyncio.timeout(self._seconds):
-                await batch.send(connection)
+                await _pipeline(connection, kept)
 
     @asynccontextmanager
     async def read_only(self, *, statement_timeout: timedelta) -> AsyncIterator[ReadOnlyRun]:
@@ -273,6 +250,31 @@ class PostgresqlDatabase:
         with _translated_errors():
             async with self._connection() as connection:
                 yield _PostgresqlExecutor(connection, self._seconds)
+
+
+async def _pipeline(connection: _Connection, batch: KeptBatch) -> None:
+    """Have the statements run as one.
+
+    What comes before one synchronisation is a transaction without BEGIN (PostgreSQL, "Pipeline Mode" of libpq). The
+    driver would send one after half of the statements if it is cancelled there, and leave a connection in pipeline
+    mode that is cancelled at its ends: such a connection is closed, and what it was sent is rolled back.
+    """
+    try:
+        async with connection.pipeline():
+            await _queue(connection, batch)
+    except BaseException:
+        if not connection.closed and connection.pgconn.pipeline_status:
+            await connection.close()
+        raise
+
+
+async def _queue(connection: _Connection, batch: KeptBatch) -> None:
+    try:
+        for statement, parameters in batch.statements:
+            await connection.execute(pyformat(statement).encode(), dict(parameters or {}))
+    except BaseException:
+        await connection.close()
+        raise
 
 
 async def _try(url: str, options: dict[str, Any], *, in_transaction: bool = False) -> None:

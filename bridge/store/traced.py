@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from bridge.errors import BridgeError
-from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row
+from bridge.store.database import Batch, Database, Dialect, Executor, KeptBatch, Parameters, Reading, Row
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -59,16 +59,6 @@ class _TracedExecutor:
                 raise
 
 
-class _KeptBatch:
-    """Keeps statements until all are there."""
-
-    def __init__(self) -> None:
-        self.statements: list[tuple[str, Parameters | None]] = []
-
-    async def execute(self, statement: str, parameters: Parameters | None = None) -> None:
-        self.statements.append((statement, parameters))
-
-
 class TracedDatabase(_TracedExecutor):
     """Passes everything on to another database."""
 
@@ -86,7 +76,7 @@ class TracedDatabase(_TracedExecutor):
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
         """Run the statements inside as one, which is one span."""
-        kept = _KeptBatch()
+        kept = KeptBatch()
         yield kept
         with self._span("; ".join(statement for statement, _ in kept.statements)):
             async with self._database.batch() as batch:
