@@ -7,7 +7,6 @@ failures are not limited (``BRIDGE_LIMIT_*=off``); right passwords never are. A 
 import asyncio
 import json
 import os
-import random
 import secrets
 import statistics
 import tempfile
@@ -15,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
@@ -52,7 +50,10 @@ _INSERT: Final = (
 
 
 def measure_login(rounds: int, seconds: float) -> list[Figure]:  # noqa: ARG001  # a round is a number of logins
-    """Have as many hashes made by logins as by bare threads, in turns."""
+    """Have as many hashes made by logins as by bare threads before them, and after them.
+
+    What logins are compared with is the mean of the two: a machine that grows slower or faster does so for both.
+    """
     with _bridge() as (address, _), RawHashes.started() as raw:
         found = uvloop.run(_login_rounds(address, raw, rounds))
     return [
@@ -149,15 +150,14 @@ class _Flood:
 async def _login_rounds(address: str, raw: RawHashes, rounds: int) -> list[_Rates]:
     async with connected(address) as connection:
         await connection.log_in("user0", _PASSWORD)  # the floor has been measured
-    sides = {
-        "logins": partial(_login_rate, address),
-        "bare": partial(raw.rate, _LOGINS),
-        "stock": partial(raw.rate, _LOGINS, is_stock=True),
-    }
     found = []
+    before = await raw.rate(_LOGINS)
     for _ in range(rounds):
-        turns = random.sample(list(sides), len(sides))
-        found.append(_Rates(**{name: await sides[name]() for name in turns}))
+        logins = await _login_rate(address)
+        after = await raw.rate(_LOGINS)
+        stock = await raw.rate(_LOGINS // 4, is_stock=True)
+        found.append(_Rates(logins=logins, bare=statistics.harmonic_mean((before, after)), stock=stock))
+        before = after
     return found
 
 

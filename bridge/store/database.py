@@ -20,7 +20,9 @@ __all__ = [
     "Parameters",
     "Reading",
     "Row",
+    "numbered",
     "open_database",
+    "pyformat",
     "quoted",
 ]
 
@@ -36,7 +38,7 @@ _NAMED: Final = re.compile(r"(?<![:\w]):([A-Za-z_]\w*)")
 
 
 class Batch(Protocol):
-    """Takes statements whose results nobody looks at; parameters are written ``:name``."""
+    """Takes writes whose results nobody looks at, and none of which sees another; parameters are written ``:name``."""
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> object:
         """Have it run."""
@@ -44,7 +46,7 @@ class Batch(Protocol):
 
 
 class KeptBatch:
-    """Keeps statements until all are there: what is sent takes effect, whatever becomes of the caller."""
+    """Keeps writes until all are there: what is sent takes effect, whatever becomes of the caller."""
 
     def __init__(self) -> None:
         self.statements: list[tuple[str, Parameters | None]] = []
@@ -96,7 +98,7 @@ class Database(Executor, Protocol):
         ...
 
     def batch(self) -> AbstractAsyncContextManager[Batch]:
-        """Run the statements inside as one, in one round trip where there are any.
+        """Run the writes inside as one, in one round trip where there are any.
 
         What goes wrong is told at the end at the latest; what the caller raises keeps all of it from taking effect.
         """
@@ -155,6 +157,11 @@ async def open_database(
 def quoted(identifier: str) -> str:
     """Quote a table's or column's name, as SQL:2016 and both databases have it."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def numbered(statement: str, number: int) -> str:
+    """Turn each ``:name`` into ``:name_1``, so that statements with the same names can become one."""
+    return _NAMED.sub(rf":\1_{number}", statement)
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from time import monotonic
 from typing import Any, Final, Self
 
@@ -32,6 +32,7 @@ from bridge.store.database import (
     KeptBatch,
     Parameters,
     Row,
+    numbered,
     pyformat,
 )
 from bridge.store.read_only import Pin, ReadOnlyRun
@@ -188,15 +189,14 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def batch(self) -> AsyncIterator[Batch]:
-        """Run the statements inside as one, in one round trip, which may take as long as a statement."""
+        """Run the statements inside as one statement, which may take as long as any."""
         if self._pin.run is not None:
             yield self._pin.run
             return
         kept = KeptBatch()
         yield kept
-        with _translated_errors():
-            async with self._connection() as connection, asyncio.timeout(self._seconds):
-                await _pipeline(connection, kept)
+        if kept.statements:
+            await self.execute(*_as_one(kept))
 
     @asynccontextmanager
     async def read_only(self, *, statement_timeout: timedelta) -> AsyncIterator[ReadOnlyRun]:
@@ -252,29 +252,26 @@ class PostgresqlDatabase:
                 yield _PostgresqlExecutor(connection, self._seconds)
 
 
-async def _pipeline(connection: _Connection, batch: KeptBatch) -> None:
-    """Have the statements run as one.
+def _as_one(batch: KeptBatch) -> tuple[str, Parameters]:
+    """Give the statements as one, with their parameters.
 
-    What comes before one synchronisation is a transaction without BEGIN (PostgreSQL, "Pipeline Mode" of libpq). The
-    driver would send one after half of the statements if it is cancelled there, and leave a connection in pipeline
-    mode that is cancelled at its ends: such a connection is closed, and what it was sent is rolled back.
+    In a pipeline the driver would send each by itself, which costs it three times as much; cancelled between two of
+    them, it would commit the first.
     """
-    try:
-        async with connection.pipeline():
-            await _queue(connection, batch)
-    except BaseException:
-        if not connection.closed and connection.pgconn.pipeline_status:
-            await connection.close()
-        raise
+    parameters = {
+        f"{name}_{number}": value
+        for number, (_, given) in enumerate(batch.statements)
+        for name, value in (given or {}).items()
+    }
+    return _joined(tuple(statement for statement, _ in batch.statements)), parameters
 
 
-async def _queue(connection: _Connection, batch: KeptBatch) -> None:
-    try:
-        for statement, parameters in batch.statements:
-            await connection.execute(pyformat(statement).encode(), dict(parameters or {}))
-    except BaseException:
-        await connection.close()
-        raise
+@lru_cache(maxsize=64)
+def _joined(statements: tuple[str, ...]) -> str:
+    """Give them as "Data-Modifying Statements in WITH" (PostgreSQL, "WITH Queries"): all run to their end, or none."""
+    *before, last = (numbered(statement, number) for number, statement in enumerate(statements))
+    parts = ", ".join(f"bridge_write_{number} AS ({statement})" for number, statement in enumerate(before))
+    return f"WITH {parts} {last}" if parts else last
 
 
 async def _try(url: str, options: dict[str, Any], *, in_transaction: bool = False) -> None:

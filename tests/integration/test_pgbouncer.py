@@ -208,8 +208,8 @@ async def test_no_batch_keeps_a_servers_connection_for_itself_whether_it_holds_o
             last = {"id": 2 * number + 1, "body": None if fails else "two"}
             async with databases[number % 2].batch() as batch:
                 await batch.execute("INSERT INTO note VALUES (:id, 'one')", {"id": 2 * number})
-                await batch.execute("SELECT pg_sleep(0.01)")  # so that all are there at once
-                await batch.execute("INSERT INTO note VALUES (:id, :body)", last)
+                # So that all are there at once.
+                await batch.execute("INSERT INTO note SELECT :id, :body FROM pg_sleep(0.01)", last)
 
         for start in range(0, 200, 40):
             written = await asyncio.gather(

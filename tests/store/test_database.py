@@ -226,9 +226,10 @@ async def write_batch(notes: Database, *statements: str, error: Exception | None
 async def test_a_batch_holds_as_a_whole(notes: Database):
     async with notes.batch() as batch:
         await batch.execute("INSERT INTO note VALUES (:id, :body)", {"id": 1, "body": "one"})
-        await batch.execute("UPDATE note SET body = body || '%' WHERE id = :id", {"id": 1})
+        await batch.execute("INSERT INTO note VALUES (:id, :body || '%')", {"id": 2, "body": "two"})
+        await batch.execute("INSERT INTO note SELECT :id, 'three' WHERE :id_0 = 0", {"id": 3, "id_0": 0})
 
-    assert await bodies(notes) == ["one%"]
+    assert await bodies(notes) == ["one", "two%", "three"]
 
 
 async def test_a_batch_of_nothing_does_nothing(notes: Database):
@@ -305,7 +306,7 @@ async def test_a_batch_is_one_transaction_of_which_nothing_is_sent_before_all_is
     async with notes.batch() as batch:
         await batch.execute("INSERT INTO note VALUES (1, 'one')")
         assert await bodies(notes) == []
-        await batch.execute("INSERT INTO note SELECT id + 1, body FROM note")
+        await batch.execute("INSERT INTO note VALUES (2, 'one')")
 
     assert len(await notes.fetch_all("SELECT DISTINCT xmin::text FROM note")) == 1
     assert await bodies(notes) == ["one", "one"]
