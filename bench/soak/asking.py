@@ -21,6 +21,8 @@ _PATIENCE: Final = 20.0
 _KEEP_ALIVE: Final = 1.0
 """Less than any server's: a connection that a server closes while a request is on its way proves nothing."""
 _MOST_TOLD: Final = 40
+_MOST_REMEMBERED: Final = 12
+"""Of each user's requests."""
 _LATE: Final = 3.0
 _OURS: Final = ("/auth/", "/users/")
 """Paths that a replica answers by itself; everything else there is the site's answer, passed through."""
@@ -64,16 +66,25 @@ class Tally:
 
     Attributes:
         kinds: how often, by kind.
-        wrong: answers that no fault excuses, in words; the first of them.
+        wrong: answers that no fault excuses, in words, with what the same user had asked before; the first of them.
+        wronged: to whom.
         late: refusals although all servers had answered again since the last fault, in words; the first of them.
         calm_since: when they had; inf until then.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    wronged: set[str] = field(default_factory=set)
     late: list[str] = field(default_factory=list)
     calm_since: float = math.inf
     _good: dict[str, deque[float]] = field(default_factory=dict)
+    _asked: dict[str, deque[str]] = field(default_factory=dict)
+
+    def asked(self, what: str, *, who: str, began: float) -> None:
+        """Note a request of somebody's, and what came of it."""
+        now = time.time()
+        told = f"{what} ({now - (time.monotonic() - began):.3f} to {now:.3f})"
+        self._asked.setdefault(who, deque(maxlen=_MOST_REMEMBERED)).append(told)
 
     def good(self, server: str, kind: str, began: float) -> None:
         """Note an answer as it should be, to a request of this time (``time.monotonic``)."""
@@ -86,11 +97,12 @@ class Tally:
         if time.monotonic() > self.calm_since + _LATE and len(self.late) < _MOST_TOLD:
             self.late.append(what)
 
-    def is_wrong(self, what: str) -> None:
-        """Note an answer that must never be."""
+    def is_wrong(self, what: str, *, who: str) -> None:
+        """Note an answer to somebody that must never be."""
         self.kinds["wrong"] += 1
         if len(self.wrong) < _MOST_TOLD:
-            self.wrong.append(what)
+            self.wrong.append("\n      after ".join((what, *reversed(self._asked.get(who, ())))))
+            self.wronged.add(who)
 
     def good_since(self, server: str, since: float) -> bool:
         """Tell whether a request that began since then was answered well."""
@@ -138,8 +150,14 @@ class Asker:
             Refused: the server is not able to.
         """
         began = time.monotonic()
-        answer = await self._send(server, method, path, **given)
-        what = f"{server.name} {method} {path} of {who}: {answer.status}"
+        what = f"{server.name} {method} {path} of {who}"
+        try:
+            answer = await self._send(server, method, path, **given)
+        except Unanswered as exc:
+            self.tally.asked(f"{what}: {exc}", who=who, began=began)
+            raise
+        what = f"{what}: {answer.status}"
+        self.tally.asked(what, who=who, began=began)
         if answer.status in expect:
             self.tally.good(server.name, kind, began)
             return answer
@@ -147,7 +165,7 @@ class Asker:
         if self._is_refusal(answer, is_own=is_own):
             self.tally.refused(what, f"{answer.status} {'bridge' if is_own else 'site'}")
             raise Refused(what)
-        self.tally.is_wrong(f"{what}, expected {sorted(expect)}: {answer.body[:200]!r}")
+        self.tally.is_wrong(f"{what}, expected {sorted(expect)}: {answer.body[:200]!r}", who=who)
         raise Unanswered(what)
 
     async def _send(self, server: Server, method: str, path: str, **given: Any) -> Answer:

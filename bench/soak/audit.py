@@ -4,14 +4,14 @@ Triggers write it, in the transaction that they look at: what is rolled back lea
 their owner's rights, whatever the role may do that changes a password.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import psycopg
 from psycopg.rows import class_row
 
-__all__ = ["Change", "Record", "Seen", "install", "read"]
+__all__ = ["Change", "Record", "Seen", "install", "logins", "read"]
 
 _INSTALL: Final = """
 CREATE SCHEMA soak;
@@ -102,6 +102,24 @@ def install(url: str) -> None:
     """Set the triggers up, on a migrated database."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(_INSTALL)
+
+
+def logins(url: str, usernames: Collection[str]) -> list[str]:
+    """Say in words what the database tells of some users' logins and of their values, without what is secret."""
+    with psycopg.connect(url) as connection:
+        return [
+            " ".join(map(str, row))
+            for row in connection.execute(
+                "SELECT username, 'grant', left(g.id, 6), left(g.auth_hash, 6), created_at, rotated_at, ended_at,"
+                " ended_by FROM auth_user u JOIN bridge_grant g ON g.user_id = u.id::text WHERE username = ANY(%(of)s)"
+                " UNION ALL SELECT username, 'value', left(password, 13), NULL, last_login, NULL, NULL, NULL"
+                " FROM auth_user WHERE username = ANY(%(of)s)"
+                " UNION ALL SELECT username, 'lineage', left(old_auth_hash, 6), left(new_digest, 6), l.expires_at,"
+                " NULL, NULL, NULL FROM auth_user u JOIN bridge_password_lineage l ON l.user_id = u.id::text"
+                " WHERE username = ANY(%(of)s) ORDER BY 1, 2, 5",
+                {"of": list(usernames)},
+            )
+        ]
 
 
 def read(url: str) -> Seen:

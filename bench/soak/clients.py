@@ -304,7 +304,8 @@ class Clients:
 
     def _belongs(self, answer: Answer, member: Member) -> None:
         if answer.json().get("username") != member.username:
-            self._asker.tally.is_wrong(f"{member.username} was shown somebody else: {answer.body[:200]!r}")
+            what = f"{member.username} was shown somebody else: {answer.body[:200]!r}"
+            self._asker.tally.is_wrong(what, who=member.username)
 
     def _new_password(self) -> str:
         return f"{self._rng.getrandbits(64):x}-{self._rng.getrandbits(32):x}"

@@ -3,7 +3,7 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from bench.soak.asking import Tally
@@ -25,6 +25,7 @@ class Outcome:
     """Everything that a run found.
 
     Attributes:
+        wronged: what the database tells of those who were given a wrong answer.
         recoveries: by kind of fault, seconds from its end to the first good answer of the slowest server.
         under_fire: upgrades while faults went on; the others came with the logins at the end.
         cut_in_upgrade: users whose upgrade was written and not committed when its process was killed.
@@ -40,6 +41,7 @@ class Outcome:
     tally: Tally
     memory: Memory
     verdict: Verdict = field(default_factory=Verdict)
+    wronged: list[str] = field(default_factory=list)
     recoveries: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     under_fire: int = 0
     cut_in_upgrade: int = 0
@@ -95,7 +97,8 @@ def _load(outcome: Outcome) -> Iterator[Line]:
     faults = sum(len(each) for each in outcome.recoveries.values())
     yield Line("faults", f"{faults} in {outcome.seconds / 60:.1f} minutes")
     yield Line("answers, by kind", ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())))
-    yield _none("wrong answers", outcome.tally.wrong)
+    wrong = _none("wrong answers", outcome.tally.wrong)
+    yield replace(wrong, told=(*wrong.told, *outcome.wronged))
     yield _none("refusals once all servers had answered again, and 3 s", outcome.tally.late)
 
 

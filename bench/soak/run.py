@@ -75,6 +75,7 @@ async def soak(folder: Path, *, seconds: float, seed: int, kinds: Sequence[str] 
         began = {each.name: each.starts for each in (servers.steady, servers.site)}
         async with _loaded(clients), _watched(outcome.memory, servers):
             await _break(faults, outcome, servers, rng, kinds)
+        outcome.wronged = audit.logins(servers.postgresql.url, outcome.tally.wronged)
         outcome.under_fire = await servers.postgresql.execute("SELECT 1 FROM soak.record WHERE kind = 'upgrade'")
         await asyncio.sleep(SETTLED)
         outcome.locked_out = await _locked_out(Logins(servers, asker, rng), population.all)

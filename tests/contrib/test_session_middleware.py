@@ -1,6 +1,7 @@
 """Sessions over a re-hash, inside one process: bridge.contrib.django.sessions and its AuthenticationMiddleware."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib import import_module
 from typing import Any, Final
@@ -15,7 +16,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.http import HttpRequest, HttpResponse
@@ -92,6 +93,26 @@ def session(shop: Shop) -> SessionBase:
     return store
 
 
+@contextmanager
+def lineage_away() -> Iterator[None]:
+    """Fail on every connection as one does that is cut off when lineage is to be read."""
+
+    def fail(execute: Callable[..., Any], sql: str, *given: Any) -> Any:
+        if "bridge_password_lineage" in sql:
+            raise OperationalError("terminating connection due to administrator command")
+        return execute(sql, *given)
+
+    def watch(connection: BaseDatabaseWrapper, **_: Any) -> None:
+        connection.execute_wrappers.append(fail)
+
+    connection_created.connect(watch)
+    try:
+        with connection.execute_wrapper(fail):
+            yield
+    finally:
+        connection_created.disconnect(watch)
+
+
 # Over a re-hash -------------------------------------------------------------------------------------------------------
 
 
@@ -123,6 +144,17 @@ def test_a_re_hash_is_no_reason_to_cycle_the_key(open_shop: Shop, ada: User):
     open_shop.get()
 
     assert cookie(open_shop) == key
+
+
+@every_engine
+def test_a_session_outlives_a_moment_in_which_the_database_is_away(open_shop: Shop, ada: User):
+    """Django deletes the session of whom there is no hash that matches: an error is no such answer."""
+    rehash(ada)
+
+    with lineage_away(), pytest.raises(OperationalError):
+        open_shop.get()
+
+    assert who(open_shop.get()) == "ada"
 
 
 @every_engine

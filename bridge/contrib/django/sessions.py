@@ -8,7 +8,8 @@ from functools import wraps
 from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import DatabaseError, connections, router, transaction
+from django.db import DatabaseError, OperationalError, connections, router, transaction
+from django.db.models import Model
 from django.utils import timezone
 
 from bridge.contrib.django.conf import secret_keys
@@ -50,7 +51,11 @@ def _with_lineage(original: Fallback) -> Fallback:
 
 
 def superseded_hashes(user: AbstractBaseUser) -> list[str]:
-    """Give the auth hashes of values that the present one is a re-hash of."""
+    """Give the auth hashes of values that the present one is a re-hash of; none before the site's ``migrate``.
+
+    Raises:
+        DatabaseError: the database does not answer; Django would delete the session of whom there is no hash.
+    """
     database = router.db_for_write(type(user), instance=user)
     digests = [lineage_digest(user.password, secret=secret) for secret in secret_keys()]
     links = PasswordLineage.objects.using(database).filter(
@@ -59,10 +64,16 @@ def superseded_hashes(user: AbstractBaseUser) -> list[str]:
     try:
         with transaction.atomic(using=database):
             return list(links.values_list("old_auth_hash", flat=True))
-    except DatabaseError:
-        # Not migrated yet, or away: the session ends as it would without the bridge.
+    except DatabaseError as exc:
+        # Missing, for SQLite too, or not for this role to read: the session ends as it would without the bridge.
+        if isinstance(exc, OperationalError) and _is_there(links.model, database):
+            raise
         _logger.warning("lineage of user %s not read", user.pk, exc_info=True)
         return []
+
+
+def _is_there(model: type[Model], using: str) -> bool:
+    return model._meta.db_table in connections[using].introspection.table_names()  # noqa: SLF001  # documented
 
 
 def _outside_the_event_loop(query: Callable[..., list[str]], *arguments: Any) -> list[str]:
