@@ -12,6 +12,7 @@ from bridge.errors import ConfigurationError
 __all__ = [
     "COUNTING",
     "MOST_CONNECTIONS",
+    "READ_ONLY_RUNS",
     "Batch",
     "Database",
     "Dialect",
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 MOST_CONNECTIONS: Final = 10
+READ_ONLY_RUNS: Final = 2
+"""At once."""
 COUNTING: Final = timedelta(minutes=2)
 """How long a statement over a whole table may take."""
 

@@ -33,6 +33,12 @@ _COST: Final = re.compile(r"[0-9]{1,9}|m=[0-9]{1,9},t=[0-9]{1,4},p=[0-9]{1,4}")
 
 _LOOKS_LIKE: Final = {"$2": "bare_bcrypt", "$argon2": "bare_argon2", "$": "modular_crypt", "{": "ldap"}
 """What values that Django's hashers do not take begin with, the longer before the shorter, and what they are called."""
+_WHOLE: Final = {
+    f"{UNUSABLE}$": UNUSABLE_PREFIX,
+    f"{UNKNOWN}$bare_bcrypt": "$2",
+    f"{UNKNOWN}$bare_argon2": "$argon2",
+}
+"""What all values of these heads begin with, and no others."""
 _EMPTY: Final = "empty"
 _OTHER: Final = "other"
 
@@ -89,8 +95,10 @@ def spans_of(head: str) -> tuple[tuple[str, str], ...]:
     if _COST.fullmatch(cost):
         before = {"": (f"{_MOST}$",), "argon2": (_ARGON2,), **_BEFORE_COST}.get(name, ())
         return tuple(_span(f"{each}{cost}$") for each in before)
-    if head == f"{UNUSABLE}$":
-        return (_span(UNUSABLE_PREFIX),)
+    if head in _WHOLE:
+        return (_span(_WHOLE[head]),)
+    if head == "argon2$":
+        return ((head, _ARGON2), (_after(_ARGON2), _after(head)))  # of another kind or version
     if name in _UNSALTED_LENGTHS and not cost:
         return ((f"{name}$%", f"{name}%"),)  # with a salt
     if name in ALGORITHMS and not cost and name not in ("argon2", _MOST, *_BEFORE_COST):

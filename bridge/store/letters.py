@@ -1,4 +1,4 @@
-"""Counts users by kind as SQLite does it fastest: a pass makes each user a letter of a text, and Python counts those.
+"""Counts users by kind as SQLite does it fastest: it makes each user a letter of a text, and Python counts those.
 
 To group them SQLite would sort them all, which takes longer than to read them, and to cut algorithm and cost out of
 every value takes as long again. So a few users are looked at first: what most values begin with is then told by
@@ -8,7 +8,8 @@ comparing alone, with where its range of the column begins and ends.
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
@@ -19,11 +20,14 @@ from bridge.store.formats import UNSALTED, head, spans_of
 
 __all__ = ["LetterCount"]
 
-_LOOKED_AT: Final = 75
+_LOOKED_AT: Final = 300
 """Of the oldest users, and of the newest."""
 _MOST_HEADS: Final = 64
 _IN_A_TEXT: Final = 100_000
 _MOST_TEXTS: Final = 1000
+_LEAST_TEXTS: Final = 8
+_AT_ONCE: Final = 2
+"""Connections that read, each on a thread of its own; while one is counted, the other goes on."""
 _PAGES: Final = 40
 """Of the database that each connection keeps: a pass comes to none of them again, and fresh memory is slow."""
 _PLACE: Final = "_rowid_"
@@ -78,18 +82,34 @@ class LetterCount:
         Raises:
             DatabaseUnavailable: it takes too long, or the database is away.
         """
+        async with self._reading():
+            places = await self._places()
+            common = await self._common_heads(places)
+        letters = _Letters([*common, *(name for _, name in UNSALTED)], self.numbers)
+        statement = self._statement(letters, common, places)
         kinds = Counter[Kind]()
+        parts = _parts(places)
+
+        async def count_parts() -> None:
+            async with self._reading():
+                for part in parts:
+                    row = await self.database.fetch_one(statement, {**parameters, **part})
+                    kinds.update(await asyncio.to_thread(letters.count, (row and row["letters"]) or ""))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_AT_ONCE):
+                    group.create_task(count_parts())
+        except BaseExceptionGroup as exc:
+            raise exc.exceptions[0] from None
+        return kinds
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[None]:
         # SQLite has one connection that writes, and it takes its turns: logins would wait for the pass to end.
         async with self.database.read_only(statement_timeout=self.timeout):
             await self.database.execute(f"PRAGMA cache_size = {_PAGES}")
-            places = await self._places()
-            common = await self._common_heads(places)
-            letters = _Letters([*common, *(name for _, name in UNSALTED)], self.numbers)
-            statement = self._statement(letters, common, places)
-            for part in _parts(places):
-                row = await self.database.fetch_one(statement, {**parameters, **part})
-                kinds.update(await asyncio.to_thread(letters.count, (row and row["letters"]) or ""))
-        return kinds
+            yield
 
     async def _places(self) -> _Part | None:
         """Give the first and the last place that are taken; None of a view, and of a table that knows no places."""
@@ -152,7 +172,8 @@ def _parts(places: _Part | None) -> Iterator[Mapping[str, int]]:
     if places is None:
         yield {}
         return
-    step = max(_IN_A_TEXT, math.ceil((places.until - places.after) / _MOST_TEXTS))
+    users = places.until - places.after
+    step = max(min(_IN_A_TEXT, math.ceil(users / _LEAST_TEXTS)), math.ceil(users / _MOST_TEXTS))
     for after in range(places.after, places.until, step):
         yield {"after": after, "until": min(after + step, places.until)}
 

@@ -26,6 +26,7 @@ from bridge.errors import (
 from bridge.store.database import (
     COUNTING,
     MOST_CONNECTIONS,
+    READ_ONLY_RUNS,
     Batch,
     Dialect,
     Executor,
@@ -41,7 +42,6 @@ __all__ = ["PostgresqlDatabase"]
 
 _WAIT_SECONDS: Final = 5.0
 _READ_ONLY_SECONDS: Final = 1.0
-_READ_ONLY_RUNS: Final = 2
 _REFUSALS: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull)
 
 
@@ -121,7 +121,7 @@ class PostgresqlDatabase:
         self._attempt = attempt
         self._seconds = patience.total_seconds() if patience else None
         self._pin = Pin()
-        self._read_only_runs = asyncio.Semaphore(_READ_ONLY_RUNS)
+        self._read_only_runs = asyncio.Semaphore(READ_ONLY_RUNS)
 
     @classmethod
     async def connect(cls, url: str, *, connections: int = MOST_CONNECTIONS, patience: timedelta | None = None) -> Self:

@@ -24,7 +24,7 @@ from bridge.errors import (
     SchemaMissing,
     WriteRefused,
 )
-from bridge.store.database import COUNTING, Batch, Dialect, Executor, Parameters, Row
+from bridge.store.database import COUNTING, READ_ONLY_RUNS, Batch, Dialect, Executor, Parameters, Row
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["SqliteDatabase"]
@@ -95,7 +95,7 @@ class SqliteDatabase:
         self._executor = _SqliteExecutor(connection)
         self._lock = asyncio.Lock()
         self._pin = Pin()
-        self._read_only_run = asyncio.Lock()
+        self._read_only_runs = asyncio.Semaphore(READ_ONLY_RUNS)
 
     @classmethod
     async def connect(cls, path: str, *, patience: timedelta | None = None) -> Self:
@@ -164,7 +164,7 @@ class SqliteDatabase:
 
         Not in a transaction: one that reads keeps others from writing for as long as it is open.
         """
-        async with self._read_only_run:
+        async with self._read_only_runs:
             connection = await _connected(self._uri)
             try:
                 executor = _ReadingExecutor(connection, statement_timeout=statement_timeout)

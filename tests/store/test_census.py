@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from bench.population import NOW as THEN
 from bench.population import fill as populate
 from bench.recount import differences
+from bridge.errors import SchemaMissing
 from bridge.passwords.encoded import ALGORITHMS, EncodedPassword
 from bridge.profile import UserTable
 from bridge.progress.census import Census, CensusRow, Cohort
 from bridge.progress.forecast import LastSeen
 from bridge.store.census import UserCensus
 from bridge.store.database import Database, open_database
+from bridge.store.letters import LetterCount
 from tests.conftest import Cast
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -238,6 +240,14 @@ async def test_a_column_of_the_sites_that_is_called_as_sqlite_calls_places_hides
     census = await UserCensus(column, replace(TABLE, name="club")).count(NOW)
 
     assert census.by(lambda row: row.algorithm) == {"md5": 2, "unusable": 1}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_keeps_users_from_being_counted_is_one_error_of_ours(column: Database):
+    letters = LetterCount(column, TABLE.name, lambda written: f"absent + {written(0)}", 1, timedelta(minutes=1))
+
+    with pytest.raises(SchemaMissing):
+        await letters.count({})
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
