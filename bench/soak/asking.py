@@ -101,7 +101,8 @@ class Tally:
         """Note an answer to somebody that must never be."""
         self.kinds["wrong"] += 1
         if len(self.wrong) < _MOST_TOLD:
-            self.wrong.append("\n      after ".join((what, *reversed(self._asked.get(who, ())))))
+            before = list(self._asked.get(who, ()))[-2::-1]  # the last one was this
+            self.wrong.append("\n      after ".join((what, *before)))
             self.wronged.add(who)
 
     def good_since(self, server: str, since: float) -> bool:

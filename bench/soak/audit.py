@@ -112,8 +112,8 @@ def logins(url: str, usernames: Collection[str]) -> list[str]:
             for row in connection.execute(
                 "SELECT username, 'grant', left(g.id, 6), left(g.auth_hash, 6), created_at, rotated_at, ended_at,"
                 " ended_by FROM auth_user u JOIN bridge_grant g ON g.user_id = u.id::text WHERE username = ANY(%(of)s)"
-                " UNION ALL SELECT username, 'value', left(password, 13), NULL, last_login, NULL, NULL, NULL"
-                " FROM auth_user WHERE username = ANY(%(of)s)"
+                " UNION ALL SELECT username, 'value', left(password, position('$' in password)), NULL, last_login,"
+                " NULL, NULL, NULL FROM auth_user WHERE username = ANY(%(of)s)"
                 " UNION ALL SELECT username, 'lineage', left(old_auth_hash, 6), left(new_digest, 6), l.expires_at,"
                 " NULL, NULL, NULL FROM auth_user u JOIN bridge_password_lineage l ON l.user_id = u.id::text"
                 " WHERE username = ANY(%(of)s) ORDER BY 1, 2, 5",

@@ -318,6 +318,8 @@ def _translated_errors() -> Iterator[None]:
         raise ConstraintViolated(type(exc).__name__) from exc
     except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as exc:
         raise SchemaMissing(type(exc).__name__) from exc
+    except psycopg.errors.TriggeredDataChangeViolation as exc:  # to the driver an operational one
+        raise DatabaseError(type(exc).__name__) from exc
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TimeoutError) as exc:
         raise DatabaseUnavailable(type(exc).__name__) from exc
     except psycopg.Error as exc:

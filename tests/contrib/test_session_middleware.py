@@ -16,9 +16,10 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection
+from django.db import DatabaseError, InternalError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
+from django.db.transaction import TransactionManagementError
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
 from django.test.utils import CaptureQueriesContext
@@ -94,12 +95,12 @@ def session(shop: Shop) -> SessionBase:
 
 
 @contextmanager
-def lineage_away() -> Iterator[None]:
-    """Fail on every connection as one does that is cut off when lineage is to be read."""
+def lineage_away(error: DatabaseError) -> Iterator[None]:
+    """Fail on every connection when lineage is to be read."""
 
     def fail(execute: Callable[..., Any], sql: str, *given: Any) -> Any:
         if "bridge_password_lineage" in sql:
-            raise OperationalError("terminating connection due to administrator command")
+            raise error
         return execute(sql, *given)
 
     def watch(connection: BaseDatabaseWrapper, **_: Any) -> None:
@@ -147,11 +148,21 @@ def test_a_re_hash_is_no_reason_to_cycle_the_key(open_shop: Shop, ada: User):
 
 
 @every_engine
-def test_a_session_outlives_a_moment_in_which_the_database_is_away(open_shop: Shop, ada: User):
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("terminating connection due to administrator command"),
+        InternalError("terminating connection due to idle-in-transaction timeout"),
+        DatabaseError("database disk image is malformed"),
+        TransactionManagementError("An error occurred in the current transaction"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_session_outlives_a_moment_in_which_the_database_is_away(open_shop: Shop, ada: User, error: DatabaseError):
     """Django deletes the session of whom there is no hash that matches: an error is no such answer."""
     rehash(ada)
 
-    with lineage_away(), pytest.raises(OperationalError):
+    with lineage_away(error), pytest.raises(type(error)):
         open_shop.get()
 
     assert who(open_shop.get()) == "ada"

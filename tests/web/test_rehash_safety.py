@@ -224,6 +224,26 @@ async def test_of_what_a_login_writes_the_database_keeps_what_it_takes(
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_a_trigger_of_the_sites_that_writes_to_the_user_as_well_loses_nothing(
+    serve: Serve, cast: Cast, database: Database
+):
+    """PostgreSQL lets no statement write to a row that a trigger of the same statement has written to."""
+    await cast.add("ada", encoded=make_password(PASSWORD))
+    await database.execute(
+        "CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN UPDATE auth_user SET first_name = 'seen'; RETURN NEW; END $$"
+    )
+    await database.execute("CREATE TRIGGER seen BEFORE INSERT ON bridge_grant FOR EACH ROW EXECUTE FUNCTION seen()")
+
+    async with serve() as client:
+        answer = await log_in(client, "ada")
+
+    assert answer.json()["refresh_token"] is not None
+    assert await cast.column("ada", "last_login") is not None
+    assert await cast.column("ada", "first_name") == "seen"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 async def test_a_user_whose_row_the_site_holds_is_logged_in_for_good(serve: Serve, cast: Cast, database: Database):
     """As a slow view does that has saved its user; others may refer to the row meanwhile."""
     await cast.add("ada", encoded=make_password(PASSWORD))

@@ -8,7 +8,7 @@ from functools import wraps
 from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import DatabaseError, OperationalError, connections, router, transaction
+from django.db import OperationalError, ProgrammingError, connections, router, transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -64,8 +64,11 @@ def superseded_hashes(user: AbstractBaseUser) -> list[str]:
     try:
         with transaction.atomic(using=database):
             return list(links.values_list("old_auth_hash", flat=True))
-    except DatabaseError as exc:
-        # Missing, for SQLite too, or not for this role to read: the session ends as it would without the bridge.
+    except transaction.TransactionManagementError:
+        raise
+    except (ProgrammingError, OperationalError) as exc:
+        # Missing, which SQLite tells by the latter, or not for this role to read: as it would without the bridge, the
+        # session ends.
         if isinstance(exc, OperationalError) and _is_there(links.model, database):
             raise
         _logger.warning("lineage of user %s not read", user.pk, exc_info=True)
