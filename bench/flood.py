@@ -31,7 +31,7 @@ __all__ = ["measure_flood", "measure_login"]
 
 _USERS: Final = 64
 _FLOOD: Final = 64
-_LOGINS: Final = 96
+_LOGINS: Final = 192
 """A round of either side is so many hashes: long enough for how it begins and ends to make no difference."""
 _AT_ONCE: Final = 24
 """Log in, again and again."""

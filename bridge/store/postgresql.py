@@ -255,8 +255,8 @@ class PostgresqlDatabase:
 def _as_one(batch: KeptBatch) -> tuple[str, Parameters]:
     """Give the statements as one, with their parameters.
 
-    In a pipeline the driver would send each by itself, which costs it three times as much; cancelled between two of
-    them, it would commit the first.
+    A pipeline would send each by itself, which costs the driver more; cancelled between two of them, it would commit
+    the first.
     """
     parameters = {
         f"{name}_{number}": value

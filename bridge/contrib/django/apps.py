@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig, apps
 from django.core import checks
-from django.db import connections, router
+from django.db import router
 from django.db.models.signals import post_migrate
 
 __all__ = ["BridgeConfig"]
@@ -49,8 +49,8 @@ def _publish_profile(*, using: str, **_: Any) -> None:
     # They need the models.
     from bridge.contrib.django.models import SiteProfile  # noqa: PLC0415
     from bridge.contrib.django.publishing import publish_profile  # noqa: PLC0415
+    from bridge.contrib.django.tables import is_there  # noqa: PLC0415
 
     # The signal is sent for every app and every database, and on the way back to nothing, too.
-    table = SiteProfile._meta.db_table  # noqa: SLF001  # Django documents the Model._meta API
-    if router.allow_migrate_model(using, SiteProfile) and table in connections[using].introspection.table_names():
+    if router.allow_migrate_model(using, SiteProfile) and is_there(SiteProfile, using=using):
         publish_profile(using=using)

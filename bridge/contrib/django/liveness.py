@@ -8,13 +8,14 @@ from typing import Final
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, router
+from django.db import router
 from django.db.models import Exists, QuerySet
 
 from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.models import Grant, RevokedToken
 from bridge.contrib.django.moments import moment_of
 from bridge.contrib.django.sessions import superseded_hashes
+from bridge.contrib.django.tables import is_there
 from bridge.sessions.auth_hash import is_auth_hash_of, session_auth_hash
 
 __all__ = [
@@ -49,7 +50,7 @@ def is_migrated(using: str) -> bool:
     nothing can have been taken back. Whatever else keeps an answer back is raised, and keeps everybody out.
     """
     if using not in _migrated:
-        if Grant._meta.db_table not in connections[using].introspection.table_names():  # noqa: SLF001  # documented
+        if not is_there(Grant, using=using):
             _logger.warning("the bridge's tables are missing: run migrate")
             return False
         _migrated.add(using)

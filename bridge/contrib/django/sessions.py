@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import OperationalError, ProgrammingError, connections, router, transaction
-from django.db.models import Model
 from django.utils import timezone
 
 from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.models import PasswordLineage
+from bridge.contrib.django.tables import is_there
 from bridge.sessions.lineage import lineage_digest
 
 __all__ = ["ASKED_LINEAGE", "accept_superseded_hashes"]
@@ -69,14 +69,10 @@ def superseded_hashes(user: AbstractBaseUser) -> list[str]:
     except (ProgrammingError, OperationalError) as exc:
         # Missing, which SQLite tells by the latter, or not for this role to read: as it would without the bridge, the
         # session ends.
-        if isinstance(exc, OperationalError) and _is_there(links.model, database):
+        if isinstance(exc, OperationalError) and is_there(links.model, using=database):
             raise
         _logger.warning("lineage of user %s not read", user.pk, exc_info=True)
         return []
-
-
-def _is_there(model: type[Model], using: str) -> bool:
-    return model._meta.db_table in connections[using].introspection.table_names()  # noqa: SLF001  # documented
 
 
 def _outside_the_event_loop(query: Callable[..., list[str]], *arguments: Any) -> list[str]:
