@@ -1,6 +1,5 @@
 """What a census costs, against a pass of ``SELECT count(*), sum(length(password))``, and whether it is right."""
 
-import asyncio
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -8,6 +7,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+
+import uvloop
 
 from bench.figures import Figure
 from bench.population import NOW, fill
@@ -47,11 +48,11 @@ def measure(
         SystemExit: the figures differ from those of a count in Python.
     """
     with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder:
-        found = [] if database == "postgresql" else asyncio.run(_on(_sqlite(Path(folder)), rounds))
+        found = [] if database == "postgresql" else uvloop.run(_on(_sqlite(Path(folder)), rounds))
         if database == "sqlite":
             return found
         with postgresql(Path(folder)) as url:
-            return [*asyncio.run(_on(url, rounds)), *found]
+            return [*uvloop.run(_on(url, rounds)), *found]
 
 
 async def _on(url: str, rounds: int) -> list[Figure]:

@@ -7,7 +7,7 @@ from bridge.passwords.encoded import ALGORITHMS, UNUSABLE_PREFIX
 from bridge.progress.census import UNKNOWN, UNUSABLE
 from bridge.store.database import Dialect
 
-__all__ = ["UNSALTED", "algorithm_of", "cost_of", "head", "kind_of", "spans_of"]
+__all__ = ["UNSALTED", "WITHOUT_COST", "algorithm_of", "cost_of", "head", "kind_of", "spans_of"]
 
 _DIGITS: Final = "0123456789"
 _NAME: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
@@ -37,8 +37,15 @@ _WHOLE: Final = {
     f"{UNUSABLE}$": UNUSABLE_PREFIX,
     f"{UNKNOWN}$bare_bcrypt": "$2",
     f"{UNKNOWN}$bare_argon2": "$argon2",
+    **{
+        f"{name}$": f"{name}$"
+        for name in ALGORITHMS
+        if name not in {"argon2", _MOST, *_BEFORE_COST, *_UNSALTED_LENGTHS}
+    },
 }
-"""What all values of these heads begin with, and no others."""
+"""What all values of these heads begin with, and no others, but for digests without a name."""
+WITHOUT_COST: Final = (*_WHOLE, "argon2$", *(f"{name}$" for name in _UNSALTED_LENGTHS))
+"""Heads whose values ``spans_of`` tells by the algorithm alone."""
 _EMPTY: Final = "empty"
 _OTHER: Final = "other"
 
@@ -101,8 +108,6 @@ def spans_of(head: str) -> tuple[tuple[str, str], ...]:
         return ((head, _ARGON2), (_after(_ARGON2), _after(head)))  # of another kind or version
     if name in _UNSALTED_LENGTHS and not cost:
         return ((f"{name}$%", f"{name}%"),)  # with a salt
-    if name in ALGORITHMS and not cost and name not in ("argon2", _MOST, *_BEFORE_COST):
-        return (_span(f"{name}$"),)
     return ()
 
 

@@ -16,16 +16,15 @@ from typing import Any, Final, NamedTuple
 
 from bridge.errors import SchemaMissing
 from bridge.store.database import Database, quoted
-from bridge.store.formats import UNSALTED, head, spans_of
+from bridge.store.formats import UNSALTED, WITHOUT_COST, head, spans_of
 
 __all__ = ["LetterCount"]
 
-_LOOKED_AT: Final = 300
+_LOOKED_AT: Final = 150
 """Of the oldest users, and of the newest."""
 _MOST_HEADS: Final = 64
 _IN_A_TEXT: Final = 100_000
 _MOST_TEXTS: Final = 1000
-_LEAST_TEXTS: Final = 8
 _AT_ONCE: Final = 2
 """Connections that read, each on a thread of its own; while one is counted, the other goes on."""
 _PAGES: Final = 40
@@ -82,19 +81,17 @@ class LetterCount:
         Raises:
             DatabaseUnavailable: it takes too long, or the database is away.
         """
-        async with self._reading():
-            places = await self._places()
-            common = await self._common_heads(places)
-        letters = _Letters([*common, *(name for _, name in UNSALTED)], self.numbers)
-        statement = self._statement(letters, common, places)
-        kinds = Counter[Kind]()
-        parts = _parts(places)
+        kinds, turn = Counter[Kind](), asyncio.Lock()
+        plan: _Plan | None = None
 
         async def count_parts() -> None:
+            nonlocal plan
             async with self._reading():
-                for part in parts:
-                    row = await self.database.fetch_one(statement, {**parameters, **part})
-                    kinds.update(await asyncio.to_thread(letters.count, (row and row["letters"]) or ""))
+                async with turn:
+                    plan = plan or await self._plan(parameters)
+                for part in plan.parts:
+                    row = await self.database.fetch_one(plan.statement, {**parameters, **part})
+                    kinds.update(await asyncio.to_thread(plan.letters.count, (row and row["letters"]) or ""))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -122,40 +119,56 @@ class LetterCount:
             return None
         return _Part(row["after"], row["until"]) if row and row["until"] is not None else None
 
-    async def _common_heads(self, places: _Part | None) -> dict[str, int]:
-        """Give heads that values begin with, most first, and how many of the users that are looked at have them."""
+    async def _plan(self, parameters: Mapping[str, Any]) -> "_Plan":
+        places = await self._places()
+        seen = await self._seen(places, parameters)
+        found: Counter[str] = Counter()
+        for (name, _), users in seen.items():
+            found[name] += users
+        common = {name: users for name, users in found.most_common() if spans_of(name)}
+        told = dict(list(common.items())[:_MOST_HEADS]) | {name: found[name] for name in WITHOUT_COST}
+        letters = _Letters([*told, *(name for _, name in UNSALTED)], self.numbers, seen)
+        return _Plan(self._statement(letters, told, places), letters, _parts(places))
+
+    async def _seen(self, places: _Part | None, parameters: Mapping[str, Any]) -> Counter[Kind]:
+        """Look at a few users."""
         orders = (f"ORDER BY {_PLACE}", f"ORDER BY {_PLACE} DESC") if places else ("",)
-        ends = (f"SELECT password FROM {quoted(self.table)} {order} LIMIT {_LOOKED_AT}" for order in orders)
+        ends = (f"SELECT * FROM {quoted(self.table)} {order} LIMIT {_LOOKED_AT}" for order in orders)
         rows = await self.database.fetch_all(
-            f"SELECT {head('sqlite')} AS head, count(*) AS users FROM"
-            f" ({' UNION ALL '.join(f'SELECT * FROM ({end})' for end in ends)}) GROUP BY 1 ORDER BY 2 DESC, 1"
+            f"SELECT {head('sqlite')} AS head, {self.numbered(str)} AS number, count(*) AS users FROM"
+            f" ({' UNION ALL '.join(f'SELECT * FROM ({end})' for end in ends)}) GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
+            parameters,
         )
-        found = {row["head"]: row["users"] for row in rows if spans_of(row["head"])}
-        return dict(list(found.items())[:_MOST_HEADS])
+        return Counter({(row["head"], row["number"]): row["users"] for row in rows})
 
-    def _statement(self, letters: "_Letters", common: Mapping[str, int], places: _Part | None) -> str:
+    def _statement(self, letters: "_Letters", told: Mapping[str, int], places: _Part | None) -> str:
+        letter = self.numbered(lambda number: f"'{{{number}}}'")
+
         def letter_of(name: str) -> str:
-            return self.numbered(lambda number: f"'{letters.of(name, number)}'")
+            return letter.format(*letters.of(name))
 
-        told = _told("password", list(_ranges({name: (letter_of(name), users) for name, users in common.items()})))
+        by_range = _told("password", list(_ranges({name: (letter_of(name), users) for name, users in told.items()})))
         unsalted = " ".join(f"WHEN {condition} THEN {letter_of(name)}" for condition, name in UNSALTED)
         # A head with a line break in it is of no algorithm, or has no cost; a space is as wrong there.
         otherwise = f"{self.numbered(str)} || ' ' || replace({head('sqlite')}, char(10), ' ')"
-        letter = f"coalesce({told}, CASE {unsalted} END, char(10) || {otherwise} || char(10))"
+        each = f"coalesce({by_range}, CASE {unsalted} END, char(10) || {otherwise} || char(10))"
         among = f"WHERE {_PLACE} > :after AND {_PLACE} <= :until" if places else ""
-        return f"SELECT group_concat({letter}, '') AS letters FROM {quoted(self.table)} {among}"
+        return f"SELECT group_concat({each}, '') AS letters FROM {quoted(self.table)} {among}"
 
 
 class _Letters:
-    """A letter for each of these heads and each number."""
+    """A letter for each of these heads and each number; those seen most get what Python counts fastest."""
 
-    def __init__(self, heads: Sequence[str], numbers: int) -> None:
+    def __init__(self, heads: Sequence[str], numbers: int, seen: Counter[Kind]) -> None:
         kinds = [(name, number) for name in dict.fromkeys(heads) for number in range(numbers)]
+        kinds.sort(key=lambda kind: -seen[kind])
+        self._numbers = range(numbers)
         self._letters = dict(zip(kinds, _ALPHABET, strict=False))
         self._kinds = {letter: kind for kind, letter in self._letters.items()}
 
-    def of(self, name: str, number: int) -> str:
-        return self._letters[name, number]
+    def of(self, name: str) -> list[str]:
+        """Give those of a head, one for each number."""
+        return [self._letters[name, number] for number in self._numbers]
 
     def count(self, text: str) -> Counter[Kind]:
         """Count what a text is made of: letters, and between breaks numbers with the heads that have none."""
@@ -167,13 +180,21 @@ class _Letters:
         return kinds
 
 
+class _Plan(NamedTuple):
+    """How a table's users are counted: what all connections ask, and for which parts, one after another."""
+
+    statement: str
+    letters: _Letters
+    parts: Iterator[Mapping[str, int]]
+
+
 def _parts(places: _Part | None) -> Iterator[Mapping[str, int]]:
     """Give parts whose texts stay short, as the parameters of their statement."""
     if places is None:
         yield {}
         return
     users = places.until - places.after
-    step = max(min(_IN_A_TEXT, math.ceil(users / _LEAST_TEXTS)), math.ceil(users / _MOST_TEXTS))
+    step = max(min(_IN_A_TEXT, math.ceil(users / _AT_ONCE)), math.ceil(users / _MOST_TEXTS))
     for after in range(places.after, places.until, step):
         yield {"after": after, "until": min(after + step, places.until)}
 
