@@ -51,8 +51,8 @@ def _table(figures: Iterable[Figure]) -> str:
 def _origin(rounds: int) -> str:
     packages = ", ".join(f"{name} {found}" for name in _PACKAGES if (found := _version(name)))
     return (
-        f"{datetime.now(UTC):%d %B %Y}, {rounds} rounds, {os.cpu_count()} cores of {_processor()}, {platform.system()},"
-        f" Python {platform.python_version()}; {packages}."
+        f"{datetime.now(UTC):%d %B %Y}, {rounds} round{'s' * (rounds > 1)}, {os.cpu_count()} cores of {_processor()},"
+        f" {platform.system()}, Python {platform.python_version()}; {packages}."
     )
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Collection
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -57,7 +56,7 @@ class Granting:
         """
         self._pairs.refuse_if_hindered()
         auth_hash = self._continuity.auth_hash(user.encoded)
-        grant = replace(self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device), scope=tuple(scope))
+        grant = self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device, scope=tuple(scope))
         try:
             return await self._keep(grant, login_of=user)
         except DatabaseUnavailable as exc:
@@ -79,8 +78,10 @@ class Granting:
         self._pairs.refuse_if_hindered()
         if session.name is None:
             return None
-        grant = self._pairs.new_grant(session.user.id, auth_hash=session.auth_hash, device=device)
-        granted = await self._keep(replace(grant, session_key=session.name))
+        grant = self._pairs.new_grant(
+            session.user.id, auth_hash=session.auth_hash, device=device, session_key=session.name
+        )
+        granted = await self._keep(grant)
         # Looked at once everybody can see the grant: a logout before has ended the session, one after ends the grant.
         if await self._sessions.goes_on(session):
             return granted

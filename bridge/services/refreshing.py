@@ -173,8 +173,7 @@ class Refreshing:
             return Event.REFRESH_WITHOUT_SECOND_FACTOR  # nothing in the token says that one was given
         auth_hash = self._continuity.auth_hash(user.encoded)
         begun = replace(
-            self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device),
-            scope=claims.scope,
+            self._pairs.new_grant(user.id, auth_hash=auth_hash, device=device, scope=claims.scope),
             previous_token_id=claims.token_id,
             opened_by=claims.token_id,
         )

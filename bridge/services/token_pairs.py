@@ -79,7 +79,15 @@ class TokenPairs:
         if self._obstacle is not None:
             raise ConfigurationError(str(self._obstacle.args[0]), cure=self._obstacle.cure)
 
-    def new_grant(self, user_id: str, *, auth_hash: str, device: str) -> StoredGrant:
+    def new_grant(
+        self,
+        user_id: str,
+        *,
+        auth_hash: str,
+        device: str,
+        scope: tuple[str, ...] = (),
+        session_key: str = "",
+    ) -> StoredGrant:
         """Describe a grant that begins now; ``device`` is cut to 255 characters."""
         now = self._clock()
         return StoredGrant(
@@ -91,6 +99,8 @@ class TokenPairs:
             created_at=now,
             rotated_at=now,
             expires_at=now + self._times.absolute,
+            scope=scope,
+            session_key=session_key,
         )
 
     async def of(self, grant: StoredGrant, *, scope: tuple[str, ...] | None = None, batch: Batch) -> Granted:
