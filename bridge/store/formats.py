@@ -45,7 +45,7 @@ _WHOLE: Final = {
 }
 """What all values of these heads begin with, and no others, but for digests without a name."""
 WITHOUT_COST: Final = (*_WHOLE, "argon2$", *(f"{name}$" for name in _UNSALTED_LENGTHS))
-"""Heads whose values ``spans_of`` tells by the algorithm alone."""
+"""Heads without a cost that ``spans_of`` knows."""
 _EMPTY: Final = "empty"
 _OTHER: Final = "other"
 

@@ -222,14 +222,14 @@ async def test_more_costs_than_are_told_apart_by_comparing_are_counted_as_well(c
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_values_are_counted_wherever_in_the_table_they_are(column: Database):
-    for place in (-(2**40), -1, 0, 1, 99_999, 100_000, 100_001, 2**62):
+    for place in (-(2**63), -(2**40), -1, 0, 1, 99_999, 100_000, 100_001, 2**63 - 1):
         await column.execute(
             'INSERT INTO "Members of the Club" (rowid, password) VALUES (:place, :value)',
             {"place": place, "value": "md5$a$b"},
         )
     census = await UserCensus(column, TABLE).count(NOW)
 
-    assert census.count() == 8
+    assert census.count() == 9
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -246,8 +246,20 @@ async def test_a_column_of_the_sites_that_is_called_as_sqlite_calls_places_hides
 async def test_what_keeps_users_from_being_counted_is_one_error_of_ours(column: Database):
     letters = LetterCount(column, TABLE.name, lambda written: f"absent + {written(0)}", 1, timedelta(minutes=1))
 
-    with pytest.raises(SchemaMissing):
+    with pytest.raises(SchemaMissing) as error:
         await letters.count({})
+
+    assert "absent" in str(error.value.__cause__)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_column_that_cannot_be_read_keeps_nobody_from_being_counted(column: Database):
+    await column.execute('CREATE VIEW club AS SELECT password, json(password) AS other FROM "Members of the Club"')
+    await column.execute('INSERT INTO "Members of the Club" (password) VALUES (:value)', {"value": "no JSON"})
+
+    census = await UserCensus(column, replace(TABLE, name="club")).count(NOW)
+
+    assert census.count() == 1
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

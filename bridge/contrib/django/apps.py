@@ -7,6 +7,8 @@ from django.core import checks
 from django.db import router
 from django.db.models.signals import post_migrate
 
+from bridge.contrib.django.tables import is_there
+
 __all__ = ["BridgeConfig"]
 
 
@@ -49,7 +51,6 @@ def _publish_profile(*, using: str, **_: Any) -> None:
     # They need the models.
     from bridge.contrib.django.models import SiteProfile  # noqa: PLC0415
     from bridge.contrib.django.publishing import publish_profile  # noqa: PLC0415
-    from bridge.contrib.django.tables import is_there  # noqa: PLC0415
 
     # The signal is sent for every app and every database, and on the way back to nothing, too.
     if router.allow_migrate_model(using, SiteProfile) and is_there(SiteProfile, using=using):
