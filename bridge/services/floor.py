@@ -23,6 +23,8 @@ _UP: Final = 1.25
 _DOWN: Final = 0.9995
 _HIGHEST: Final = 3.0
 _ROUNDS: Final = 5
+_RESTS: Final = 4
+"""Times as long as each thorough measurement took: logins have the slots meanwhile."""
 _LONGEST: Final = timedelta(seconds=3)
 _TICK: Final = timedelta(milliseconds=10)
 
@@ -55,8 +57,8 @@ class Floor:
     async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
         """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
-        The first time each is done once: everybody who logs in waits for that. A pool without capacity is asked again
-        the next time; what is known stays.
+        The first time each is done once: everybody who logs in waits for that. Later ones are thorough, and take a
+        fifth of the time. A pool without capacity is asked again the next time; what is known stays.
         """
         async with self._measuring:
             await self._measure(checks)
@@ -85,10 +87,13 @@ class Floor:
 
     async def _measure(self, checks: Sequence[Callable[[], object]]) -> None:
         least = most = 0.0
-        times = _ROUNDS if self.is_known else 1
+        times, rests = (_ROUNDS, _RESTS) if self.is_known else (1, 0)
         for check in checks:
+            rounds = []
             try:
-                rounds = [await self._beside(checks[0], check) for _ in range(times)]
+                for _ in range(times):
+                    rounds.append(await self._beside(checks[0], check))
+                    await asyncio.sleep(rests * rounds[-1])
             except HashingUnavailable:
                 return
             # The quickest is the check's own; what made others slower, the machine may go on doing.

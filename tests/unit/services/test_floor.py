@@ -85,6 +85,14 @@ async def test_once_nobody_waits_for_it_it_is_measured_thoroughly(pool: HashingP
     assert len(checked) == 5 * (1 + 2 * (pool.workers - 1))
 
 
+async def test_a_thorough_measurement_leaves_most_of_the_time_to_logins(floor: Floor):
+    began = time.perf_counter()
+
+    await floor.measure([lambda: time.sleep(SLOW)])
+
+    assert time.perf_counter() - began >= 5 * SLOW * (1 + 4)
+
+
 async def test_an_answer_leaves_at_a_tick_since_its_request_came():
     arrived = time.perf_counter() - 0.013
 
