@@ -7,8 +7,9 @@ others wait as long: neither one answer nor the throughput of many tells what wa
 """
 
 import asyncio
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -25,6 +26,8 @@ _HIGHEST: Final = 3.0
 _ROUNDS: Final = 5
 _RESTS: Final = 4
 """Times as long as each thorough measurement took: logins have the slots meanwhile."""
+_STALE: Final = timedelta(hours=1)
+"""Machines change their speed."""
 _LONGEST: Final = timedelta(seconds=3)
 _TICK: Final = timedelta(milliseconds=10)
 
@@ -36,10 +39,17 @@ class Floor:
     it follows what checks take, which depends on all else that the machine does: it begins at the slowest of some,
     rises at once where one takes longer, and sinks so slowly that one in two hundred of the slow ones may. A value
     that costs more than three seconds does not make everybody wait for as long.
+
+    Args:
+        pool: where checks are done.
+        clock: in seconds, as ``time.monotonic``.
     """
 
-    def __init__(self, pool: HashingPool) -> None:
+    def __init__(self, pool: HashingPool, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
+        self._clock = clock
+        self._costs: frozenset[object] = frozenset()
+        self._measured_at = 0.0
         self._lowest = 0.0
         self._height = 0.0
         self._measuring = asyncio.Lock()
@@ -54,22 +64,32 @@ class Floor:
         """Whether it has been measured."""
         return self._lowest > 0
 
-    async def measure(self, checks: Sequence[Callable[[], object]]) -> None:
+    def covers(self, costs: Collection[object]) -> bool:
+        """Tell whether all of these costs were measured within the last hour."""
+        return self._costs.issuperset(costs) and self._clock() - self._measured_at < _STALE.total_seconds()
+
+    async def measure(self, checks: Sequence[Callable[[], object]], *, costs: Collection[object] = ()) -> None:
         """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
-        The first time each is done once: everybody who logs in waits for that. Later ones are thorough, and take a
-        fifth of the time. A pool without capacity is asked again the next time; what is known stays.
-        """
-        async with self._measuring:
-            await self._measure(checks)
+        While it is not known, everybody who logs in waits for that: each is done once. Then thoroughly, which takes a
+        fifth of the time. A pool without capacity is to be asked again; what is known stays.
 
-    async def measured(self, check: Callable[[], object]) -> None:
-        """Measure, unless it has been done."""
+        Args:
+            checks: of each kind one, at its highest cost.
+            costs: what they stand for, as ``covers`` is asked.
+        """
+        await self.measured(*checks)
+        async with self._measuring:
+            if await self._measure(checks, times=_ROUNDS, rests=_RESTS):
+                self._costs, self._measured_at = frozenset(costs), self._clock()
+
+    async def measured(self, *checks: Callable[[], object]) -> None:
+        """Measure quickly, unless it has been done."""
         if self.is_known:
             return
         async with self._measuring:
             if not self.is_known:
-                await self._measure([check])
+                await self._measure(checks, times=1, rests=0)
 
     def remaining(self, verdict: Verification, took: float, *, may_pass: bool) -> float:
         """Say how many seconds a check has to linger, and learn from how many it took: none where it lets somebody in.
@@ -85,22 +105,24 @@ class Floor:
         self._learn(took)
         return lacking
 
-    async def _measure(self, checks: Sequence[Callable[[], object]]) -> None:
+    async def _measure(self, checks: Sequence[Callable[[], object]], *, times: int, rests: int) -> bool:
+        """Do each so many times, and rest as many times as long after each; tell whether there was capacity for all."""
         least = most = 0.0
-        times, rests = (_ROUNDS, _RESTS) if self.is_known else (1, 0)
         for check in checks:
-            rounds = []
+            rounds: list[float] = []
             try:
-                for _ in range(times):
+                # What once takes less than another at its quickest is not the costliest, however it would go on.
+                while len(rounds) < times and min(rounds, default=math.inf) > least:
                     rounds.append(await self._beside(checks[0], check))
                     await asyncio.sleep(rests * rounds[-1])
             except HashingUnavailable:
-                return
+                return False
             # The quickest is the check's own; what made others slower, the machine may go on doing.
             least, most = max(least, min(rounds)), max(most, *rounds)
         self._lowest = min(least * _MARGIN, _LONGEST.total_seconds())
         # What was learned is not forgotten at once, nor kept where nothing slow is checked any more.
         self._height = self._within(max(most * _MARGIN, (most * _MARGIN + self._height) / 2))
+        return True
 
     async def _beside(self, others: Callable[[], object], check: Callable[[], object]) -> float:
         """Give what a check takes of a slot while all others are busy."""

@@ -144,6 +144,8 @@ class Login:
     async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
         """Find out how long a refusal has to take: by the site's own argon2, and by what its user table holds.
 
+        Nothing is measured while the table holds what was measured last, within the hour.
+
         Args:
             snapshot: the last one, which has counted that; before there is one, the newest users stand for all.
 
@@ -154,16 +156,20 @@ class Login:
             values: Sequence[str] = [user.encoded for user in await self._users.newest(_STANDING_FOR_ALL)]
             found = [algorithm_and_cost(value) for value in values]
         else:
-            found = [(row["algorithm"], row["cost"]) for row in snapshot["census"]]
-            is_wrapped = any(algorithm.startswith(_WRAPPED) for algorithm, _ in found)
-            values = await wrapped_values(self._users) if is_wrapped else []
+            values, found = (), [(row["algorithm"], row["cost"]) for row in snapshot["census"]]
+        costs = {self._decoy, *found}
+        if self._floor.covers(costs):
+            return
+        if any(algorithm.startswith(_WRAPPED) for algorithm, _ in found):
+            values = values or await wrapped_values(self._users)
         wrapped = costliest_wrapped(values)
         others = [*costliest_decoys(found), *([] if wrapped is None else [wrapped])]
         await self._floor.measure(
             [
                 partial(self._policy.verify_decoy, "", self._decoy),
                 *(partial(self._policy.verify, "", value) for value in others),
-            ]
+            ],
+            costs=costs,
         )
 
     async def _admit(self, name: str, client: Client) -> Admitted | LockedOut:

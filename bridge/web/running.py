@@ -47,8 +47,7 @@ __all__ = ["running"]
 _logger: Final = logging.getLogger(__name__)
 _STAGES_EVERY: Final = timedelta(milliseconds=250)
 _PRUNE_SECONDS: Final = 3600.0
-_MEASURE_SECONDS: Final = 3600.0
-_SOON_SECONDS: Final = 60.0
+_FLOOR_SECONDS: Final = 60.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 
 
@@ -73,7 +72,7 @@ def running(
                 _follow_site(app, foundation, follow_every),
                 follow(foundation.stages, every=_STAGES_EVERY),
                 _prune(app, foundation),
-                _keep_floor(app, foundation.floor),
+                _keep_floor(app),
                 foundation.recorder.keep_flushing(),
                 keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry)),
             ]
@@ -193,19 +192,15 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
             foundation.safety.distrust(findings.PROFILE_MISSING)
 
 
-async def _keep_floor(app: FastAPI, floor: Floor) -> None:
-    """Measure again what the costliest check takes: machines change their speed, and tables what they hold."""
+async def _keep_floor(app: FastAPI) -> None:
+    """Measure what the costliest check takes; again once the table holds something new, or the machine may differ."""
     while True:
-        snapshot, was_known = None, floor.is_known
+        bridge: Bridge = app.state.bridge
         try:
-            snapshot = await app.state.bridge.reporting.latest_snapshot()
-            await app.state.bridge.login.measure_floor(snapshot)
+            await bridge.login.measure_floor(await bridge.reporting.latest_snapshot())
         except DatabaseError as exc:
             _logger.warning("the floor of refused logins was not measured: %s", type(exc).__name__)
-        if floor.is_known and not was_known:
-            continue  # thoroughly, now that nobody waits for it
-        # Before a site's first snapshot nobody knows what its table holds.
-        await asyncio.sleep(_MEASURE_SECONDS if snapshot and was_known else _SOON_SECONDS)
+        await asyncio.sleep(_FLOOR_SECONDS)
 
 
 async def _prune(app: FastAPI, foundation: Foundation) -> None:

@@ -608,10 +608,12 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
     app.state.bridge = compose(foundation, await site_profile(database), source.look())
     database.statements.clear()
     transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
-        yield Counted(app, client, database.statements)
-    await pool.close()
-    await database.close()
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
+            yield Counted(app, client, database.statements)
+    finally:
+        await pool.close()
+        await database.close()
 
 
 @pytest.fixture

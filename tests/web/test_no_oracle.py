@@ -42,3 +42,16 @@ async def test_before_anything_was_counted_the_newest_users_say_how_long_a_refus
         await login.measure_floor(None)
 
     assert login._floor.height > 3 * cheap
+
+
+async def test_a_table_that_holds_nothing_new_is_not_measured_again(service_url: str, cast: Cast):
+    async with counted(service_url) as running:
+        login = running.app.state.bridge.login
+        await cast.add("old", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100))
+        await login.measure_floor(None)
+        await cast.add("older", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100))
+        await login._floor.measure([lambda: time.sleep(FLOOR)], costs=login._floor._costs)
+        measured = login._floor.height
+        await login.measure_floor(None)
+
+    assert login._floor.height == measured

@@ -1,6 +1,7 @@
 """How long checks that come to nothing take. Times are what this is about; what is compared differs by far."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Final
@@ -83,6 +84,40 @@ async def test_once_nobody_waits_for_it_it_is_measured_thoroughly(pool: HashingP
     await floor.measure([lambda: checked.append(1)])
 
     assert len(checked) == 5 * (1 + 2 * (pool.workers - 1))
+
+
+async def test_what_took_less_than_the_costliest_is_not_measured_thoroughly(floor: Floor):
+    checked: list[str] = []
+
+    await floor.measure([lambda: None, lambda: time.sleep(SLOW), lambda: checked.append("cheap")])
+
+    assert checked == ["cheap"]
+
+
+async def test_what_was_measured_is_not_measured_again_for_an_hour(pool: HashingPool):
+    now = 0.0
+    floor = Floor(pool, clock=lambda: now)
+    await floor.measure([lambda: None], costs={"argon2", "pbkdf2"})
+
+    assert floor.covers({"pbkdf2"})
+    assert not floor.covers({"pbkdf2", "scrypt"})
+    now = 3600.0
+    assert not floor.covers({"pbkdf2"})
+
+
+async def test_what_there_was_no_capacity_for_was_not_measured():
+    pool = HashingPool(workers=1, queue_limit=0)
+    floor, busy = Floor(pool), threading.Event()
+    await floor.measured(lambda: None)
+
+    waiting = asyncio.create_task(pool.run(busy.wait))
+    await asyncio.sleep(0)
+    await floor.measure([lambda: None], costs={"argon2"})
+    busy.set()
+    await waiting
+
+    assert not floor.covers({"argon2"})
+    await pool.close()
 
 
 async def test_a_thorough_measurement_leaves_most_of_the_time_to_logins(floor: Floor):
