@@ -23,7 +23,7 @@ import uvloop
 from bench.connection import connected
 from bench.figures import Figure
 from bench.rawhashes import RawHashes
-from bench.servers import migrated, postgresql, server
+from bench.servers import migrated, postgresql, server, wait_for_rest
 from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
 
@@ -266,6 +266,7 @@ def _bridge() -> Iterator[tuple[str, int]]:
         before = _children()
         address = stack.enter_context(server(environment, "bridge", "serve", "--port", "0"))
         [process] = _children() - before
+        wait_for_rest()
         yield address, process
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.figures import Figure
 from bench.load import Load, Loader
-from bench.servers import bridge_before, on_cores, shop
+from bench.servers import bridge_before, on_cores, shop, wait_for_rest
 
 __all__ = ["measure"]
 
@@ -79,6 +79,7 @@ def _ways(site_cores: Collection[int], cores: Collection[int]) -> Iterator[_Ways
             by_file = stack.enter_context(bridge_before(site, upstream=site.socket))
             by_tcp = stack.enter_context(bridge_before(site))
             loader = stack.enter_context(Loader.started())
+        wait_for_rest()
         yield _Ways({_DIRECT: site.address, _BY_FILE: by_file, _BY_TCP: by_tcp}, loader)
 
 

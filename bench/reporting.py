@@ -19,7 +19,7 @@ from typing import Final
 import httpx
 
 from bench.figures import Figure
-from bench.servers import Shop, bridge_before, postgresql, shop
+from bench.servers import Shop, bridge_before, postgresql, shop, wait_for_rest
 from bridge.store.database import open_database
 
 __all__ = ["measure"]
@@ -67,6 +67,7 @@ def measure(rounds: int, seconds: float, *, database: str | None = None) -> list
 def _on(dialect: str, url: str | None, rounds: int, seconds: float) -> list[Figure]:
     with shop(url) as site, bridge_before(site) as bridge:
         asyncio.run(_crowd(site, _USERS[dialect]))
+        wait_for_rest()
         staff = _log_in(bridge, {**_LOGIN, "username": "staff"})
         _log_in(bridge, _LOGIN)
         rng = random.Random(6)  # noqa: S311  # an order

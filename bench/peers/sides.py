@@ -8,7 +8,7 @@ from typing import Final
 
 from bench.load import Bearer
 from bench.peers.population import Tokens, populate, postgresql
-from bench.servers import migrated, server
+from bench.servers import migrated, server, wait_for_rest
 
 __all__ = ["BARE", "BRIDGE", "DJANGO_UVICORN", "FASTAPI_USERS", "GUNICORN_SYNC", "GUNICORN_THREADS", "Sides", "sides"]
 
@@ -72,6 +72,7 @@ def sides(*names: str) -> Iterator[Sides]:
             name: stack.enter_context(server(environment | _settings(name), *_COMMANDS[name]))
             for name in names or _COMMANDS
         }
+        wait_for_rest()
         yield Sides(addresses, tokens)
 
 
