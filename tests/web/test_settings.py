@@ -205,11 +205,13 @@ def test_settings_show_no_secret(environment: Environment):
 
 def test_the_app_of_a_worker_is_made_from_the_environment(environment: Environment):
     environment.set(BRIDGE_ENDPOINTS='["bridge.demo.endpoints:router"]')
+    thresholds = gc.get_threshold()
 
     try:
         assert "/users/me/items/" in app_from_environment().openapi()["paths"]
     finally:
         gc.unfreeze()  # what a worker keeps for good, the tests do not
+        gc.set_threshold(*thresholds)
 
 
 # Migrated endpoints ---------------------------------------------------------------------------------------------------
