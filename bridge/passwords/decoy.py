@@ -10,7 +10,7 @@ from bridge.passwords.encoded import EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.wrapped import WrappedPassword
 
-__all__ = ["algorithm_and_cost", "costliest_decoys", "costliest_wrapped", "decoy_value"]
+__all__ = ["algorithm_and_cost", "costliest_decoys", "costliest_wrapped", "decoy_value", "highest_costs"]
 
 _HASH_LENGTH: Final = 32
 _SCRYPT_HASH_LENGTH: Final = 64
@@ -29,14 +29,14 @@ def decoy_value(parameters: Argon2Parameters) -> str:
 
 
 def algorithm_and_cost(stored: str) -> tuple[str, str]:
-    """Read a stored value as ``costliest_decoys`` takes it; "" for an algorithm, or a cost, that it does not name."""
+    """Read a stored value as ``highest_costs`` takes it; "" for an algorithm, or a cost, that it does not name."""
     encoded = EncodedPassword.parse(stored)
     named = _COST.match(encoded.body)
     return encoded.algorithm or "", named[1] if named else ""
 
 
-def costliest_decoys(found: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """Make up a stored value of each algorithm that a census found, at the highest cost that it found there.
+def highest_costs(found: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """Give the highest cost of each algorithm that a census found.
 
     Args:
         found: algorithms and costs as ``CensusRow`` has them. Those whose cost is no number are left out: argon2, of
@@ -47,7 +47,12 @@ def costliest_decoys(found: Iterable[tuple[str, str]]) -> Iterator[str]:
     for algorithm, cost in found:
         if algorithm in _DECOYS and cost.isascii() and cost.isdigit() and len(cost) <= _LONGEST_COST:
             highest[algorithm] = max(int(cost), highest.get(algorithm, 0))
-    for algorithm, rounds in highest.items():
+    return highest
+
+
+def costliest_decoys(costs: Mapping[str, int]) -> Iterator[str]:
+    """Make up a stored value of each algorithm, see ``highest_costs``, at its cost."""
+    for algorithm, rounds in costs.items():
         yield _DECOYS[algorithm](algorithm, rounds)
 
 

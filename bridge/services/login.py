@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from bridge.errors import BridgeError, DatabaseError, HashingAbandoned, HashingUnavailable
-from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, costliest_wrapped
+from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, costliest_wrapped, highest_costs
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -157,13 +157,14 @@ class Login:
             found = [algorithm_and_cost(value) for value in values]
         else:
             values, found = (), [(row["algorithm"], row["cost"]) for row in snapshot["census"]]
-        costs = {self._decoy, *found}
+        highest, is_wrapped = highest_costs(found), any(algorithm.startswith(_WRAPPED) for algorithm, _ in found)
+        costs = {self._decoy, *highest.items(), *([_WRAPPED] if is_wrapped else [])}
         if self._floor.covers(costs):
             return
-        if any(algorithm.startswith(_WRAPPED) for algorithm, _ in found):
+        if is_wrapped:
             values = values or await wrapped_values(self._users)
         wrapped = costliest_wrapped(values)
-        others = [*costliest_decoys(found), *([] if wrapped is None else [wrapped])]
+        others = [*costliest_decoys(highest), *([] if wrapped is None else [wrapped])]
         await self._floor.measure(
             [
                 partial(self._policy.verify_decoy, "", self._decoy),

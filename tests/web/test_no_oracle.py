@@ -49,7 +49,9 @@ async def test_a_table_that_holds_nothing_new_is_not_measured_again(service_url:
         login = running.app.state.bridge.login
         await cast.add("old", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100))
         await login.measure_floor(None)
-        await cast.add("older", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100))
+        await cast.add("cheaper", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 99))
+        await cast.add("digest", encoded="827ccb0eea8a706c4c34a16891f84e7b")
+        await cast.add("unusable", encoded=make_password(None))
         await login._floor.measure([lambda: time.sleep(FLOOR)], costs=login._floor._costs)
         measured = login._floor.height
         await login.measure_floor(None)
