@@ -79,6 +79,8 @@ class Floor:
             costs: what they stand for, as ``covers`` is asked.
         """
         await self.measured(*checks)
+        if not self.is_known:
+            return  # whoever logs in would wait for all that follows
         async with self._measuring:
             if await self._measure(checks, times=_ROUNDS, rests=_RESTS):
                 self._costs, self._measured_at = frozenset(costs), self._clock()

@@ -105,18 +105,22 @@ async def test_what_was_measured_is_not_measured_again_for_an_hour(pool: Hashing
     assert not floor.covers({"pbkdf2"})
 
 
-async def test_what_there_was_no_capacity_for_was_not_measured():
-    pool = HashingPool(workers=1, queue_limit=0)
+@pytest.mark.parametrize("is_known", [True, False], ids=["known", "unknown"])
+async def test_what_there_was_no_capacity_for_was_not_measured(*, is_known: bool):
+    pool, checked = HashingPool(workers=1, queue_limit=0), []
     floor, busy = Floor(pool), threading.Event()
-    await floor.measured(lambda: None)
+    if is_known:
+        await floor.measured(lambda: None)
 
     waiting = asyncio.create_task(pool.run(busy.wait))
     await asyncio.sleep(0)
-    await floor.measure([lambda: None], costs={"argon2"})
+    await floor.measure([lambda: checked.append("argon2")], costs={"argon2"})
     busy.set()
     await waiting
 
+    assert not checked
     assert not floor.covers({"argon2"})
+    assert floor.is_known is is_known
     await pool.close()
 
 
