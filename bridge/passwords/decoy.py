@@ -56,10 +56,9 @@ def costliest_decoys(costs: Mapping[str, int]) -> Iterator[str]:
         yield _DECOYS[algorithm](algorithm, rounds)
 
 
-def costliest_wrapped(values: Iterable[str]) -> str | None:
-    """Give the wrapped value whose old hash takes the most rounds; None where none is well-formed."""
-    found = [(rounds, value) for value in values if (rounds := _rounds(value)) is not None]
-    return max(found)[1] if found else None
+def costliest_wrapped(values: Iterable[str]) -> tuple[int, str] | None:
+    """Give the wrapped value whose old hash takes the most rounds, after their number; None if none is well-formed."""
+    return max(((rounds, value) for value in values if (rounds := _rounds(value)) is not None), default=None)
 
 
 def _rounds(value: str) -> int | None:

@@ -9,8 +9,9 @@ others wait as long: neither one answer nor the throughput of many tells what wa
 import asyncio
 import math
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 from bridge.errors import HashingUnavailable
@@ -48,8 +49,8 @@ class Floor:
     def __init__(self, pool: HashingPool, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._clock = clock
-        self._costs: frozenset[object] = frozenset()
-        self._measured_at = 0.0
+        self._costs: Mapping[object, int] = {}
+        self._measured_at = -math.inf
         self._lowest = 0.0
         self._height = 0.0
         self._measuring = asyncio.Lock()
@@ -64,26 +65,29 @@ class Floor:
         """Whether it has been measured."""
         return self._lowest > 0
 
-    def covers(self, costs: Collection[object]) -> bool:
-        """Tell whether all of these costs were measured within the last hour."""
-        return self._costs.issuperset(costs) and self._clock() - self._measured_at < _STALE.total_seconds()
+    def covers(self, costs: Mapping[object, int]) -> bool:
+        """Tell whether what costs at least as much was measured within the last hour."""
+        is_fresh = self._clock() - self._measured_at < _STALE.total_seconds()
+        return is_fresh and all(self._costs.get(kind, -1) >= cost for kind, cost in costs.items())
 
-    async def measure(self, checks: Sequence[Callable[[], object]], *, costs: Collection[object] = ()) -> None:
+    async def measure(
+        self, checks: Sequence[Callable[[], object]], *, costs: Mapping[object, int] = MappingProxyType({})
+    ) -> None:
         """Find out what the costliest of some checks takes while all other slots do the first, the site's argon2.
 
         While it is not known, everybody who logs in waits for that: each is done once. Then thoroughly, which takes a
-        fifth of the time. A pool without capacity is to be asked again; what is known stays.
+        fifth of the time; what is found to be costlier counts at once. A pool without capacity is to be asked again.
 
         Args:
             checks: of each kind one, at its highest cost.
-            costs: what they stand for, as ``covers`` is asked.
+            costs: kinds and costs that they stand for, as ``covers`` is asked.
         """
         await self.measured(*checks)
         if not self.is_known:
             return  # whoever logs in would wait for all that follows
         async with self._measuring:
             if await self._measure(checks, times=_ROUNDS, rests=_RESTS):
-                self._costs, self._measured_at = frozenset(costs), self._clock()
+                self._costs, self._measured_at = dict(costs), self._clock()
 
     async def measured(self, *checks: Callable[[], object]) -> None:
         """Measure quickly, unless it has been done."""
@@ -116,15 +120,26 @@ class Floor:
                 # What once takes less than another at its quickest is not the costliest, however it would go on.
                 while len(rounds) < times and min(rounds, default=math.inf) > least:
                     rounds.append(await self._beside(checks[0], check))
+                    if self.is_known:
+                        self._rise(min(rounds), max(rounds))
                     await asyncio.sleep(rests * rounds[-1])
             except HashingUnavailable:
                 return False
             # The quickest is the check's own; what made others slower, the machine may go on doing.
             least, most = max(least, min(rounds)), max(most, *rounds)
-        self._lowest = min(least * _MARGIN, _LONGEST.total_seconds())
+        self._lowest = self._lowest_for(least)
         # What was learned is not forgotten at once, nor kept where nothing slow is checked any more.
         self._height = self._within(max(most * _MARGIN, (most * _MARGIN + self._height) / 2))
         return True
+
+    def _rise(self, least: float, most: float) -> None:
+        """Let what may be costlier than all that is known count at once; the rest is still to be measured."""
+        self._lowest = max(self._lowest, self._lowest_for(least))
+        self._height = max(self._height, self._within(most * _MARGIN))
+
+    @staticmethod
+    def _lowest_for(least: float) -> float:
+        return min(least * _MARGIN, _LONGEST.total_seconds())
 
     async def _beside(self, others: Callable[[], object], check: Callable[[], object]) -> float:
         """Give what a check takes of a slot while all others are busy."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
-import psutil  # type: ignore[import-untyped]  # its stubs are not worth a dependency
+import psutil
 import pytest
 
 from bridge.demo.site import RunningDemo

@@ -209,6 +209,7 @@ def test_the_app_of_a_worker_is_made_from_the_environment(environment: Environme
 
     try:
         assert "/users/me/items/" in app_from_environment().openapi()["paths"]
+        assert gc.get_threshold() == (10_000, *thresholds[1:])
     finally:
         gc.unfreeze()  # what a worker keeps for good, the tests do not
         gc.set_threshold(*thresholds)
