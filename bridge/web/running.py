@@ -70,7 +70,6 @@ def running(
             await foundation.stages.look()
             background = [
                 _follow_site(app, foundation, follow_every),
-                follow(foundation.stages, every=_STAGES_EVERY),
                 _prune(app, foundation),
                 _keep_floor(app),
                 foundation.recorder.keep_flushing(),
@@ -80,7 +79,11 @@ def running(
             app.state.cutover = cutover
             if cutover is not None:
                 stack.push_async_callback(cutover.close)
-                background += [cutover.traffic.keep_flushing(), cutover.tripping.watch()]
+                background += [
+                    follow(foundation.stages, every=_STAGES_EVERY),
+                    cutover.traffic.keep_flushing(),
+                    cutover.tripping.watch(),
+                ]
             tasks = [asyncio.create_task(each) for each in background]
             for task in tasks:
                 task.add_done_callback(_tell_of_end)

@@ -17,7 +17,7 @@ from bridge.store.endpoints import Author, Endpoints
 from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, running, settings_for
 from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database
-from tests.web.front import in_front
+from tests.web.front import UPSTREAM, in_front
 from tests.web.test_csrf import SECRET, Visitor
 from tests.web.test_sessions import Browsers, browsers
 
@@ -138,7 +138,8 @@ async def test_a_move_is_in_force_where_it_was_asked_for_before_the_answer_and_e
     service_url: str, cast: Cast
 ):
     await cast.add("ada", is_staff=True)
-    apps = [create_app(settings_for(service_url), routers=(demo_router,)) for _ in range(2)]
+    settings = settings_for(service_url, upstream=UPSTREAM)  # without a site there is nothing to choose
+    apps = [create_app(settings, routers=(demo_router,)) for _ in range(2)]
 
     async with running(apps[0]) as client, running(apps[1]), asyncio.timeout(BOUND):
         headers = await bearer(client, "ada")
