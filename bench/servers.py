@@ -119,7 +119,7 @@ def wait_for_rest() -> None:
         if time.monotonic() > until:
             raise RuntimeError("the servers do not come to rest")
         before = _seconds_of_work()
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)  # the span that is looked at: nothing tells of work that is not done
         worked = sum(seconds - before.get(process, 0.0) for process, seconds in _seconds_of_work().items())
         quiet = quiet + 1 if worked < _AT_REST * _LOOK_SECONDS else 0
 

@@ -21,9 +21,11 @@ import httpx
 
 from bridge.cutover import Stage, Standing
 from bridge.errors import ConfigurationError, DatabaseUnavailable, SchemaMissing
+from bridge.profile import UserTable
 from bridge.services.clock import system_clock
 from bridge.store.database import open_database
 from bridge.store.endpoints import Author, Endpoints
+from bridge.store.users import Users
 
 __all__ = ["FIRST_TRY", "ROUTER", "DemoSite", "RunningDemo", "usable_port"]
 
@@ -195,7 +197,7 @@ async def _has_users(url: str) -> bool:
     except DatabaseUnavailable:
         return False  # a file that is yet to be made, or the site's migrations will say what is wrong
     try:
-        await database.fetch_one("SELECT 1 AS one FROM auth_user")
+        await Users(database, UserTable()).newest(1)
     except SchemaMissing:
         return False
     finally:

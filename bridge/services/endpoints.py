@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -44,15 +44,13 @@ class Stages:
     A database that is away changes nothing, and what was never read is Django's.
     """
 
-    def __init__(self, endpoints: Endpoints, *, clock: Clock, patience: timedelta = _PATIENCE) -> None:
+    def __init__(self, endpoints: Endpoints, *, patience: timedelta = _PATIENCE) -> None:
         self._endpoints = endpoints
-        self._clock = clock
         self._patience = patience
         self._lock = asyncio.Lock()
         self._stored: Mapping[str, Standing] = {}
         self._tripped: Mapping[str, int] = {}
         self._in_force: Mapping[str, Standing] = {}
-        self._as_of: datetime | None = None
         self._is_away = False
         self._not_understood: frozenset[tuple[str, str]] = frozenset()
 
@@ -60,11 +58,6 @@ class Stages:
     def in_force(self) -> Mapping[str, Standing]:
         """Every operation that was ever moved, by its shape."""
         return self._in_force
-
-    @property
-    def as_of(self) -> datetime | None:
-        """When it was read last; None if it never was."""
-        return self._as_of
 
     def of(self, shape: str) -> Standing:
         """Give what is in force for an operation."""
@@ -97,7 +90,6 @@ class Stages:
             _logger.warning("%s is %s, which this version does not know: Django answers", operation, stage)
         self._not_understood = not_understood
         self._stored = {each.operation: each.standing for each in stored}
-        self._as_of = self._clock()
         self._combine()
 
     def _combine(self) -> None:

@@ -3,13 +3,12 @@
 import logging
 import time
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from bridge.errors import BridgeError, DatabaseError, HashingAbandoned, HashingUnavailable
-from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, costliest_wrapped, highest_costs
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -23,13 +22,10 @@ from bridge.services.second_factors import SecondFactorRequired, SecondFactors
 from bridge.services.upgrading import Replaced, Upgrading
 from bridge.store.database import Database
 from bridge.store.users import StoredUser, Users, is_storable
-from bridge.store.wrapped import wrapped_values
 
 __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 
 _logger: Final = logging.getLogger(__name__)
-_WRAPPED: Final = "argon2_pbkdf2"
-_STANDING_FOR_ALL: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,51 +136,6 @@ class Login:
         self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
         await self._lockout.succeeded(user.username, client)
         return LoggedIn(user)
-
-    async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
-        """Find out how long a refusal has to take: by the site's own argon2, and by what its user table holds.
-
-        Nothing is measured while the table holds nothing costlier than what was measured within the hour.
-
-        Args:
-            snapshot: the last one, which has counted that; before there is one, the newest users stand for all.
-
-        Raises:
-            DatabaseError: the user table cannot be read.
-        """
-        if snapshot is None:
-            values = [user.encoded for user in await self._users.newest(_STANDING_FOR_ALL)]
-            found = [algorithm_and_cost(value) for value in values]
-        else:
-            values, found = [], [(row["algorithm"], row["cost"]) for row in snapshot["census"]]
-        highest, wrapped = highest_costs(found), costliest_wrapped(values)
-        costs = dict[object, int](highest.items())
-        costs[self._policy] = 0  # what another has measured says nothing of this one, which may accept more
-        if wrapped is not None:
-            costs[_WRAPPED] = wrapped[0]
-        is_to_be_looked_at = snapshot is not None and any(algorithm.startswith(_WRAPPED) for algorithm, _ in found)
-        if snapshot is not None and is_to_be_looked_at:
-            costs[_WRAPPED, snapshot["generated_at"]] = 0  # a census does not know the rounds within
-        if self._floor.covers(costs):
-            return
-        if is_to_be_looked_at:
-            wrapped = costliest_wrapped(await self._wrapped_values())
-        others = [*costliest_decoys(highest), *([] if wrapped is None else [wrapped[1]])]
-        await self._floor.measure(
-            [
-                partial(self._policy.verify_decoy, "", self._decoy),
-                *(partial(self._policy.verify, "", value) for value in others),
-            ],
-            costs=costs,
-        )
-
-    async def _wrapped_values(self) -> Sequence[str]:
-        try:
-            return await wrapped_values(self._users)
-        except DatabaseError as exc:
-            # A pass over a large table may take too long: the next one is an hour away, and the rest is measured.
-            _logger.warning("wrapped hashes were not looked at for the floor: %s", type(exc).__name__)
-            return []
 
     async def _admit(self, name: str, client: Client) -> Admitted | LockedOut:
         """Ask the limits, and then the site's lockout; neither locks users out of a device that they are known on."""

@@ -40,8 +40,8 @@ def endpoints(service: Database) -> Endpoints:
 
 
 @pytest.fixture
-def stages(endpoints: Endpoints, clock: FrozenClock) -> Stages:
-    return Stages(endpoints, clock=clock)
+def stages(endpoints: Endpoints) -> Stages:
+    return Stages(endpoints)
 
 
 @pytest.fixture
@@ -65,25 +65,24 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 @on_sqlite
 async def test_before_the_first_look_everything_is_djangos(stages: Stages):
-    assert (stages.of(ORDERS), dict(stages.in_force), stages.as_of) == (Standing(), {}, None)
+    assert (stages.of(ORDERS), dict(stages.in_force)) == (Standing(), {})
 
 
-async def test_a_look_takes_up_what_is_in_force(stages: Stages, database: Database, author: Author, clock: FrozenClock):
+async def test_a_look_takes_up_what_is_in_force(stages: Stages, database: Database, author: Author):
     await put(database, ORDERS, CANARY, author)
 
     await stages.look()
 
     assert stages.of(ORDERS) == Standing(Stage.CANARY, 500, version=1)
     assert stages.of(ITEMS) == Standing()
-    assert stages.as_of == clock.now
 
 
 async def test_a_rollback_is_in_force_on_every_replica_at_its_next_look(
-    service_url: str, database: Database, author: Author, clock: FrozenClock, moving: Moving
+    service_url: str, database: Database, author: Author, moving: Moving
 ):
     await put(database, ORDERS, CANARY, author)
     connections = [await open_database(service_url) for _ in range(2)]
-    replicas = [Stages(Endpoints(each), clock=clock) for each in connections]
+    replicas = [Stages(Endpoints(each)) for each in connections]
     for replica in replicas:
         await replica.look()
 
@@ -120,7 +119,7 @@ async def test_a_database_that_was_never_there_leaves_everything_with_django(
 
     await stages.look()
 
-    assert (stages.of(ORDERS), stages.as_of) == (Standing(), None)
+    assert stages.of(ORDERS) == Standing()
     assert len(warnings(caplog)) == 1
 
 
@@ -141,15 +140,15 @@ async def test_a_database_that_goes_away_is_told_of_once_and_leaves_what_was(
 
 @on_sqlite
 async def test_a_database_that_does_not_answer_is_away(
-    endpoints: Endpoints, service: Database, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+    endpoints: Endpoints, service: Database, caplog: pytest.LogCaptureFixture
 ):
     """One behind a dead line never says so; who waited for ever could not be rolled back any more."""
-    stages = Stages(endpoints, clock=clock, patience=timedelta(milliseconds=20))
+    stages = Stages(endpoints, patience=timedelta(milliseconds=20))
 
     async with service.transaction(), asyncio.timeout(BOUND):  # SQLite's one connection is taken
         await stages.look()
 
-    assert stages.as_of is None
+    assert stages.of(ORDERS) == Standing()
     assert len(warnings(caplog)) == 1
 
 

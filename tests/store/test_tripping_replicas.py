@@ -53,7 +53,7 @@ class Replica:
 async def replica(url: str) -> AsyncIterator[Replica]:
     database, plan, registry = await open_database(url), Plan(), CollectorRegistry()
     endpoints = Endpoints(database)
-    stages = Stages(endpoints, clock=system_clock)
+    stages = Stages(endpoints)
     moving = Moving(endpoints=endpoints, clock=system_clock, rules=Rules(plan=plan, served={ORDERS.shape: HANDLER}))
     traffic = Traffic(
         database=database, registry=registry, clock=system_clock, window_of=lambda shape: plan.of(shape).trip.window

@@ -601,7 +601,7 @@ async def counted(url: str, *routers: APIRouter) -> AsyncIterator[Counted]:
         system_clock,
         Rules(),
         Endpoints(database),
-        Stages(Endpoints(database), clock=system_clock),
+        Stages(Endpoints(database)),
         Floor(pool),
         limits_of(settings_for(url), registry, system_clock),
     )

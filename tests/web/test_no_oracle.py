@@ -1,10 +1,8 @@
 """Refused logins are alike in what they ask the database and in the time that they take."""
 
 import time
-from typing import Any
 
-import pytest
-from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
+from django.contrib.auth.hashers import make_password
 
 from tests.conftest import PASSWORD, Cast, log_in
 from tests.web.conftest import before_any_database
@@ -33,61 +31,3 @@ async def test_refused_logins_ask_the_same_statements_and_take_no_less_than_the_
     assert {name: len(asked) for name, asked in statements.items()} == dict.fromkeys(statements, 1)
     assert all(asked == statements["nobody"] for asked in statements.values())
     assert min(times.values()) >= FLOOR
-
-
-async def test_before_anything_was_counted_the_newest_users_say_how_long_a_refusal_takes(service_url: str, cast: Cast):
-    async with counted(service_url) as running:
-        login = running.app.state.bridge.login
-        await login.measure_floor(None)
-        cheap = login._floor.height
-        await cast.add("new", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100_000))
-        await login.measure_floor(None)
-
-    assert login._floor.height > 3 * cheap
-
-
-async def test_a_table_that_holds_nothing_costlier_is_not_measured_again(service_url: str, cast: Cast):
-    async with counted(service_url) as running:
-        login = running.app.state.bridge.login
-        await cast.add("old", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100))
-        await login.measure_floor(None)
-        await cast.add("cheaper", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 99))
-        await cast.add("digest", encoded="827ccb0eea8a706c4c34a16891f84e7b")
-        await cast.add("unusable", encoded=make_password(None))
-        measured = login._floor.height
-        await login.measure_floor(None)
-
-        assert login._floor.height == measured
-
-
-async def test_another_policy_measures_for_itself(service_url: str, cast: Cast):
-    await cast.add("old", encoded=PBKDF2PasswordHasher().encode(PASSWORD, "salt", 100_000))
-    async with counted(service_url) as running:
-        login = running.app.state.bridge.login
-        await login._floor.measure([lambda: None], costs={"pbkdf2_sha256": 100_000})
-        low = login._floor.height
-        await login.measure_floor(None)
-
-    assert login._floor.height > 3 * low
-
-
-@pytest.mark.parametrize("is_counted", [False, True], ids=["newest users", "snapshot"])
-async def test_a_wrapped_hash_of_more_rounds_is_measured(service_url: str, cast: Cast, *, is_counted: bool):
-    snapshots: list[dict[str, Any] | None] = [None, None]
-    if is_counted:
-        census = [{"algorithm": "argon2_pbkdf2_sha256", "cost": ""}]
-        snapshots = [{"generated_at": day, "census": census} for day in ("2026-11-01", "2026-11-02")]
-    async with counted(service_url) as running:
-        login = running.app.state.bridge.login
-        await cast.add("few", encoded=wrapped(rounds=100))
-        await login.measure_floor(snapshots[0])
-        low = login._floor.height
-        await cast.add("many", encoded=wrapped(rounds=300_000))
-        await login.measure_floor(snapshots[1])
-
-    assert login._floor.height > 3 * low
-
-
-def wrapped(*, rounds: int) -> str:
-    """Give a value that argon2 wraps at next to no cost of its own."""
-    return f"argon2_pbkdf2_sha256${rounds}$salt$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdA"

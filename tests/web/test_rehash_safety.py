@@ -87,7 +87,7 @@ def composed(database: Database, database_url: str, clock: FrozenClock) -> Compo
             clock=clock,
             rules=Rules(),
             endpoints=Endpoints(database),
-            stages=Stages(Endpoints(database), clock=clock),
+            stages=Stages(Endpoints(database)),
             floor=floor,
             limits=limits_of(settings, registry, clock),
         )

@@ -28,6 +28,7 @@ async def pool() -> AsyncIterator[HashingPool]:
 async def floor(pool: HashingPool) -> Floor:
     """One that has measured a check of 20 ms."""
     measured = Floor(pool)
+    # Here and below: what sleeps is the work that is measured, on a thread of the pool.
     await measured.measure([lambda: None, lambda: time.sleep(SLOW)])
     return measured
 
