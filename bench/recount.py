@@ -27,7 +27,10 @@ _NAMED: Final = tuple(
         (r"[^$]{32}|md5\$\$.{32}", "unsalted_md5"),
         (r"sha1\$\$.{40}", "unsalted_sha1"),
         (r"argon2\$argon2id\$v=19\$(?P<cost>[mtp=,0-9]{0,32})(?:\$.*)?", "argon2"),
-        *((name + _COST, name) for name in ("pbkdf2_sha256", "pbkdf2_sha1", "scrypt")),
+        *(
+            (name + _COST, name)
+            for name in ("pbkdf2_sha256", "pbkdf2_sha1", "scrypt", "argon2_pbkdf2_sha256", "argon2_pbkdf2_sha1")
+        ),
         *((name + _BCRYPT, name) for name in ("bcrypt_sha256", "bcrypt")),
         (
             _ANY_OTHER,

@@ -197,7 +197,7 @@ async def _has_users(url: str) -> bool:
     except DatabaseUnavailable:
         return False  # a file that is yet to be made, or the site's migrations will say what is wrong
     try:
-        await Users(database, UserTable()).newest(1)
+        await Users(database, UserTable()).count("1 = 0", {})
     except SchemaMissing:
         return False
     finally:

@@ -6,11 +6,10 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
-from bridge.passwords.encoded import EncodedPassword
+from bridge.passwords.encoded import WRAPPED, EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
-from bridge.passwords.wrapped import WrappedPassword
 
-__all__ = ["algorithm_and_cost", "costliest_decoys", "costliest_wrapped", "decoy_value", "highest_costs"]
+__all__ = ["algorithm_and_cost", "costliest_decoys", "decoy_value", "highest_costs"]
 
 _HASH_LENGTH: Final = 32
 _SCRYPT_HASH_LENGTH: Final = 64
@@ -40,8 +39,7 @@ def highest_costs(found: Iterable[tuple[str, str]]) -> dict[str, int]:
 
     Args:
         found: algorithms and costs as ``CensusRow`` has them. Those whose cost is no number are left out: argon2, of
-            which ``decoy_value`` is one, values that argon2 wraps, see ``costliest_wrapped``, and digests, which cost
-            next to nothing.
+            which ``decoy_value`` is one, and digests, wrapped or not, which cost next to nothing.
     """
     highest: dict[str, int] = {}
     for algorithm, cost in found:
@@ -50,23 +48,11 @@ def highest_costs(found: Iterable[tuple[str, str]]) -> dict[str, int]:
     return highest
 
 
-def costliest_decoys(costs: Mapping[str, int]) -> Iterator[str]:
-    """Make up a stored value of each algorithm, see ``highest_costs``, at its cost."""
+def costliest_decoys(costs: Mapping[str, int], *, argon2: str) -> Iterator[str]:
+    """Make up a stored value of each algorithm, see ``highest_costs``, at its cost; ``argon2`` is what wraps them."""
     for algorithm, rounds in costs.items():
-        yield _DECOYS[algorithm](algorithm, rounds)
-
-
-def costliest_wrapped(values: Iterable[str]) -> tuple[int, str] | None:
-    """Give the wrapped value whose old hash takes the most rounds, after their number; None if none is well-formed."""
-    return max(((rounds, value) for value in values if (rounds := _rounds(value)) is not None), default=None)
-
-
-def _rounds(value: str) -> int | None:
-    try:
-        rounds = WrappedPassword.parse(value).settings[0]
-    except (ValueError, IndexError):
-        return None
-    return int(rounds) if rounds.isascii() and rounds.isdigit() and len(rounds) <= _LONGEST_COST else None
+        made_up = _DECOYS[algorithm](algorithm, rounds)
+        yield made_up if algorithm not in WRAPPED else f"{made_up.rpartition('$')[0]}${argon2.partition('$')[2]}"
 
 
 def _pbkdf2(algorithm: str, rounds: int) -> str:
@@ -88,6 +74,8 @@ _DECOYS: Final[Mapping[str, Callable[[str, int], str]]] = {
     "bcrypt_sha256": _bcrypt,
     "bcrypt": _bcrypt,
     "scrypt": _scrypt,
+    "argon2_pbkdf2_sha256": _pbkdf2,
+    "argon2_pbkdf2_sha1": _pbkdf2,
 }
 
 

@@ -3,12 +3,13 @@
 import logging
 import time
 import unicodedata
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from bridge.errors import BridgeError, DatabaseError, HashingAbandoned, HashingUnavailable
+from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, highest_costs
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -26,6 +27,7 @@ from bridge.store.users import StoredUser, Users, is_storable
 __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 
 _logger: Final = logging.getLogger(__name__)
+_NEWEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,27 @@ class Login:
         self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
         await self._lockout.succeeded(user.username, client)
         return LoggedIn(user)
+
+    async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
+        """Find out how long a refusal has to take: by the site's own argon2, and by what its user table holds.
+
+        Nothing is measured while the table holds nothing costlier than what was measured within the hour.
+
+        Args:
+            snapshot: the last one, which has counted that; what came since, or before the first, the newest users show.
+
+        Raises:
+            DatabaseError: the user table cannot be read.
+        """
+        found = [algorithm_and_cost(user.encoded) for user in await self._users.newest(_NEWEST)]
+        found += [(row["algorithm"], row["cost"]) for row in (snapshot["census"] if snapshot else ())]
+        highest = highest_costs(found)
+        costs = dict[object, int](highest.items())
+        costs[self._policy] = 0  # what another has measured says nothing of this one, which may accept more
+        if self._floor.covers(costs):
+            return
+        others = (partial(self._policy.verify, "", value) for value in costliest_decoys(highest, argon2=self._decoy))
+        await self._floor.measure([partial(self._policy.verify_decoy, "", self._decoy), *others], costs=costs)
 
     async def _admit(self, name: str, client: Client) -> Admitted | LockedOut:
         """Ask the limits, and then the site's lockout; neither locks users out of a device that they are known on."""

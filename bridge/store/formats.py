@@ -25,8 +25,10 @@ _BEFORE_COST: Final = {
     "scrypt": ("scrypt$",),
     "bcrypt_sha256": ("bcrypt_sha256$$2b$", "bcrypt_sha256$$2a$"),
     "bcrypt": ("bcrypt$$2b$", "bcrypt$$2a$"),
+    "argon2_pbkdf2_sha256": ("argon2_pbkdf2_sha256$",),
+    "argon2_pbkdf2_sha1": ("argon2_pbkdf2_sha1$",),
 }
-"""What the values of other algorithms begin with that name a cost."""
+"""What the values of other algorithms begin with that name a cost; of wrapped ones, the rounds of the old hash."""
 _UNSALTED_LENGTHS: Final = {"md5": 37, "sha1": 46}
 """Of values with an empty salt."""
 _COST: Final = re.compile(r"[0-9]{1,9}|m=[0-9]{1,9},t=[0-9]{1,4},p=[0-9]{1,4}")

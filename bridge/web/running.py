@@ -196,11 +196,11 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
 
 
 async def _keep_floor(app: FastAPI) -> None:
-    """Measure what the costliest check takes; again once the table holds something costlier, or the hour is over."""
+    """Measure what the costliest check takes; again once the table holds something costlier, or after an hour."""
     while True:
         bridge: Bridge = app.state.bridge
         try:
-            await bridge.measuring.measure(await bridge.reporting.latest_snapshot())
+            await bridge.login.measure_floor(await bridge.reporting.latest_snapshot())
         except DatabaseError as exc:
             _logger.warning("the floor of refused logins was not measured: %s", type(exc).__name__)
         await asyncio.sleep(_FLOOR_SECONDS)

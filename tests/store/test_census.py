@@ -40,6 +40,8 @@ COSTS: Final = (
     "scrypt$",
     *(f"{name}$$2{minor}$" for name in ("bcrypt_sha256", "bcrypt") for minor in "ab"),
     "argon2$argon2id$v=19$",
+    "argon2_pbkdf2_sha256$",
+    "argon2_pbkdf2_sha1$",
 )
 """What stands before a cost."""
 KINDS: Final = {"$2": "bare_bcrypt", "$argon2": "bare_argon2", "$": "modular_crypt", "{": "ldap"}

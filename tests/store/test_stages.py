@@ -113,8 +113,9 @@ async def test_following_takes_up_what_changes(stages: Stages, database: Databas
 
 @on_sqlite
 async def test_a_database_that_was_never_there_leaves_everything_with_django(
-    stages: Stages, service: Database, caplog: pytest.LogCaptureFixture
+    stages: Stages, service: Database, database: Database, author: Author, caplog: pytest.LogCaptureFixture
 ):
+    await put(database, ORDERS, CANARY, author)
     await service.close()
 
     await stages.look()
@@ -140,10 +141,15 @@ async def test_a_database_that_goes_away_is_told_of_once_and_leaves_what_was(
 
 @on_sqlite
 async def test_a_database_that_does_not_answer_is_away(
-    endpoints: Endpoints, service: Database, caplog: pytest.LogCaptureFixture
+    endpoints: Endpoints,
+    service: Database,
+    database: Database,
+    author: Author,
+    caplog: pytest.LogCaptureFixture,
 ):
     """One behind a dead line never says so; who waited for ever could not be rolled back any more."""
     stages = Stages(endpoints, patience=timedelta(milliseconds=20))
+    await put(database, ORDERS, CANARY, author)
 
     async with service.transaction(), asyncio.timeout(BOUND):  # SQLite's one connection is taken
         await stages.look()

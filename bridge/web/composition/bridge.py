@@ -29,7 +29,6 @@ from bridge.services.keys import Discovery
 from bridge.services.limiting import Limits
 from bridge.services.listing import Listing
 from bridge.services.login import Login, Rehashing
-from bridge.services.measuring import Measuring
 from bridge.services.overview import Overviews
 from bridge.services.permissions import Permissions
 from bridge.services.preconditions import Preconditions, Safety
@@ -44,7 +43,7 @@ from bridge.store.snapshots import Snapshots
 from bridge.tokens import KeySet
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
-from bridge.web.composition.site import reporting_of, site_sessions, upgrading_of, users_of
+from bridge.web.composition.site import reporting_of, site_sessions, upgrading_of
 from bridge.web.forms import FormTokens
 from bridge.web.settings import Settings
 
@@ -70,7 +69,6 @@ class Bridge:
     limits: Limits
     devices: KnownDevices
     login: Login
-    measuring: Measuring
     second_factors: SecondFactors
     granting: Granting
     refreshing: Refreshing
@@ -105,7 +103,6 @@ def compose(
     """
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     parts = parts_of(foundation, profile, keys, guards=guards)
-    decoy = decoy_value(profile.argon2_parameters if profile else Argon2Parameters())
     return Bridge(
         database=database,
         registry=foundation.registry,
@@ -119,10 +116,7 @@ def compose(
         recorder=foundation.recorder,
         limits=foundation.limits,
         devices=foundation.limits.devices,
-        login=_login(foundation, profile, parts, decoy),
-        measuring=Measuring(
-            users=users_of(database.unhurried(), profile), policy=parts.policy, floor=foundation.floor, decoy=decoy
-        ),
+        login=_login(foundation, profile, parts),
         second_factors=parts.second_factors,
         granting=Granting(
             database=database,
@@ -181,7 +175,7 @@ def _overviews(foundation: Foundation, profile: SiteProfile | None) -> Overviews
     )
 
 
-def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts, decoy: str) -> Login:
+def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) -> Login:
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     return Login(
         database=database,
@@ -196,7 +190,7 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts, de
         second_factors=parts.second_factors,
         preconditions=parts.preconditions,
         recorder=foundation.recorder,
-        decoy=decoy,
+        decoy=decoy_value(profile.argon2_parameters if profile else Argon2Parameters()),
     )
 
 

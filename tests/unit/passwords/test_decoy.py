@@ -2,8 +2,9 @@
 
 import pytest
 
-from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, costliest_wrapped, highest_costs
+from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, decoy_value, highest_costs
 from bridge.passwords.encoded import EncodedPassword
+from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy, Verification
 
 FOUND = [
@@ -18,32 +19,29 @@ FOUND = [
     ("unusable", ""),
     ("pbkdf2_sha1", "9" * 11),
     ("unknown", "7"),
+    ("argon2_pbkdf2_sha256", "5"),
+    ("argon2_pbkdf2_sha1", "6"),
+    ("argon2_md5", ""),
 ]
+ARGON2 = decoy_value(Argon2Parameters(memory_cost=8, time_cost=1, parallelism=1))
 
 
 def test_there_is_one_for_the_highest_cost_of_each_algorithm_that_costs_something():
-    decoys = list(costliest_decoys(highest_costs(FOUND)))
+    decoys = list(costliest_decoys(highest_costs(FOUND), argon2=ARGON2))
 
     begins = ["pbkdf2_sha256$12$", "pbkdf2_sha1$1$", "bcrypt$$2b$04$", "bcrypt_sha256$$2b$04$", "scrypt$16$"]
+    begins += ["argon2_pbkdf2_sha256$5$", "argon2_pbkdf2_sha1$6$"]
     assert [each[: len(start)] for each, start in zip(decoys, begins, strict=True)] == begins
 
 
 def test_each_is_checked_to_the_end_and_nobodys_password():
     policy = PasswordPolicy()
 
-    for decoy in costliest_decoys(highest_costs(FOUND)):
+    for decoy in costliest_decoys(highest_costs(FOUND), argon2=ARGON2):
         algorithm = decoy.partition("$")[0]
         assert policy.verifies(decoy)
         assert policy._hashers[algorithm].verify(b"", EncodedPassword.parse(decoy)) is False  # and raises nothing
         assert policy.verify("", decoy) == Verification(valid=False, algorithm=algorithm)
-
-
-def test_of_wrapped_values_the_one_of_most_rounds_costs_most():
-    phc = "argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$AAAA"
-    few, many = (f"argon2_pbkdf2_sha256${rounds}$salt${phc}" for rounds in (9, 12))
-
-    assert costliest_wrapped([few, many, few, "argon2_pbkdf2_sha256$", f"argon2_md5$salt${phc}"]) == (12, many)
-    assert costliest_wrapped([f"argon2_pbkdf2_sha256$x$salt${phc}", ""]) is None
 
 
 @pytest.mark.parametrize(
@@ -54,6 +52,8 @@ def test_of_wrapped_values_the_one_of_most_rounds_costs_most():
         ("bcrypt$$2a$09$salthash", ("bcrypt", "09")),
         ("scrypt$16384$salt$8$5$hash", ("scrypt", "16384")),
         ("argon2$argon2id$v=19$m=8,t=1,p=1$salt$hash", ("argon2", "")),
+        ("argon2_pbkdf2_sha1$36000$salt$argon2id$v=19$m=8,t=1,p=1$salt$hash", ("argon2_pbkdf2_sha1", "36000")),
+        ("argon2_md5$salt$argon2id$v=19$m=8,t=1,p=1$salt$hash", ("argon2_md5", "")),
         ("!unusable", ("", "")),
         ("", ("", "")),
     ],
