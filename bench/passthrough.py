@@ -56,16 +56,18 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
     with _ways(all_cores, all_cores) as ways:
         shared = list(ways.in_turns(rounds, seconds, _MANY, 1))
     many, one = [found[_MANY] for found in shared], [found[1] for found in shared]
-    apart: list[_Round] = []
+    apart: list[dict[int, _Round]] = []
     if len(all_cores) > 1:
         own = {min(all_cores)}
         with _ways(own, all_cores - own) as ways:
-            apart = [found[_MANY] for found in ways.in_turns(rounds, seconds, _MANY)]
-    failed = [sum(load.failed for load in found.values()) for found in (*many, *one, *apart)]
+            apart = list(ways.in_turns(rounds, seconds, _MANY, 1))
+    each_way = (found for turn in (*shared, *apart) for found in turn.values())
+    failed = [sum(load.failed for load in found.values()) for found in each_way]
     return [
         *_rates("16 connections", many),
         *_medians("one connection", one),
-        *(_rates("gunicorn on its own core", apart) if apart else ()),
+        *(_rates("gunicorn on its own core", [found[_MANY] for found in apart]) if apart else ()),
+        *(_medians("one connection, gunicorn on its own core", [found[1] for found in apart]) if apart else ()),
         Figure.of("failed requests a round", failed, target="0"),
     ]
 
