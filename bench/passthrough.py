@@ -51,7 +51,7 @@ class _Ways:
 
 
 def measure(rounds: int, seconds: float) -> list[Figure]:
-    """Measure all ways in turns, at many connections and at one."""
+    """Measure all ways in turns, at many connections and at one; then once more with a core for gunicorn alone."""
     all_cores = os.sched_getaffinity(0)
     with _ways(all_cores, all_cores) as ways:
         shared = list(ways.in_turns(rounds, seconds, _MANY, 1))
@@ -66,7 +66,7 @@ def measure(rounds: int, seconds: float) -> list[Figure]:
     return [
         *_rates("16 connections", many),
         *_medians("one connection", one),
-        *(_rates("gunicorn on its own core", [found[_MANY] for found in apart]) if apart else ()),
+        *(_rates("16 connections, gunicorn on its own core", [found[_MANY] for found in apart]) if apart else ()),
         *(_medians("one connection, gunicorn on its own core", [found[1] for found in apart]) if apart else ()),
         Figure.of("failed requests a round", failed, target="0"),
     ]

@@ -13,7 +13,7 @@ from bridge.store.database import Database, Row
 __all__ = ["differences"]
 
 _BATCH: Final = 20_000
-_MOST_COSTS: Final = 16
+_MOST_COSTS: Final = 32
 _COST: Final = r"(?:\$(?P<cost>[0-9]{0,32})(?:\$.*)?)?"
 _BCRYPT: Final = r"\$(?:\$2[ab]\$(?P<cost>[0-9]{0,32})(?:\$.*)?)?"
 _ANY_OTHER: Final = (

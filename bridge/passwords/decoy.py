@@ -39,7 +39,7 @@ def highest_costs(found: Iterable[tuple[str, str]]) -> dict[str, int]:
 
     Args:
         found: algorithms and costs as ``CensusRow`` has them. Those whose cost is no number are left out: argon2, of
-            which ``decoy_value`` is one, and digests, wrapped or not, which cost next to nothing.
+            which ``decoy_value`` is one, digests, wrapped or not, which cost next to nothing, and a census' rarest.
     """
     highest: dict[str, int] = {}
     for algorithm, cost in found:
@@ -49,7 +49,10 @@ def highest_costs(found: Iterable[tuple[str, str]]) -> dict[str, int]:
 
 
 def costliest_decoys(costs: Mapping[str, int], *, argon2: str) -> Iterator[str]:
-    """Make up a stored value of each algorithm, see ``highest_costs``, at its cost; ``argon2`` is what wraps them."""
+    """Make up a stored value of each algorithm, see ``highest_costs``, at its cost.
+
+    ``argon2`` is a value of the site's own, as whose outer halves wrapped values are made up.
+    """
     for algorithm, rounds in costs.items():
         made_up = _DECOYS[algorithm](algorithm, rounds)
         yield made_up if algorithm not in WRAPPED else f"{made_up.rpartition('$')[0]}${argon2.partition('$')[2]}"

@@ -40,7 +40,8 @@ class CensusRow:
 
     Attributes:
         algorithm: Django's name; ``unusable`` (no login by password) or ``unknown`` (no hasher of Django's takes it).
-        cost: as the value names it (rounds, ``m=…,t=…,p=…``); of unknown values, what they look like; "" for neither.
+        cost: as the value names it (rounds, ``m=…,t=…,p=…``); of wrapped values, the rounds of the old hash; of unknown
+            ones, what they look like; "" for none of these.
         cohort: when they last logged in.
         is_active: whether they may log in.
         is_staff: staff or superusers.

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bridge.errors import BridgeError, DatabaseError, HashingAbandoned, HashingUnavailable
 from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, highest_costs
+from bridge.passwords.encoded import WRAPPED
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -142,10 +143,11 @@ class Login:
     async def measure_floor(self, snapshot: Mapping[str, Any] | None) -> None:
         """Find out how long a refusal has to take: by the site's own argon2, and by what its user table holds.
 
-        Nothing is measured while the table holds nothing costlier than what was measured within the hour.
+        Nothing is measured while that shows nothing costlier than what was measured within the hour.
 
         Args:
-            snapshot: the last one, which has counted that; what came since, or before the first, the newest users show.
+            snapshot: the last one, which has counted what the table held; the users with the highest keys show what
+                new ones have, and stand for all before there is one.
 
         Raises:
             DatabaseError: the user table cannot be read.
@@ -153,6 +155,9 @@ class Login:
         found = [algorithm_and_cost(user.encoded) for user in await self._users.newest(_NEWEST)]
         found += [(row["algorithm"], row["cost"]) for row in (snapshot["census"] if snapshot else ())]
         highest = highest_costs(found)
+        for outer, inner in WRAPPED.items():  # what `bridge hashes wrap` makes of them counts before it is counted
+            if inner in highest and self._policy.verifies(f"{outer}$"):
+                highest[outer] = max(highest[inner], highest.get(outer, 0))
         costs = dict[object, int](highest.items())
         costs[self._policy] = 0  # what another has measured says nothing of this one, which may accept more
         if self._floor.covers(costs):

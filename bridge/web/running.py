@@ -196,7 +196,7 @@ async def _follow_site(app: FastAPI, foundation: Foundation, every: timedelta) -
 
 
 async def _keep_floor(app: FastAPI) -> None:
-    """Measure what the costliest check takes; again once the table holds something costlier, or after an hour."""
+    """Measure what the costliest check takes; again where snapshot, newest users or policy ask for more, or hourly."""
     while True:
         bridge: Bridge = app.state.bridge
         try:

@@ -84,6 +84,18 @@ async def test_what_a_snapshot_counted_is_measured_and_what_came_since(service_u
         assert login._floor.covers({algorithm: 101})
 
 
+@pytest.mark.parametrize("counted_as", ["argon2_pbkdf2_sha256", "pbkdf2_sha256"], ids=["wrapped", "may be wrapped"])
+async def test_a_wrapped_hash_takes_the_old_hash_and_argon2(service_url: str, counted_as: str):
+    async with counted(service_url) as running:
+        login = running.app.state.bridge.login
+        await login.measure_floor({"census": [{"algorithm": counted_as, "cost": "100"}]})
+        low = login._floor.height
+        await login.measure_floor({"census": [{"algorithm": counted_as, "cost": "300000"}]})
+
+        assert login._floor.height > 3 * low
+        assert login._floor.covers({"argon2_pbkdf2_sha256": 300_000})
+
+
 async def test_what_failed_to_be_read_is_not_taken_for_measured(service_url: str, database: Database):
     async with counted(service_url) as running:
         login = running.app.state.bridge.login
