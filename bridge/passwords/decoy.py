@@ -3,13 +3,13 @@
 import base64
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from bridge.passwords.encoded import WRAPPED, EncodedPassword
 from bridge.passwords.parameters import Argon2Parameters
 
-__all__ = ["algorithm_and_cost", "costliest_decoys", "decoy_value", "highest_costs"]
+__all__ = ["algorithm_and_cost", "costliest_decoys", "decoy_value", "highest_costs", "is_without_cost", "with_wraps"]
 
 _HASH_LENGTH: Final = 32
 _SCRYPT_HASH_LENGTH: Final = 64
@@ -46,6 +46,22 @@ def highest_costs(found: Iterable[tuple[str, str]]) -> dict[str, int]:
         if algorithm in _DECOYS and cost.isascii() and cost.isdigit() and len(cost) <= _LONGEST_COST:
             highest[algorithm] = max(int(cost), highest.get(algorithm, 0))
     return highest
+
+
+def with_wraps(highest: Mapping[str, int], *, listed: Collection[str]) -> dict[str, int]:
+    """Add what ``bridge hashes wrap`` makes of such values, which counts before any has been counted.
+
+    Args:
+        highest: costs, see ``highest_costs``.
+        listed: the algorithms that the site says it verifies; it wraps into no others.
+    """
+    wraps = {outer: highest[inner] for outer, inner in WRAPPED.items() if outer in listed and inner in highest}
+    return {**highest, **{outer: max(cost, highest.get(outer, 0)) for outer, cost in wraps.items()}}
+
+
+def is_without_cost(algorithm: str, cost: str) -> bool:
+    """Tell whether a census did not say what wrapped values cost: one of a version that did not count that."""
+    return not cost and algorithm in WRAPPED and algorithm in _DECOYS
 
 
 def costliest_decoys(costs: Mapping[str, int], *, argon2: str) -> Iterator[str]:

@@ -38,14 +38,20 @@ class PasswordPolicy:
 
     Args:
         target: the argon2 parameters of the site's preferred hasher.
-        accepted: the algorithms in the site's PASSWORD_HASHERS; a value of any other never verifies.
+        accepted: the algorithms in the site's PASSWORD_HASHERS; a value of any other never verifies. None where the
+            site has not said: all are.
+
+    Attributes:
+        listed: those that the site has said; empty where it has not.
     """
 
-    def __init__(self, *, target: Argon2Parameters | None = None, accepted: Collection[str] = ALGORITHMS) -> None:
+    def __init__(self, *, target: Argon2Parameters | None = None, accepted: Collection[str] | None = None) -> None:
         target = target or Argon2Parameters()
         self._argon2 = Argon2Hasher(target)
         self._slot_memory = max(target.memory_cost, Argon2Parameters().memory_cost)
-        self._hashers = {name: each for name, each in hashers(self._argon2).items() if name in accepted}
+        self.listed = frozenset(accepted or ())
+        names = ALGORITHMS if accepted is None else self.listed
+        self._hashers = {name: each for name, each in hashers(self._argon2).items() if name in names}
 
     def verify(self, password: str, stored: str) -> Verification:
         """Give the verdict of ``django.contrib.auth.hashers.check_password``; where that raises, it is no."""

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from bridge.errors import BridgeError, DatabaseError, HashingAbandoned, HashingUnavailable
-from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, highest_costs
-from bridge.passwords.encoded import WRAPPED
+from bridge.passwords.decoy import algorithm_and_cost, costliest_decoys, highest_costs, with_wraps
 from bridge.passwords.policy import PasswordPolicy, Verification
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.rollout import RehashRollout
@@ -154,10 +153,7 @@ class Login:
         """
         found = [algorithm_and_cost(user.encoded) for user in await self._users.newest(_NEWEST)]
         found += [(row["algorithm"], row["cost"]) for row in (snapshot["census"] if snapshot else ())]
-        highest = highest_costs(found)
-        for outer, inner in WRAPPED.items():  # what `bridge hashes wrap` makes of them counts before it is counted
-            if inner in highest and self._policy.verifies(f"{outer}$"):
-                highest[outer] = max(highest[inner], highest.get(outer, 0))
+        highest = with_wraps(highest_costs(found), listed=self._policy.listed)
         costs = dict[object, int](highest.items())
         costs[self._policy] = 0  # what another has measured says nothing of this one, which may accept more
         if self._floor.covers(costs):

@@ -1,7 +1,8 @@
 """Reports that are kept: one a day, by one replica at a time."""
 
 import asyncio
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -124,6 +125,43 @@ async def test_they_are_kept_for_two_years(reporting: Reporting, database: Datab
     await reporting.take_snapshot()
 
     assert await kept(database) == 2
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("rounds", ["36000", "malformed"])
+async def test_one_that_does_not_say_what_wrapped_values_cost_is_taken_again_once(
+    reporting: Reporting, database: Database, cast: Cast, clock: FrozenClock, rounds: str
+):
+    await cast.add("ada", encoded=f"argon2_pbkdf2_sha256${rounds}$salt$argon2id$v=19$m=8,t=1,p=1$salt$hash")
+    await reporting.take_snapshot()
+    older = await reporting.latest_snapshot()
+    assert older is not None
+    older["census"] = [{**row, "cost": ""} for row in older["census"]]
+    await database.execute("UPDATE bridge_census_snapshot SET document = :document", {"document": json.dumps(older)})
+    begun_at, asked, enough = clock.now, 0, asyncio.Event()
+
+    def given() -> Reporting:
+        nonlocal asked
+        asked += 1  # in turns for the last one, and for a new one
+        clock.advance(timedelta(seconds=1))
+        if asked == 7:
+            enough.set()
+        return reporting
+
+    at_once = timedelta(milliseconds=1)
+    task = asyncio.create_task(
+        keep_snapshots(given, ReportGauges(CollectorRegistry()), first_after=at_once, every=at_once)
+    )
+    try:
+        await asyncio.wait_for(enough.wait(), 10)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+    latest = await reporting.latest_snapshot()
+    assert latest is not None
+    assert [row["cost"] for row in latest["census"]] == [rounds if rounds.isdigit() else ""]
+    assert datetime.fromisoformat(latest["generated_at"]) == begun_at + timedelta(seconds=2)
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -8,7 +8,7 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from bridge.errors import DatabaseError
 from bridge.store.database import Database
 from tests.conftest import PASSWORD, Cast, log_in
-from tests.web.conftest import before_any_database
+from tests.web.conftest import PublishedProfile, before_any_database
 from tests.web.test_dependencies import counted
 
 pytestmark = before_any_database
@@ -74,26 +74,32 @@ async def test_another_policy_measures_for_itself(service_url: str, cast: Cast):
 
 @pytest.mark.parametrize("algorithm", ["pbkdf2_sha256", "argon2_pbkdf2_sha256"])
 async def test_what_a_snapshot_counted_is_measured_and_what_came_since(service_url: str, cast: Cast, algorithm: str):
-    snapshot = {"census": [{"algorithm": "argon2", "cost": "m=8,t=1,p=1"}, {"algorithm": algorithm, "cost": "100"}]}
+    snapshot = {"census": [{"algorithm": "argon2", "cost": "m=8,t=1,p=1"}, {"algorithm": algorithm, "cost": "30000"}]}
     async with counted(service_url) as running:
         login = running.app.state.bridge.login
-        await login.measure_floor(snapshot)
-        assert login._floor.covers({algorithm: 100})
-        await cast.add("new", encoded=f"{algorithm}$101$salt$hash")
-        await login.measure_floor(snapshot)
-        assert login._floor.covers({algorithm: 101})
-
-
-@pytest.mark.parametrize("counted_as", ["argon2_pbkdf2_sha256", "pbkdf2_sha256"], ids=["wrapped", "may be wrapped"])
-async def test_a_wrapped_hash_takes_the_old_hash_and_argon2(service_url: str, counted_as: str):
-    async with counted(service_url) as running:
-        login = running.app.state.bridge.login
-        await login.measure_floor({"census": [{"algorithm": counted_as, "cost": "100"}]})
+        await login.measure_floor({"census": []})
         low = login._floor.height
-        await login.measure_floor({"census": [{"algorithm": counted_as, "cost": "300000"}]})
+        await login.measure_floor(snapshot)
+        counted_only = login._floor.height
+        await cast.add("new", encoded=f"{algorithm}$300000$salt$hash")
+        await login.measure_floor(snapshot)
 
-        assert login._floor.height > 3 * low
-        assert login._floor.covers({"argon2_pbkdf2_sha256": 300_000})
+    assert counted_only > 3 * low
+    assert login._floor.height > 3 * counted_only
+
+
+@pytest.mark.parametrize("lists_wrappers", [True, False], ids=["the site lists the hashers", "it has not said"])
+async def test_what_a_wrap_would_make_is_measured_where_the_site_would_verify_it(
+    service_url: str, profile: PublishedProfile, *, lists_wrappers: bool
+):
+    if not lists_wrappers:
+        await profile.withdraw()
+    async with counted(service_url) as running:
+        login = running.app.state.bridge.login
+        await login.measure_floor({"census": [{"algorithm": "pbkdf2_sha256", "cost": "100"}]})
+
+        assert login._floor.covers({"pbkdf2_sha256": 100})
+        assert login._floor.covers({"argon2_pbkdf2_sha256": 100}) is lists_wrappers
 
 
 async def test_what_failed_to_be_read_is_not_taken_for_measured(service_url: str, database: Database):

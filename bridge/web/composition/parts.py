@@ -7,7 +7,6 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from bridge.errors import ConfigurationError
-from bridge.passwords.encoded import ALGORITHMS
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.policy import PasswordPolicy
 from bridge.passwords.pool import HashingPool
@@ -113,7 +112,7 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
             recorder=foundation.recorder,
             clock=clock,
         ),
-        policy=PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else ALGORITHMS),
+        policy=PasswordPolicy(target=target, accepted=profile.accepted_algorithms if profile else None),
         preconditions=preconditions_of(settings, database, profile, clock, keys=keys),
         grants=grants,
         blacklist=blacklist,
