@@ -14,8 +14,8 @@ __all__ = ["Caller", "CallerLeft", "Upload", "UploadStalled", "announces_body", 
 
 _AT_ONCE: Final = 65_536
 _LINGER_SECONDS: Final = 5.0  # nginx's lingering_timeout
-# Most answers are there before: they need no task that waits for the client to leave.
-_UNWATCHED_SECONDS: Final = 0.02
+# Nearly all answers are there before, of a busy site as well: they need no task that waits for the client to leave.
+_UNWATCHED_SECONDS: Final = 0.25
 
 
 def announces_body(scope: Scope) -> bool:
@@ -66,11 +66,11 @@ class Caller:
         self._served: asyncio.Task[object] | None = None
         self._watch: asyncio.TimerHandle | asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._served = asyncio.current_task()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         if self._watch is not None:

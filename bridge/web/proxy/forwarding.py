@@ -12,9 +12,9 @@ __all__ = ["Forwarding", "RawHeaders", "answer_headers"]
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-# RFC 9110 section 7.6.1, and what announces the trailers that are not sent on.
+# RFC 9110 section 7.6.1, what announces the trailers that are not sent on, and what no header may be called (9.6).
 _OF_THE_CONNECTION: Final = frozenset(
-    {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
+    (b"connection", b"close", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
 # What Connection must not take away: both servers would then read another request than was sent.
 _NEVER_NAMED: Final = frozenset({b"host", b"content-length"})
@@ -46,7 +46,7 @@ class Forwarding:
     def request_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """Give what goes on: what is between two ends, and who the client is."""
         headers: list[tuple[bytes, bytes]] = scope["headers"]
-        left_out = _OF_THE_CONNECTION | _ANSWERED_HERE | _named_by_connection(headers)
+        left_out = _hop_by_hop(headers)
         passed_on: list[tuple[bytes, bytes]] = []
         said: list[tuple[bytes, bytes]] = []
         for name, value in headers:
@@ -55,7 +55,7 @@ class Forwarding:
                 continue
             if self._tells_of_client(name):
                 said.append((name, value))
-            elif name not in left_out:
+            elif name not in left_out and name not in _ANSWERED_HERE:
                 passed_on.append((name, value))
         return passed_on + self._about_client(scope, said)
 
@@ -102,11 +102,12 @@ def answer_headers(raw: RawHeaders, *, status: int) -> list[tuple[bytes, bytes]]
     The server above says Date itself, and would wait for a body where a length is announced and none can follow.
     """
     headers = [(name.lower(), value) for name, value in raw]
-    left_out = _OF_THE_CONNECTION | _named_by_connection(headers) | {b"date"}
+    left_out = _hop_by_hop(headers)
+    said_here: tuple[bytes, ...] = (b"date",)
     is_unchanged = status == HTTPStatus.NOT_MODIFIED
     if status == HTTPStatus.NO_CONTENT or (is_unchanged and (b"content-length", b"0") not in headers):
-        left_out |= {b"content-length"}
-    return [(name, value) for name, value in headers if name not in left_out]
+        said_here = (b"date", b"content-length")
+    return [(name, value) for name, value in headers if name not in left_out and name not in said_here]
 
 
 def _peer_of(scope: Scope) -> str:
@@ -114,9 +115,12 @@ def _peer_of(scope: Scope) -> str:
     return client[0] if client else ""  # none over a socket file
 
 
-def _named_by_connection(headers: RawHeaders) -> frozenset[bytes]:
-    named = [part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")]
-    return frozenset(named) - _NEVER_NAMED
+def _hop_by_hop(headers: RawHeaders) -> frozenset[bytes]:
+    """Name the headers that end with this connection: those that always do, and those that Connection names."""
+    said = _values(headers, b"connection")
+    if all(value.lower() in _OF_THE_CONNECTION for value in said):
+        return _OF_THE_CONNECTION
+    return _OF_THE_CONNECTION | ({part.strip().lower() for value in said for part in value.split(b",")} - _NEVER_NAMED)
 
 
 def _continued(said: list[tuple[bytes, bytes]], peer: str) -> list[tuple[bytes, bytes]]:

@@ -67,29 +67,46 @@ class HttpProxy:
         self._patience = timeout.total_seconds()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, and its answer back."""
-        async with Caller(receive, patience=self._patience) as caller:
-            try:
-                async with asyncio.timeout(self._patience) as caller.limit:
-                    answer = await self._ask(scope, caller)
-                    beginning = await _beginning(answer)
-            except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
-                await _refusal(exc, has_stalled=caller.has_stalled)(scope, receive, send)
-                return
-            finally:
-                caller.limit = None
-            try:
-                await _relay(answer, beginning, send, caller, cuts_off=closes(scope))
-            finally:
+        """Pass a request on, and its answer back.
+
+        Raises:
+            ConnectionAbortedError: the answer ended early; the server then cuts the client off, and nobody takes it for
+                whole.
+        """
+        with Caller(receive, patience=self._patience) as caller:
+            refusal = await self._pass_on(scope, send, caller)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, send: Send, caller: Caller) -> Response | None:
+        """Give what to refuse with where there is no answer; one that has begun can only be broken off."""
+        answer: ClientResponse | None = None
+        has_begun = False
+        try:
+            async with asyncio.timeout(self._patience) as limit:
+                caller.limit = limit
+                answer = await self._ask(scope, caller)
+                beginning = await _beginning(answer)
+                caller.limit, has_begun = None, True
+                await _relay(answer, beginning, send, caller, limit, cuts_off=closes(scope))
+        except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
+            if not has_begun:
+                return _refusal(exc, has_stalled=caller.has_stalled)
+            _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
+            raise ConnectionAbortedError("the upstream's answer ended early") from exc
+        finally:
+            caller.limit = None
+            if answer is not None:
                 answer.close()
+        return None
 
     async def _ask(self, scope: Scope, caller: Caller) -> ClientResponse:
         method: str = scope["method"]
         url = target_of(scope, self._base)
         headers = as_text(self._forwarding.request_headers(scope))
-        names = {name for name, _ in scope["headers"]}
         upload = await caller.upload(has_body=announces_body(scope))
-        passing = _Passing(method, url, headers, upload, is_chunked=b"transfer-encoding" in names)
+        is_chunked = upload is not None and any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        passing = _Passing(method, url, headers, upload, is_chunked=is_chunked)
         if upload is not None or method not in _SAFE:
             return await passing.through(self._sessions.fresh)
         try:
@@ -118,7 +135,7 @@ class _Passing:
             self._url,
             headers=self._headers,
             data=self._upload,
-            chunked=True if self._upload is not None and self._is_chunked else None,
+            chunked=True if self._is_chunked else None,
             allow_redirects=False,
             middlewares=(_once_without_length,) if says_no_length else (_once,),
         )
@@ -149,45 +166,37 @@ async def _beginning(answer: ClientResponse) -> bytes | None:
 
     What is streamed may begin long after its head, which then goes ahead: there is None.
     """
-    if not answer.headers.get("Content-Length"):
-        return None
-    try:
-        return await answer.content.readany()
-    except BaseException:
-        answer.close()
-        raise
+    return await answer.content.readany() if answer.headers.get("Content-Length") else None
 
 
 async def _relay(
-    answer: ClientResponse, beginning: bytes | None, send: Send, caller: Caller, *, cuts_off: bool
+    answer: ClientResponse,
+    beginning: bytes | None,
+    send: Send,
+    caller: Caller,
+    limit: asyncio.Timeout,
+    *,
+    cuts_off: bool,
 ) -> None:
-    """Send an answer back as it comes; a client that would be cut off at its end may finish its upload before.
-
-    Raises:
-        ConnectionAbortedError: it ended early; the server then cuts the client off, and nobody takes it for whole.
-    """
+    """Send an answer back as it comes; a client that would be cut off at its end may finish its upload before."""
     headers = answer_headers(answer.raw_headers, status=answer.status)
-    try:
-        async with asyncio.timeout(caller.patience) as limit:
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            more = True
-            while more:
-                if beginning is None:
-                    _extend(limit, caller.patience)
-                    chunk = await answer.content.readany()
-                else:
-                    chunk, beginning = beginning, None
-                more = not answer.content.at_eof()
-                if cuts_off and not more and caller.is_uploading:
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    limit.reschedule(None)
-                    await caller.linger()
-                    chunk = b""
-                _extend(limit, caller.patience)
-                await send({"type": "http.response.body", "body": chunk, "more_body": more})
-    except (aiohttp.ClientError, TimeoutError) as exc:
-        _logger.warning("an answer of the upstream ended early: %s", type(exc).__name__)
-        raise ConnectionAbortedError("the upstream's answer ended early") from exc
+    _extend(limit, caller.patience)
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    more = True
+    while more:
+        if beginning is None:
+            _extend(limit, caller.patience)
+            chunk = await answer.content.readany()
+        else:
+            chunk, beginning = beginning, None
+        more = not answer.content.at_eof()
+        if cuts_off and not more and caller.is_uploading:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            limit.reschedule(None)
+            await caller.linger()
+            chunk = b""
+        _extend(limit, caller.patience)
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
 def _extend(limit: asyncio.Timeout, patience: float) -> None:

@@ -141,7 +141,6 @@ def _session(
     middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
 ) -> aiohttp.ClientSession:
     """Open a session that adds nothing, remembers nothing and follows nothing."""
-    patience = timeout.total_seconds()
     keep_alive = None if force_close else _KEEP_ALIVE_SECONDS
     connector: aiohttp.BaseConnector
     if address.kind == "unix":
@@ -152,9 +151,8 @@ def _session(
         connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=force_close, keepalive_timeout=keep_alive)
     return aiohttp.ClientSession(
         connector=connector,
-        timeout=aiohttp.ClientTimeout(
-            total=None, connect=patience, sock_connect=min(patience, _CONNECT_SECONDS), sock_read=patience
-        ),
+        # The proxies bound every other wait themselves: a timer of aiohttp's own, for each request, would do so twice.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(timeout.total_seconds(), _CONNECT_SECONDS)),
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=_AUTOMATIC_HEADERS,
         auto_decompress=False,
