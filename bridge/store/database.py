@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from functools import lru_cache
 from typing import Any, Final, Literal, Protocol
 
 from bridge.errors import ConfigurationError
@@ -167,7 +166,6 @@ def numbered(statement: str, number: int) -> str:
     return _NAMED.sub(rf":\1_{number}", statement)
 
 
-@lru_cache(maxsize=256)
 def pyformat(statement: str) -> str:
     """Turn ``:name`` into psycopg's ``%(name)s``; casts (``::text``) stay."""
     return _NAMED.sub(r"%(\1)s", statement.replace("%", "%%"))

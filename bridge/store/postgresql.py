@@ -3,12 +3,13 @@
 import asyncio
 import copy
 import select
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache, partial
 from time import monotonic
-from typing import Any, Final, Self
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
@@ -42,7 +43,37 @@ __all__ = ["PostgresqlDatabase"]
 
 _WAIT_SECONDS: Final = 5.0
 _READ_ONLY_SECONDS: Final = 1.0
-_REFUSALS: Final = (psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull)
+_OURS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[DatabaseError]], ...]] = (
+    (psycopg.errors.ReadOnlySqlTransaction, ReadOnlyDatabase),
+    ((psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull), WriteRefused),
+    (psycopg.IntegrityError, ConstraintViolated),
+    ((psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn), SchemaMissing),
+    (psycopg.errors.TriggeredDataChangeViolation, DatabaseError),  # to the driver an operational one
+    ((psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TimeoutError), DatabaseUnavailable),
+    (psycopg.Error, DatabaseError),
+)
+"""What each of the driver's errors is here: the first that fits."""
+T = TypeVar("T")
+
+
+class _TranslatedErrors:
+    """Turns the driver's errors into ours. Their messages stay behind: they may quote a row's content.
+
+    No generator: it is around every statement, and twice around most.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, where: TracebackType | None
+    ) -> None:
+        for theirs, ours in _OURS if exc is not None else ():
+            if isinstance(exc, theirs):
+                raise ours(type(exc).__name__) from exc
+
+
+_TRANSLATED: Final = _TranslatedErrors()
 
 
 class _Connection(psycopg.AsyncConnection[DictRow]):
@@ -81,20 +112,20 @@ class _PostgresqlExecutor:
         self._seconds = seconds
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
-        with _translated_errors():
+        with _TRANSLATED:
             return await (await self._run(statement, parameters)).fetchone()
 
     async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
-        with _translated_errors():
+        with _TRANSLATED:
             return await (await self._run(statement, parameters)).fetchall()
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
-        with _translated_errors():
+        with _TRANSLATED:
             return (await self._run(statement, parameters)).rowcount
 
     async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
         async with asyncio.timeout(self._seconds):
-            return await self._connection.execute(pyformat(statement).encode(), dict(parameters or {}))
+            return await self._connection.execute(_query(statement), parameters or {})
 
 
 class _ReadingExecutor(_PostgresqlExecutor):
@@ -151,7 +182,7 @@ class PostgresqlDatabase:
             open=False,
         )
         try:
-            with _translated_errors():
+            with _TRANSLATED:
                 await pool.open(wait=True, timeout=_WAIT_SECONDS)
         except BaseException:
             await pool.close()
@@ -160,18 +191,15 @@ class PostgresqlDatabase:
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
-        async with self._executor() as executor:
-            return await executor.fetch_one(statement, parameters)
+        return await self._alone(lambda executor: executor.fetch_one(statement, parameters))
 
     async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
         """Give every row."""
-        async with self._executor() as executor:
-            return await executor.fetch_all(statement, parameters)
+        return await self._alone(lambda executor: executor.fetch_all(statement, parameters))
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
         """Give the number of rows changed."""
-        async with self._executor() as executor:
-            return await executor.execute(statement, parameters)
+        return await self._alone(lambda executor: executor.execute(statement, parameters))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Executor]:
@@ -179,7 +207,7 @@ class PostgresqlDatabase:
         if self._pin.run is not None:
             yield self._pin.run
             return
-        with _translated_errors():
+        with _TRANSLATED:
             async with (
                 self._connection() as connection,
                 asyncio.timeout(self._seconds and 2 * self._seconds),
@@ -203,7 +231,7 @@ class PostgresqlDatabase:
         """Let the work inside only read: in one transaction, which is rolled back, for statements may notify."""
         milliseconds = max(1, round(statement_timeout.total_seconds() * 1000))
         limits = f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {milliseconds}"
-        with _translated_errors():
+        with _TRANSLATED:
             async with (
                 self._read_only_runs,
                 self._connection() as connection,
@@ -223,8 +251,27 @@ class PostgresqlDatabase:
         """Let go of every connection."""
         await self._pool.close()
 
+    async def _alone(self, ask: Callable[[Executor], Awaitable[T]]) -> T:
+        """Run one statement, which commits by itself: there is nothing to roll back."""
+        if self._pin.run is not None:
+            return await ask(self._pin.run)
+        with _TRANSLATED:
+            connection = await self._taken()
+            try:
+                return await ask(_PostgresqlExecutor(connection, self._seconds))
+            finally:
+                await self._pool.putconn(connection)
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[_Connection]:
+        connection = await self._taken()
+        try:
+            async with connection:  # what is left open is rolled back
+                yield connection
+        finally:
+            await self._pool.putconn(connection)
+
+    async def _taken(self) -> _Connection:
         """Take one that did not end while nobody used it, as all do when the database restarts, and is not stuck.
 
         This is found out before anything is sent, so that nothing, and no write above all, is ever sent twice. A
@@ -232,24 +279,23 @@ class PostgresqlDatabase:
         """
         is_first = True
         while True:
-            async with self._pool.connection() as connection:
-                if not connection.has_ended and not connection.is_stuck:
-                    yield connection
-                    return
+            connection = await self._pool.getconn()
+            if not connection.has_ended and not connection.is_stuck:
+                return connection
+            try:
                 await connection.close()
+            finally:
+                await self._pool.putconn(connection)
             if is_first:
                 # The pool would go on trying for seconds, and all who come wait for it.
                 await self._attempt()
                 is_first = False
 
-    @asynccontextmanager
-    async def _executor(self) -> AsyncIterator[Executor]:
-        if self._pin.run is not None:
-            yield self._pin.run
-            return
-        with _translated_errors():
-            async with self._connection() as connection:
-                yield _PostgresqlExecutor(connection, self._seconds)
+
+@lru_cache(maxsize=256)
+def _query(statement: str) -> bytes:
+    """Give a statement as psycopg takes it, the same object each time: it remembers what it made of one."""
+    return pyformat(statement).encode()
 
 
 def _as_one(batch: KeptBatch) -> tuple[str, Parameters]:
@@ -303,24 +349,3 @@ async def _refuse_statement_mode(connection: _Connection) -> None:
         ) from exc
     except psycopg.Error as exc:
         raise DatabaseUnavailable(type(exc).__name__) from exc
-
-
-@contextmanager
-def _translated_errors() -> Iterator[None]:
-    """Turn the driver's errors into ours. Their messages stay behind: they may quote a row's content."""
-    try:
-        yield
-    except psycopg.errors.ReadOnlySqlTransaction as exc:
-        raise ReadOnlyDatabase(type(exc).__name__) from exc
-    except _REFUSALS as exc:
-        raise WriteRefused(type(exc).__name__) from exc
-    except psycopg.IntegrityError as exc:
-        raise ConstraintViolated(type(exc).__name__) from exc
-    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as exc:
-        raise SchemaMissing(type(exc).__name__) from exc
-    except psycopg.errors.TriggeredDataChangeViolation as exc:  # to the driver an operational one
-        raise DatabaseError(type(exc).__name__) from exc
-    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TimeoutError) as exc:
-        raise DatabaseUnavailable(type(exc).__name__) from exc
-    except psycopg.Error as exc:
-        raise DatabaseError(type(exc).__name__) from exc

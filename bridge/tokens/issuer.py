@@ -1,15 +1,30 @@
 """Writes tokens that the bridge, SimpleJWT and ninja-jwt take alike."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
-import jwt
+from jwt import PyJWS
+from jwt.algorithms import HMACAlgorithm
 
 from bridge.tokens.claims import AccessClaims, RefreshClaims, TokenClaims
 from bridge.tokens.keyset import KeySet
 
 __all__ = ["TokenIssuer", "without_signature"]
+
+
+class _CheckedSecret(HMACAlgorithm):
+    """Takes a secret that ``SigningKey.load`` has checked; PyJWT would look at each token whether it is another key."""
+
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return key.encode() if isinstance(key, str) else key
+
+
+_JWS: Final = PyJWS()
+_JWS.unregister_algorithm("HS256")
+_JWS.register_algorithm("HS256", _CheckedSecret(HMACAlgorithm.SHA256))
 
 
 class TokenIssuer:
@@ -61,19 +76,20 @@ class TokenIssuer:
         if claims.issued_at is None:
             raise ValueError("a token of ours says when it was issued")
         # What SimpleJWT and ninja-jwt look at, and what allauth does.
-        payload = self._payload(claims) | {"token_type": kind, "token_use": kind}
+        payload = self._payload(claims, claims.issued_at) | {"token_type": kind, "token_use": kind}
         key = self._keys.signing(now=claims.issued_at)
         named = {} if key.kid is None else {"kid": key.kid}
-        return jwt.encode(payload, key.private, key.algorithm, {"typ": header_type, **named})
+        written = json.dumps(payload, separators=(",", ":")).encode()
+        return _JWS.encode(written, key.private, key.algorithm, {"typ": header_type, **named})
 
-    def _payload(self, claims: TokenClaims) -> dict[str, object]:
+    def _payload(self, claims: TokenClaims, issued_at: datetime) -> dict[str, object]:
         payload: dict[str, object] = {
             "iss": self._issuer,
             "aud": self._audience,
             "sub": claims.user_id,
             "client_id": "first-party",
-            "iat": claims.issued_at,
-            "exp": claims.expires_at,
+            "iat": int(issued_at.timestamp()),
+            "exp": int(claims.expires_at.timestamp()),
             "jti": claims.token_id,
             "user_id": claims.user_id,
             "scope": " ".join(claims.scope),

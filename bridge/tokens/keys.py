@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
+from jwt.algorithms import HMACAlgorithm
+from jwt.exceptions import InvalidKeyError
 
 from bridge.errors import ConfigurationError
 from bridge.tokens.jwk import fits, thumbprint
@@ -107,6 +109,13 @@ class SigningKey:
                 f"BRIDGE_SIGNING_KEY is shorter than {_MINIMUM_SECRET_BYTES} bytes",
                 cure="Give both apps the same longer one, such as `openssl rand -base64 48` prints.",
             )
+        try:
+            HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+        except InvalidKeyError as exc:
+            raise ConfigurationError(
+                "BRIDGE_SIGNING_KEY is a JWK, or a public key, but the algorithm is HS256",
+                cure="Give the secret itself, as the site's SIMPLE_JWT SIGNING_KEY has it: a JWK's `k`, decoded.",
+            ) from exc
         return cls(algorithm="HS256", private=secret, public=secret)
 
     @classmethod

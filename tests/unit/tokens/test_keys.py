@@ -1,5 +1,7 @@
 """Which signing keys the bridge takes, and what it says of the others."""
 
+import json
+from collections.abc import Callable
 from itertools import permutations
 
 import pytest
@@ -76,6 +78,17 @@ def test_a_secret_that_is_not_utf_8_is_refused():
     undecodable = "\udcff" * 40  # as os.environ gives a byte that is not UTF-8
 
     refusal(undecodable, "HS256")
+
+
+@pytest.mark.parametrize("as_text", [json.dumps, lambda jwk: json.dumps({"keys": [jwk]})], ids=["jwk", "set-of-jwks"])
+def test_a_jwk_is_not_taken_for_a_secret(as_text: Callable[[dict[str, str]], str]):
+    assert "JWK" in str(refusal(as_text({"kty": "oct", "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0"}), "HS256"))
+
+
+def test_an_ssh_key_is_not_taken_for_a_secret(key_pairs: dict[str, SigningKey]):
+    line = key_pairs["EdDSA"].public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+
+    assert "public key" in str(refusal(line.decode(), "HS256"))
 
 
 # Key pairs ------------------------------------------------------------------------------------------------------------
