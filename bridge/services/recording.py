@@ -111,11 +111,10 @@ class Recorder:
     def __init__(self, *, database: Database, registry: CollectorRegistry, clock: Clock) -> None:
         self._activity = Activity(database)
         self._clock = clock
-        self._metric = Counter(
+        metric = Counter(
             "bridge_events", "What happened at logins and to endpoints, by event.", ["event"], registry=registry
         )
-        for event in Event:
-            self._metric.labels(event=event.value)
+        self._metrics = {event: metric.labels(event=event.value) for event in Event}
         self._tally: Tally[Happened] = Tally(
             "what happened",
             database=database,
@@ -156,7 +155,7 @@ class Recorder:
 
     def note(self, event: Event, **fields: str | None) -> None:
         """Count an event in this process, and log it with some of ``FIELDS``."""
-        self._metric.labels(event=event.value).inc()
+        self._metrics[event].inc()
         tell(event, **fields)
 
     async def _write(self, counts: Mapping[Happened, int], executor: Executor) -> None:

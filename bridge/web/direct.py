@@ -3,7 +3,7 @@
 For such an endpoint the handler looks, with every request, for a body, streams and threads that it never has, and opens
 stacks that nobody uses. What is left is to read the parameters, to call it, and to validate and write what it gave, all
 of which FastAPI's own functions do here as well. Errors go to the app's handlers, a layer further out, which are the
-same.
+same. A body that the endpoint reads by itself, as those for logins do, is its own affair.
 """
 
 import inspect
@@ -19,6 +19,8 @@ from fastapi.exceptions import EndpointContext, RequestValidationError, Response
 from fastapi.utils import is_body_allowed_for_status_code
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from bridge.web.routes import Handler
+
 __all__ = ["answered_directly"]
 
 Solve = Callable[[Request], Awaitable[dict[str, Any]]]
@@ -31,7 +33,7 @@ _SOURCES: Final = {
 }
 """Where a request has what an endpoint takes of each kind, in FastAPI's order."""
 _ELSE: Final = (
-    *("body_params", "http_connection_param_name", "websocket_param_name", "response_param_name"),
+    *("body_params", "http_connection_param_name", "websocket_param_name"),
     *("background_tasks_param_name", "security_scopes_param_name", "concurrency"),
 )
 _SHOWING: Final = ("include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none")
@@ -46,13 +48,16 @@ _KNOWN: Final = frozenset(
 """What this module knows handlers to be made of; those of a FastAPI that asks for more it leaves alone."""
 
 
-def answered_directly(dependant: Dependant, given: dict[str, Any], solve: Solve) -> ASGIApp | None:
+def answered_directly(
+    dependant: Dependant, given: dict[str, Any], solve: Solve, around: Callable[[Handler], Handler]
+) -> ASGIApp | None:
     """Give what answers for an endpoint as FastAPI's handler for it does.
 
     Args:
-        dependant: of the endpoint, which is a coroutine and reads no body.
+        dependant: of the endpoint, which is a coroutine and leaves no body to FastAPI.
         given: what ``fastapi.routing.get_request_handler`` would be given.
         solve: gives what the endpoint takes of its dependencies.
+        around: puts around a handler what its route puts around FastAPI's.
 
     Returns:
         None where it takes something else, or its answer is not simply its result in JSON.
@@ -64,7 +69,13 @@ def answered_directly(dependant: Dependant, given: dict[str, Any], solve: Solve)
         or not is_body_allowed_for_status_code(given["status_code"])
     ):
         return None
-    return _Direct(dependant, given, solve)
+    handle = around(_Direct(dependant, given, solve).answer)
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+    return answer
 
 
 class _Direct:
@@ -75,6 +86,7 @@ class _Direct:
         self._endpoint: Any = dependant.call
         self._solve = solve
         self._request_name = dependant.request_param_name
+        self._response_name = dependant.response_param_name
         self._taken = [(taken, source) for kind, source in _SOURCES.items() if (taken := getattr(dependant, kind))]
         self._status = given["status_code"] or 200
         is_typed = given["response_field"] is not None
@@ -87,16 +99,17 @@ class _Direct:
             **{each: given[f"response_model_{each}"] for each in _SHOWING},
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive, send)
+    async def answer(self, request: Request) -> Response:
         values = await self._solve(request)
         if self._taken:
             values |= self._parameters(request)
         if self._request_name is not None:
             values[self._request_name] = request
+        said = None
+        if self._response_name is not None:
+            values[self._response_name] = said = _unsaid()
         result = await self._endpoint(**values)
-        response = result if isinstance(result, Response) else await self._shown(result, request)
-        await response(scope, receive, send)
+        return result if isinstance(result, Response) else await self._shown(result, request, said)
 
     def _parameters(self, request: Request) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -109,12 +122,16 @@ class _Direct:
             raise RequestValidationError(errors, endpoint_ctx=self._told(request))
         return found
 
-    async def _shown(self, result: Any, request: Request) -> Response:
+    async def _shown(self, result: Any, request: Request, said: Response | None) -> Response:
         try:
             content = await self._serialized(response_content=result)
         except ResponseValidationError as exc:
             raise ResponseValidationError(exc.errors(), body=exc.body, endpoint_ctx=self._told(request)) from None
-        response: Response = self._response(content, self._status)
+        response: Response = self._response(content, (said and said.status_code) or self._status)
+        if said is not None:
+            if not is_body_allowed_for_status_code(response.status_code):
+                response.body = b""
+            response.headers.raw.extend(said.headers.raw)
         return response
 
     def _told(self, request: Request) -> EndpointContext:
@@ -126,3 +143,11 @@ class _Direct:
             told["line"] = inspect.getsourcelines(self._endpoint)[1]
             told["function"] = self._endpoint.__name__
         return told
+
+
+def _unsaid() -> Response:
+    """Give what an endpoint may write headers and a status into, as FastAPI gives it one."""
+    response = Response()
+    del response.headers["content-length"]
+    response.status_code = None  # type: ignore[assignment]  # FastAPI's own way to tell that none was set
+    return response

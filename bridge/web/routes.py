@@ -14,7 +14,7 @@ from bridge.web.composition import Bridge
 from bridge.web.errors import Problem, oauth_answer
 from bridge.web.redirection import login_location
 
-__all__ = ["BoundedRoute", "OAuthRoute", "SiteRoute"]
+__all__ = ["BoundedRoute", "Handler", "OAuthRoute", "SiteRoute", "WrappingRoute"]
 
 _LIMIT_BYTES: Final = 64 * 1024
 _LIMIT_DIGITS: Final = 9  # of a Content-Length that is worth reading as a number
@@ -22,12 +22,25 @@ _LIMIT_DIGITS: Final = 9  # of a Content-Length that is worth reading as a numbe
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-class BoundedRoute(APIRoute):
-    """Refuses bodies of more than 64 KiB, before or while they are read."""
+class WrappingRoute(APIRoute):
+    """A route that puts something around its handler: FastAPI's, or one that does the same (``bridge.web.direct``)."""
 
     def get_route_handler(self) -> Any:
         """Wrap FastAPI's handler."""
-        handle = super().get_route_handler()
+        return self.around(super().get_route_handler())
+
+    @classmethod
+    def around(cls, handle: Handler) -> Handler:
+        """Give a handler with what belongs around it."""
+        raise NotImplementedError
+
+
+class BoundedRoute(WrappingRoute):
+    """Refuses bodies of more than 64 KiB, before or while they are read."""
+
+    @classmethod
+    def around(cls, handle: Handler) -> Handler:
+        """Bound the body of the request that a handler is given."""
 
         async def bounded(request: Request) -> Response:
             try:
@@ -44,13 +57,14 @@ class BoundedRoute(APIRoute):
 class OAuthRoute(BoundedRoute):
     """Answers errors as RFC 6749 section 5.2 has them."""
 
-    def get_route_handler(self) -> Any:
-        """Wrap the bounded handler."""
-        handle: Handler = super().get_route_handler()
+    @classmethod
+    def around(cls, handle: Handler) -> Handler:
+        """Bound the body, and answer what a handler raises."""
+        bounded = super().around(handle)
 
         async def speaking_oauth(request: Request) -> Response:
             try:
-                return await handle(request)
+                return await bounded(request)
             except (BridgeError, Problem) as exc:
                 return oauth_answer(exc)
             except HTTPException as exc:
@@ -59,7 +73,7 @@ class OAuthRoute(BoundedRoute):
         return speaking_oauth
 
 
-class SiteRoute(APIRoute):
+class SiteRoute(WrappingRoute):
     """Answers as Django's pages do: a visitor who is not logged in is sent to LOGIN_URL and comes back from there.
 
     For endpoints that people open in a browser: ``APIRouter(route_class=SiteRoute)``. Whoever is logged in and lacks a
@@ -67,9 +81,9 @@ class SiteRoute(APIRoute):
     sends a bearer token that is refused gets its 401: no program fills in a login form.
     """
 
-    def get_route_handler(self) -> Any:
-        """Wrap FastAPI's handler."""
-        handle: Handler = super().get_route_handler()
+    @classmethod
+    def around(cls, handle: Handler) -> Handler:
+        """Send those to log in whom a handler refuses for want of it."""
 
         async def asking_for_login(request: Request) -> Response:
             try:

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from bridge.web.authentication import Entrance
 from bridge.web.direct import answered_directly
+from bridge.web.routes import Handler, WrappingRoute
 
 __all__ = ["solved_by_plan"]
 
@@ -105,8 +106,9 @@ def solved_by_plan(route: Any) -> ASGIApp | None:
         return None
     dependant: Dependant = route.dependant
     given = _handlers_parameters(route)
-    direct = answered_directly(dependant, given, plan.solve)
-    return direct or routing.request_response(_handler(dependant, given, plan))
+    around = _around(route)
+    direct = answered_directly(dependant, given, plan.solve, around)
+    return direct or routing.request_response(around(_handler(dependant, given, plan)))
 
 
 def _planned(route: Any) -> _Plan:
@@ -114,14 +116,23 @@ def _planned(route: Any) -> _Plan:
     endpoint = dependant.call
     if not dependant.dependencies or route.body_field is not None or getattr(route, "max_body_size", None) is not None:
         raise _NoPlan
-    if type(getattr(route, "original_route", route)).get_route_handler is not routing.APIRoute.get_route_handler:
+    if _kind(route).get_route_handler not in (routing.APIRoute.get_route_handler, WrappingRoute.get_route_handler):
         raise _NoPlan  # a route class of its own wraps what FastAPI gives it
     if endpoint is None or not _is_coroutine(endpoint):
         raise _NoPlan
     return _Plan(dependant)
 
 
-def _handler(dependant: Dependant, given: dict[str, Any], plan: _Plan) -> Callable[[Request], Awaitable[Response]]:
+def _kind(route: Any) -> type[routing.APIRoute]:
+    return type(getattr(route, "original_route", route))
+
+
+def _around(route: Any) -> Callable[[Handler], Handler]:
+    kind = _kind(route)
+    return kind.around if issubclass(kind, WrappingRoute) else lambda handle: handle
+
+
+def _handler(dependant: Dependant, given: dict[str, Any], plan: _Plan) -> Handler:
     endpoint: Any = dependant.call
     is_given = dependant.request_param_name is not None
     name = dependant.request_param_name or _REQUEST

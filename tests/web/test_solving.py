@@ -20,13 +20,13 @@ from fastapi import (
 )
 from fastapi.exceptions import RequestValidationError, ValidationException
 from fastapi.requests import HTTPConnection
-from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, RedirectResponse, StreamingResponse
 
 from bridge.web.asking import effective_routes
 from bridge.web.authentication import Entrance
+from bridge.web.routes import Handler, WrappingRoute
 from bridge.web.shortcuts import Shortcuts
 from bridge.web.solving import solved_by_plan
 
@@ -206,6 +206,58 @@ class NoFunction:
 
 
 simple.add_api_route("/object", NoFunction(), name="object")
+
+
+@simple.get("/says")
+async def says(user: Somebody, response: Response, status: int = 203) -> Shown:
+    response.status_code = status
+    response.headers["x-set"] = "by the endpoint"
+    response.set_cookie("one", "1")
+    response.set_cookie("two", "2")
+    return Shown(name=user)
+
+
+@simple.get("/says-nothing")
+async def says_nothing(user: Somebody, response: Response) -> Shown:
+    return Shown(name=user)
+
+
+@simple.get("/says-in-vain")
+async def says_in_vain(user: Somebody, response: Response) -> Shown:
+    response.headers["x-set"] = "by the endpoint"
+    return RedirectResponse(f"/{user}")  # type: ignore[return-value]  # FastAPI lets it
+
+
+class Excusing(WrappingRoute):
+    @classmethod
+    def around(cls, handle: Handler) -> Handler:
+        async def excusing(request: Request) -> Response:
+            try:
+                answer = await handle(request)
+            except HTTPException as exc:
+                return PlainTextResponse(f"excused: {exc.detail}", 418)
+            answer.headers["x-wrapped"] = "yes"
+            return answer
+
+        return excusing
+
+
+wrapped = APIRouter(route_class=Excusing)
+
+
+@wrapped.post("/by-hand")
+async def by_hand(user: Somebody, request: Request, response: Response) -> Shown:
+    response.headers["x-set"] = "by the endpoint"
+    return Shown(name=f"{user} {await request.json()}")
+
+
+@wrapped.get("/reads-nothing")
+async def reads_nothing(user: Somebody, tasks: BackgroundTasks) -> Shown:
+    tasks.add_task(SEEN.append, "afterwards")
+    return Shown(name=user)
+
+
+simple.include_router(wrapped, prefix="/wrapped")
 planned.include_router(simple, prefix="/simple")
 
 
@@ -269,7 +321,11 @@ async def with_body(user: Somebody, body: dict[str, int]) -> Any:
     return {user: body}
 
 
-class Quoting(APIRoute):
+class Quoting(WrappingRoute):
+    @classmethod
+    def around(cls, handle: Handler) -> Handler:
+        return handle
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
@@ -332,11 +388,14 @@ PATHS: Final = (
     *("/planned/parameters/x", "/planned/wrong", "/planned/raises", "/planned/own-answer", "/planned/stream"),
     *("/planned/simple/every/3?limit=1&limit=2", "/planned/simple/every/x?limit=y", "/planned/simple/refuses"),
     *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/asks-for-scopes"),
+    *("/planned/simple/says", "/planned/simple/says?status=204", "/planned/simple/says?status=304"),
+    *("/planned/simple/says-nothing", "/planned/simple/says-in-vain"),
+    *("/planned/simple/wrapped/by-hand", "/planned/simple/wrapped/reads-nothing"),
     *("/planned/nothing", "/planned/write/nested", "/planned/both/nested"),
     *("/usual/sync", "/usual/yields", "/usual/thread", "/usual/header", "/usual/response", "/usual/scopes"),
     *("/usual/class", "/usual/uncached", "/usual/none", "/usual/body", "/usual/quoted"),
 )
-METHODS: Final = {"/planned/nothing": "DELETE", "/usual/body": "POST"}
+METHODS: Final = {"/planned/nothing": "DELETE", "/usual/body": "POST", "/planned/simple/wrapped/by-hand": "POST"}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -364,5 +423,6 @@ def test_what_takes_only_parameters_and_gives_json_is_called_without_fastapis_ha
     assert direct == {
         *("/direct", "/planned/one", "/planned/wrong", "/planned/simple/every/{number}", "/planned/simple/refuses"),
         *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/several"),
-        "/planned/raises",
+        *("/planned/raises", "/planned/write/nested", "/planned/both/nested", "/planned/simple/wrapped/by-hand"),
+        *("/planned/simple/says", "/planned/simple/says-nothing", "/planned/simple/says-in-vain"),
     }
