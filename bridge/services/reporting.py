@@ -181,23 +181,28 @@ async def keep_snapshots(
         every: and how often from then on.
     """
     pause = first_after
-    has_counted = False
+    counted = ""
     while True:
         is_older = False
         try:
             if (latest := await reporting().latest_snapshot()) is not None:
                 gauges.show(latest)
-                is_older = _is_without_costs(latest)
+                is_older = _day_of(latest) != counted and _is_without_costs(latest)
         except DatabaseError as exc:
             _logger.warning("the last snapshot was not read: %s", type(exc).__name__)
         await asyncio.sleep(pause.total_seconds())
         pause = every
         try:
-            # Once for each process: a wrapped value may be malformed and name none for good.
-            taken = await reporting().take_snapshot(again=is_older and not has_counted)
-            has_counted = has_counted or taken is not None
+            # Once a day for each process: a wrapped value may be malformed and name none for good.
+            taken = await reporting().take_snapshot(again=is_older)
+            counted = counted if taken is None else _day_of(taken.to_document())
         except DatabaseError as exc:
             _logger.warning("today's snapshot was not taken: %s", type(exc).__name__)
+
+
+def _day_of(document: Mapping[str, Any]) -> str:
+    moment: str = document["generated_at"]
+    return moment.partition("T")[0]
 
 
 def _is_without_costs(document: Mapping[str, Any]) -> bool:

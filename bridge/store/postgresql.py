@@ -280,12 +280,15 @@ class PostgresqlDatabase:
         is_first = True
         while True:
             connection = await self._pool.getconn()
-            if not connection.has_ended and not connection.is_stuck:
-                return connection
+            is_fit = False
             try:
+                is_fit = not connection.has_ended and not connection.is_stuck
+                if is_fit:
+                    return connection
                 await connection.close()
             finally:
-                await self._pool.putconn(connection)
+                if not is_fit:
+                    await self._pool.putconn(connection)
             if is_first:
                 # The pool would go on trying for seconds, and all who come wait for it.
                 await self._attempt()

@@ -2,8 +2,8 @@
 
 For such an endpoint the handler looks, with every request, for a body, streams and threads that it never has, and opens
 stacks that nobody uses. What is left is to read the parameters, to call it, and to validate and write what it gave, all
-of which FastAPI's own functions do here as well. Errors go to the app's handlers, a layer further out, which are the
-same. A body that the endpoint reads by itself, as those for logins do, is its own affair.
+of which FastAPI's own functions do here as well. A body that the endpoint reads by itself, as those for logins do, is
+its own affair.
 """
 
 import inspect
@@ -17,6 +17,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import EndpointContext, RequestValidationError, ResponseValidationError
 from fastapi.utils import is_body_allowed_for_status_code
+from starlette._exception_handler import wrap_app_handling_exceptions
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bridge.web.routes import Handler
@@ -72,8 +73,14 @@ def answered_directly(
     handle = around(_Direct(dependant, given, solve).answer)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        response = await handle(Request(scope, receive, send))
-        await response(scope, receive, send)
+        request = Request(scope, receive, send)
+
+        async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+            response = await handle(request)
+            await response(scope, receive, send)
+
+        # The app's handlers of errors are given this very request, with the body that may have been read from it.
+        await wrap_app_handling_exceptions(answering, request)(scope, receive, send)
 
     return answer
 

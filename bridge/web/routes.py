@@ -31,8 +31,8 @@ class WrappingRoute(APIRoute):
 
     @classmethod
     def around(cls, handle: Handler) -> Handler:
-        """Give a handler with what belongs around it."""
-        raise NotImplementedError
+        """Give a handler with what belongs around it, outside of what the next class puts there."""
+        return handle
 
 
 class BoundedRoute(WrappingRoute):
@@ -41,6 +41,7 @@ class BoundedRoute(WrappingRoute):
     @classmethod
     def around(cls, handle: Handler) -> Handler:
         """Bound the body of the request that a handler is given."""
+        handle = super().around(handle)
 
         async def bounded(request: Request) -> Response:
             try:
@@ -60,11 +61,11 @@ class OAuthRoute(BoundedRoute):
     @classmethod
     def around(cls, handle: Handler) -> Handler:
         """Bound the body, and answer what a handler raises."""
-        bounded = super().around(handle)
+        handle = super().around(handle)
 
         async def speaking_oauth(request: Request) -> Response:
             try:
-                return await bounded(request)
+                return await handle(request)
             except (BridgeError, Problem) as exc:
                 return oauth_answer(exc)
             except HTTPException as exc:
@@ -84,6 +85,7 @@ class SiteRoute(WrappingRoute):
     @classmethod
     def around(cls, handle: Handler) -> Handler:
         """Send those to log in whom a handler refuses for want of it."""
+        handle = super().around(handle)
 
         async def asking_for_login(request: Request) -> Response:
             try:

@@ -116,7 +116,8 @@ def _planned(route: Any) -> _Plan:
     endpoint = dependant.call
     if not dependant.dependencies or route.body_field is not None or getattr(route, "max_body_size", None) is not None:
         raise _NoPlan
-    if _kind(route).get_route_handler not in (routing.APIRoute.get_route_handler, WrappingRoute.get_route_handler):
+    wrapping = {each for each in _kind(route).__mro__ if "get_route_handler" in vars(each)}
+    if not wrapping <= {routing.APIRoute, WrappingRoute}:
         raise _NoPlan  # a route class of its own wraps what FastAPI gives it
     if endpoint is None or not _is_coroutine(endpoint):
         raise _NoPlan

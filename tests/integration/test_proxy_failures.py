@@ -310,6 +310,34 @@ async def test_an_answer_that_stops_after_its_head_is_a_504():
         await asyncio.wait_for(seen.left.wait(), SECONDS)
 
 
+@pytest.mark.parametrize(
+    ("goes_on", "refusals"),
+    [
+        pytest.param(False, {b"408", b"504"}, id="that has stopped"),  # neither goes on: whose time is up first
+        pytest.param(True, {b"504"}, id="that goes on"),
+    ],
+)
+async def test_an_upload_keeps_nobody_waiting_for_an_answer_that_stops_after_its_head(
+    refusals: set[bytes], *, goes_on: bool
+):
+    async def stops(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        writer.write(HEAD_ALONE)
+        return await hangs(head, reader, writer, place)
+
+    async with upstream(stops) as (url, _), bridge(url, patience=IMPATIENT) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request("/", "Content-Length: 1000000", method="POST", body=b"only the beginning"))
+        answering = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+        async with asyncio.timeout(SECONDS):
+            while goes_on and not answering.done():
+                writer.write(b"x")
+                await asyncio.wait([answering], timeout=IMPATIENT.total_seconds() / 8)
+            head = await answering
+        writer.close()
+
+    assert head.split(b" ", 2)[1] in refusals
+
+
 async def test_an_answer_of_no_announced_length_begins_with_its_head():
     may_go_on = asyncio.Event()
 

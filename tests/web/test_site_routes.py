@@ -19,7 +19,7 @@ from bridge.web.app import create_app
 from bridge.web.dependencies import CurrentUser, OptionalUser, StoredUser, require_permission
 from bridge.web.errors import Problem
 from bridge.web.redirection import login_location
-from bridge.web.routes import SiteRoute
+from bridge.web.routes import BoundedRoute, SiteRoute
 from tests.conftest import Cast, Serve, settings_for
 from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database
 from tests.web.test_dependencies import token
@@ -48,6 +48,19 @@ async def refusing() -> None:
     raise Problem(401, code="another_reason", detail="No")
 
 
+class BoundedSiteRoute(SiteRoute, BoundedRoute):
+    pass
+
+
+bounded = APIRouter(route_class=BoundedSiteRoute)
+
+
+@bounded.post("/bounded")
+async def read(user: CurrentUser, request: Request) -> int:
+    return len(await request.body())
+
+
+router.include_router(bounded)
 above = APIRouter(dependencies=[require_permission("shop.view_order")])
 above.include_router(router, prefix="/above")
 
@@ -75,6 +88,14 @@ async def test_a_visitor_is_sent_to_the_sites_login_and_back(client: httpx.Async
 
 async def test_the_visitor_of_a_form_comes_back_as_at_django(client: httpx.AsyncClient):
     assert_sent(await client.post("/page/x?a=b"), "/accounts/login/?next=/page/x%3Fa%3Db")
+
+
+async def test_what_other_route_classes_ask_for_holds_too(client: httpx.AsyncClient, cast: Cast):
+    headers = token(await cast.add("ada"))
+
+    assert (await client.post("/bounded", headers=headers, content=b"x" * 65_536)).json() == 65_536
+    assert (await client.post("/bounded", headers=headers, content=b"x" * 65_537)).status_code == 413
+    assert_sent(await client.post("/bounded"), "/accounts/login/?next=/bounded")
 
 
 async def test_whoever_is_logged_in_is_not(client: httpx.AsyncClient, cast: Cast):

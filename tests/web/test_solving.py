@@ -1,5 +1,6 @@
 """Dependencies that are solved by a plan are solved as FastAPI does, and the plan is left where it cannot tell."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Annotated, Any, Final
 
@@ -20,6 +21,7 @@ from fastapi import (
 )
 from fastapi.exceptions import RequestValidationError, ValidationException
 from fastapi.requests import HTTPConnection
+from fastapi.routing import APIRoute
 from fastapi.security import SecurityScopes
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, RedirectResponse, StreamingResponse
@@ -251,6 +253,11 @@ async def by_hand(user: Somebody, request: Request, response: Response) -> Shown
     return Shown(name=f"{user} {await request.json()}")
 
 
+@wrapped.post("/in-vain")
+async def in_vain(user: Somebody, request: Request) -> Shown:
+    raise LookupError(await request.json())
+
+
 @wrapped.get("/reads-nothing")
 async def reads_nothing(user: Somebody, tasks: BackgroundTasks) -> Shown:
     tasks.add_task(SEEN.append, "afterwards")
@@ -347,6 +354,32 @@ async def quote(user: Somebody) -> str:
 usual.include_router(quoted)
 
 
+class Audited(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def audited(request: Request) -> Response:
+            SEEN.append("audited")
+            return await handle(request)
+
+        return audited
+
+
+class ExcusingAndAudited(Excusing, Audited):
+    pass
+
+
+audited = APIRouter(route_class=ExcusingAndAudited)
+
+
+@audited.get("/audited")
+async def audit(user: Somebody) -> str:
+    return user
+
+
+usual.include_router(audited)
+
+
 # Both ways ------------------------------------------------------------------------------------------------------------
 
 
@@ -355,8 +388,13 @@ async def tell(_: Request, exc: Exception) -> Response:
     return PlainTextResponse(f"{exc} {exc.errors()} {exc.body}", 422)
 
 
+async def look_up(request: Request, exc: Exception) -> Response:
+    return PlainTextResponse(f"{exc}, asked for by {await request.body()!r}", 404)
+
+
 def make_app() -> FastAPI:
     app = FastAPI()
+    app.add_exception_handler(LookupError, look_up)
     app.add_exception_handler(RequestValidationError, tell)
     app.include_router(planned)
     app.include_router(usual)
@@ -375,7 +413,7 @@ def apps() -> tuple[FastAPI, FastAPI]:
 async def answered(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> Any:
     SEEN.clear()
     transport = httpx.ASGITransport(app, root_path="/mounted")
-    async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://bridge") as client, asyncio.timeout(20):
         try:
             answer = await client.request(method, path, headers=headers, json={"a": 1} if method == "POST" else None)
         except ValidationException as exc:
@@ -390,12 +428,15 @@ PATHS: Final = (
     *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/asks-for-scopes"),
     *("/planned/simple/says", "/planned/simple/says?status=204", "/planned/simple/says?status=304"),
     *("/planned/simple/says-nothing", "/planned/simple/says-in-vain"),
-    *("/planned/simple/wrapped/by-hand", "/planned/simple/wrapped/reads-nothing"),
+    *("/planned/simple/wrapped/by-hand", "/planned/simple/wrapped/reads-nothing", "/planned/simple/wrapped/in-vain"),
     *("/planned/nothing", "/planned/write/nested", "/planned/both/nested"),
     *("/usual/sync", "/usual/yields", "/usual/thread", "/usual/header", "/usual/response", "/usual/scopes"),
-    *("/usual/class", "/usual/uncached", "/usual/none", "/usual/body", "/usual/quoted"),
+    *("/usual/class", "/usual/uncached", "/usual/none", "/usual/body", "/usual/quoted", "/usual/audited"),
 )
-METHODS: Final = {"/planned/nothing": "DELETE", "/usual/body": "POST", "/planned/simple/wrapped/by-hand": "POST"}
+METHODS: Final = {
+    **dict.fromkeys(("/usual/body", "/planned/simple/wrapped/by-hand", "/planned/simple/wrapped/in-vain"), "POST"),
+    "/planned/nothing": "DELETE",
+}
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -425,4 +466,5 @@ def test_what_takes_only_parameters_and_gives_json_is_called_without_fastapis_ha
         *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/several"),
         *("/planned/raises", "/planned/write/nested", "/planned/both/nested", "/planned/simple/wrapped/by-hand"),
         *("/planned/simple/says", "/planned/simple/says-nothing", "/planned/simple/says-in-vain"),
+        "/planned/simple/wrapped/in-vain",
     }

@@ -65,6 +65,7 @@ class Caller:
         self._uploaded = asyncio.Event()
         self._served: asyncio.Task[object] | None = None
         self._watch: asyncio.TimerHandle | asyncio.Task[None] | None = None
+        self._is_over = False
 
     def __enter__(self) -> Self:
         self._served = asyncio.current_task()
@@ -73,6 +74,7 @@ class Caller:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        self._is_over = True
         if self._watch is not None:
             self._watch.cancel()
         if not self._has_left:
@@ -133,7 +135,7 @@ class Caller:
 
     def watch(self) -> None:
         """Notice from here on, after a moment, that the client hangs up; nobody else reads what it sends any more."""
-        if self._watch is None:
+        if self._watch is None and not self._is_over:  # an upload may end after its answer
             self._watch = asyncio.get_running_loop().call_later(_UNWATCHED_SECONDS, self._begin_to_watch)
 
     def _begin_to_watch(self) -> None:

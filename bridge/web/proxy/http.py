@@ -86,8 +86,10 @@ class HttpProxy:
             async with asyncio.timeout(self._patience) as limit:
                 caller.limit = limit
                 answer = await self._ask(scope, caller)
+                caller.limit = None  # no upload puts off what follows
+                _extend(limit, self._patience)
                 beginning = await _beginning(answer)
-                caller.limit, has_begun = None, True
+                has_begun = True
                 await _relay(answer, beginning, send, caller, limit, cuts_off=closes(scope))
         except (aiohttp.ClientError, UploadStalled, TimeoutError, ValueError) as exc:
             if not has_begun:
