@@ -131,11 +131,11 @@ async def test_no_span_holds_what_a_client_sent_or_who_it_was(service_url: str, 
         tokens = (await log_in(client, name)).json()
         await client.post("/auth/refresh", json={"refresh_token": tokens["refresh_token"]}, headers=sent)
         await client.get("/accounts/reset/MQ/reset-token/?q=reset-token", headers=sent)
-        await client.get("/moved/4711/?q=reset-token", headers=sent)
+        await client.get("/moved/471147114711/?q=reset-token", headers=sent)
         await client.post("/auth/register", json={"username": name, "password": PASSWORD}, headers=sent)
 
     told = "".join(span.to_json() for span in spans.taken())
-    secrets = [name, PASSWORD, before, await cast.stored_password(name), "reset-token", "4711", *sent.values()]
+    secrets = [name, PASSWORD, before, await cast.stored_password(name), "reset-token", "471147114711", *sent.values()]
     assert "INSERT INTO bridge_grant" in told
     assert [each for each in (*secrets, tokens["access_token"], tokens["refresh_token"]) if each in told] == []
 
