@@ -1,4 +1,4 @@
-"""How ``bridge serve`` speaks HTTP: uvicorn's own way, with a bound on heads, and answers in one piece."""
+"""How ``bridge serve`` speaks HTTP: uvicorn's own way, with bounds on heads and trailers, and answers in one piece."""
 
 import asyncio
 from collections.abc import Iterable
@@ -9,16 +9,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 __all__ = ["BoundedHttp", "OnePiece"]
 
-_LONGEST_HEAD: Final = 64 * 1024
+_MOST_KEPT: Final = 64 * 1024
 _REFUSAL: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Refuses a request whose head has not ended after 64 KiB; httptools would keep one of any length in memory."""
+    """Refuses a request of which 64 KiB have come since its head, a part of its body or its end was complete.
+
+    httptools would keep a head, a chunk's extension or a trailer of any length in memory.
+    """
 
     parser: HttpRequestParser
     _in_head: bool = True
-    _head: int = 0
+    _kept: int = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a client."""
@@ -27,22 +30,30 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
-        was_in_head = self._in_head
+        self._kept += len(data)
         super().data_received(data)
-        if was_in_head and self._in_head and not self.transport.is_closing():
-            self._head += len(data)
-            if self._head > _LONGEST_HEAD:
-                self.transport.write(_REFUSAL)
-                self.transport.close()
+        if self._kept > _MOST_KEPT and not self.transport.is_closing():
+            self.transport.write(_REFUSAL)
+            self.transport.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header, and no trailer: what follows the body is none of the head's fields (RFC 9110 section 6.5.1)."""
+        if self._in_head:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Go on to the body, which endpoints bound."""
-        self._in_head = False
+        self._in_head, self._kept = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Give the app a part of the body."""
+        self._kept = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect the next request's head."""
-        self._in_head, self._head = True, 0
+        self._in_head, self._kept = True, 0
         super().on_message_complete()
 
 

@@ -9,18 +9,21 @@ import uvicorn
 from bridge.web.server import BoundedHttp, OnePiece
 
 END = b"\r\n\r\n"
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked" + END
 CUT_OFF = [b"cut off"]
 
 
-async def hello(scope, receive, send) -> None:
-    await receive()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body"})
+async def names_of_headers(scope, receive, send) -> None:
+    while (await receive()).get("more_body"):
+        pass
+    names = b" ".join(name for name, _ in scope["headers"])
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(names))]})
+    await send({"type": "http.response.body", "body": names})
 
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    server = uvicorn.Server(uvicorn.Config(hello, http=BoundedHttp, port=0, lifespan="off", log_config=None))
+    server = uvicorn.Server(uvicorn.Config(names_of_headers, http=BoundedHttp, port=0, lifespan="off", log_config=None))
     serving = asyncio.create_task(server.serve())
     async with asyncio.timeout(20):
         while not server.started:  # noqa: ASYNC110  # uvicorn has nothing to wait on
@@ -31,7 +34,7 @@ async def port() -> AsyncIterator[int]:
 
 
 async def answered(port: int, *pieces: bytes, patience: float = 20) -> list[bytes]:
-    """Send piece by piece, each after the server has had its turns, and give the status of each answer."""
+    """Send piece by piece, each after the server has had its turns, and give each answer from its status on."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         for piece in pieces:
@@ -47,25 +50,48 @@ async def answered(port: int, *pieces: bytes, patience: float = 20) -> list[byte
         return CUT_OFF
     finally:
         writer.close()
-    return [part[:3] for part in text.split(b"HTTP/1.1 ")[1:]]
+    return text.split(b"HTTP/1.1 ")[1:]
+
+
+def statuses(answers: list[bytes]) -> list[bytes]:
+    return answers if answers is CUT_OFF else [answer[:3] for answer in answers]
 
 
 @pytest.mark.parametrize(
     "begins",
-    [[b"GET /"], [b"GET / HTTP/1.1\r\nHost: x\r\nX-A: "], [b"GET / HTTP/1.1\r\nHost: x" + END, b"GET /"]],
-    ids=["path", "header", "second"],
+    [
+        [b"GET /"],
+        [b"GET / HTTP/1.1\r\nHost: x\r\nX-A: "],
+        [b"GET / HTTP/1.1\r\nHost: x" + END, b"GET /"],
+        [CHUNKED + b"0\r\nX-A: "],
+        [CHUNKED + b"0\r\n", b"X-A: a\r\n" * 10_000, b"X-A: "],
+        [CHUNKED + b"5;x="],
+    ],
+    ids=["path", "header", "second", "trailer", "trailers", "extension-of-a-chunk"],
 )
-async def test_a_head_without_end_is_cut_off(port: int, begins: list[bytes]):
-    found = await answered(port, *begins, *[b"a" * 16_384] * 16, patience=5)
+async def test_a_head_without_end_is_cut_off_and_so_is_what_follows_a_body(port: int, begins: list[bytes]):
+    found = statuses(await answered(port, *begins, *[b"a" * 16_384] * 16, patience=5))
 
     assert found in ([b"431"], [b"200", b"431"], CUT_OFF)
+
+
+@pytest.mark.parametrize("upgrade", [b"", b"Connection: upgrade\r\nUpgrade: h2c\r\n"], ids=["plain", "upgrade"])
+async def test_what_follows_a_body_is_no_header(port: int, upgrade: bytes):
+    head = CHUNKED.replace(b"\r\n", b"\r\n" + upgrade, 1)
+
+    [answer] = await answered(port, head + b"3\r\nabc\r\n0\r\nX-Forwarded-For: 9.9.9.9\r\nAuthorization: x" + END)
+
+    assert answer.endswith(b"host transfer-encoding")
+    assert answer.startswith(b"200")
 
 
 async def test_long_heads_and_bodies_that_end_are_read_one_after_the_other(port: int):
     get = (b"GET / HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 30_000, b"a" * 30_000 + END)
     post = (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n", b"b" * 300_000)
 
-    assert await answered(port, *get, *post, *get, *get) == [b"200"] * 4
+    chunks = (CHUNKED, *[b"4000\r\n" + b"c" * 0x4000 + b"\r\n"] * 9, b"0" + END)
+
+    assert statuses(await answered(port, *get, *post, *chunks, *get, *get)) == [b"200"] * 5
 
 
 class Written(asyncio.Transport):
