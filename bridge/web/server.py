@@ -37,7 +37,7 @@ class BoundedHttp(HttpToolsProtocol):
             self.transport.close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, and no trailer: what follows the body is none of the head's fields (RFC 9110 section 6.5.1)."""
+        """Take a header, and no trailer: what follows a body is no field of the head (RFC 9110 section 6.5.1)."""
         if self._in_head:
             super().on_header(name, value)
 
