@@ -30,7 +30,10 @@ class Outstanding:
 
 
 class Blacklist:
-    """Reads and writes the site's own record of refresh tokens."""
+    """Reads and writes the site's own record of refresh tokens.
+
+    Of its times Django writes the one of the blacklisting, and SimpleJWT the others.
+    """
 
     def __init__(self, users: Users) -> None:
         self._users = users
@@ -54,8 +57,8 @@ class Blacklist:
                 "user_id": self._users.native_key(token.user_id),
                 "jti": token.token_id,
                 "token": token.token,
-                "created_at": self._users.site_time(token.issued_at),
-                "expires_at": self._users.site_time(token.expires_at),
+                "created_at": self._users.utc_time(token.issued_at),
+                "expires_at": self._users.utc_time(token.expires_at),
             },
         )
 
@@ -74,8 +77,12 @@ class Blacklist:
         """Blacklist all tokens of a user that are listed and have not expired; give their number."""
         return await executor.execute(
             f"INSERT INTO {_BLACKLISTED} (token_id, blacklisted_at) SELECT id, :now FROM {_OUTSTANDING}"
-            " WHERE user_id = :user_id AND expires_at > :now ON CONFLICT DO NOTHING",
-            {"user_id": self._users.native_key(user_id), "now": self._users.site_time(now)},
+            " WHERE user_id = :user_id AND expires_at > :alive_at ON CONFLICT DO NOTHING",
+            {
+                "user_id": self._users.native_key(user_id),
+                "now": self._users.site_time(now),
+                "alive_at": self._users.utc_time(now),
+            },
         )
 
     async def live(self, user_id: str, *, now: datetime, executor: Executor) -> Sequence[tuple[str, str]]:
@@ -83,7 +90,7 @@ class Blacklist:
         rows = await executor.fetch_all(
             f"SELECT o.jti AS jti, o.token AS token FROM {_OUTSTANDING} o"
             f" LEFT JOIN {_BLACKLISTED} b ON b.token_id = o.id"
-            " WHERE o.user_id = :user_id AND o.expires_at > :now AND b.id IS NULL ORDER BY o.id DESC",
-            {"user_id": self._users.native_key(user_id), "now": self._users.site_time(now)},
+            " WHERE o.user_id = :user_id AND o.expires_at > :alive_at AND b.id IS NULL ORDER BY o.id DESC",
+            {"user_id": self._users.native_key(user_id), "alive_at": self._users.utc_time(now)},
         )
         return [(row["jti"], row["token"]) for row in rows]

@@ -103,6 +103,16 @@ class UserRows:
             return moment
         return moment.astimezone(self._zone).replace(tzinfo=None)
 
+    def utc_time(self, moment: datetime) -> datetime:
+        """Give what the column takes of who writes UTC where the site is in local time, as SimpleJWT does.
+
+        On PostgreSQL the site's Django has taken it for local (``rest_framework_simplejwt.utils.datetime_from_epoch``).
+        """
+        if self._zone is None:
+            return moment
+        written = moment.astimezone(UTC).replace(tzinfo=None)
+        return written.replace(tzinfo=self._zone) if self._database.dialect == "postgresql" else written
+
     def _every_column(self) -> str:
         # Qualified: SQLite takes an unknown name in double quotes for a text.
         every = ", ".join(
