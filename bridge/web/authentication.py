@@ -40,6 +40,7 @@ __all__ = [
     "login_of",
     "optional_user",
     "possible_login",
+    "refuse_half_a_login",
     "refuse_limits",
     "role_of",
     "session_cookie",
@@ -161,6 +162,8 @@ async def _optional_user(request: Request, scopes: Sequence[str]) -> StoredUser 
 async def _account_user(request: Request, scopes: Sequence[str]) -> StoredUser:
     login = await _current_login(request, scopes)
     refuse_limits(login.claims)
+    if login.session is not None:
+        await refuse_half_a_login(login.session, request.app.state.bridge)
     return login.user
 
 
@@ -202,7 +205,7 @@ current_user: Final = Entrance(_current_user, takes_session=True)
 """Give the active user who is asking."""
 
 account_user: Final = Entrance(_account_user, takes_session=True)
-"""Give the user who is asking, and no application that they lent a scope to."""
+"""Give the user who is asking: no application that they lent a scope to, nor who has yet to give a second factor."""
 
 optional_user: Final = Entrance(_optional_user, is_demanding=False, takes_session=True)
 """Give the active user who is asking, or None where nobody says who they are.
@@ -284,6 +287,17 @@ def refuse_limits(claims: AccessClaims | None) -> None:
     """
     if claims is not None and claims.is_scoped:
         raise _insufficient(())
+
+
+async def refuse_half_a_login(session: SiteSession, bridge: Bridge) -> None:
+    """Refuse a session that the site opened before its user gave a second factor, as django-otp does.
+
+    Raises:
+        Problem: 401 ``mfa_required``.
+    """
+    if await bridge.second_factors.is_outstanding(session):
+        detail = "The session lacks the second factor of its user; give it at the site"
+        raise Problem(401, code="mfa_required", detail=detail)
 
 
 def _demand(scopes: Sequence[str], claims: AccessClaims) -> None:

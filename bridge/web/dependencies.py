@@ -66,7 +66,11 @@ CurrentUser = Annotated[StoredUser, Depends(current_user)]
 
 
 AccountUser = Annotated[StoredUser, Depends(account_user)]
-"""``CurrentUser`` for what is the users' own business: 403 for a token that is limited to some scope."""
+"""``CurrentUser`` for what is the users' own business.
+
+403 for a token that is limited to some scope; 401 ``mfa_required`` for a session of the site that was opened before its
+user gave a second factor.
+"""
 
 
 OptionalUser = Annotated[StoredUser | None, Depends(optional_user)]

@@ -1,5 +1,6 @@
-"""The dashboard's login at a site with second factors and a lockout: what the site demands, it demands."""
+"""What is staff's and the account's own at a site with second factors and a lockout demands what the site demands."""
 
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from bridge.store.database import Database, open_database
 from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, running, settings_for
 from tests.guarded import KEY, PERIOD, Guarded, code_of, guarded_site
+from tests.web.conftest import assert_problem
 from tests.web.dashboard import as_browser, cookies_of
 from tests.web.test_sessions import Browsers, with_cookie
 
@@ -87,12 +89,58 @@ async def test_a_code_form_needs_the_browser_that_it_was_shown_to_and_five_minut
 async def test_a_session_whose_code_is_outstanding_does_not_open_the_dashboard(
     client: httpx.AsyncClient, cast: Cast, database: Database, clock: FrozenClock
 ):
-    await add_generator(database, await cast.add("nina", is_staff=True))
-    cookie = with_cookie(await Browsers(database, cast, clock).log_in("nina"))
+    cookie = await half_login(database, cast, clock)
 
-    answer = await as_browser(client).get(**cookie)
+    answer = await as_browser(client).get(**with_cookie(cookie))
 
     assert (answer.status_code, answer.headers.get("location")) == (303, "login")
+
+
+SECRET = "a" * 32
+MOVE = {"operation": "GET /orders/", "stage": "shadow", "reason": "half a login"}
+OWN = {
+    "stage": ("PUT", "/migration/endpoints/stage", MOVE),
+    "rollback": ("POST", "/migration/endpoints/rollback", {"operation": None, "reason": "half a login"}),
+    "endpoints": ("GET", "/migration/endpoints", None),
+    "report": ("GET", "/migration/report", None),
+    "profile": ("PATCH", "/users/me/", {"first_name": "Nina"}),
+    "password": ("POST", "/auth/password", {"current_password": PASSWORD, "new_password": "quite another one"}),
+}
+
+
+async def half_login(database: Database, cast: Cast, clock: FrozenClock, *, has_code: bool = False) -> str:
+    """Open a session of staff with a generator as the site does, before its code or after; give the cookie's value."""
+    name = f"nina-{secrets.token_hex(4)}"
+    await add_generator(database, await cast.add(name, is_staff=True))
+    device = await database.fetch_one("SELECT max(id) AS id FROM otp_totp_totpdevice")
+    assert device is not None
+    otp = {"otp_device_id": f"otp_totp.totpdevice/{device['id']}"} if has_code else {}
+    await database.execute("DELETE FROM django_session")
+    return await Browsers(database, cast, clock).log_in(name, **otp)
+
+
+@pytest.mark.parametrize("own", OWN.values(), ids=OWN)
+async def test_a_session_whose_code_is_outstanding_opens_nothing_of_the_bridges_own(
+    client: httpx.AsyncClient, cast: Cast, database: Database, clock: FrozenClock, own: tuple[str, str, Any]
+):
+    method, path, content = own
+    session = await half_login(database, cast, clock)
+    headers = {"Cookie": f"sessionid={session}; csrftoken={SECRET}", "X-CSRFToken": SECRET, "Origin": "http://bridge"}
+
+    half = await client.request(method, path, json=content, headers=headers)
+    # What Django's views say of it, the handlers that replace them may say as well.
+    shown = await client.get("/users/me/", headers=headers)
+
+    assert_problem(half, status=401, code="mfa_required")
+    assert (shown.status_code, shown.json()["first_name"]) == (200, "")
+
+
+async def test_the_same_session_opens_it_once_its_code_was_given(
+    client: httpx.AsyncClient, cast: Cast, database: Database, clock: FrozenClock
+):
+    cookie = await half_login(database, cast, clock, has_code=True)
+
+    assert (await client.get("/migration/report", headers=with_cookie(cookie))).status_code == 200
 
 
 async def test_the_sites_lockout_holds_here_and_says_how_long(client: httpx.AsyncClient, cast: Cast):

@@ -42,7 +42,7 @@ router = APIRouter(
     prefix="/migration/endpoints",
     tags=["migration"],
     route_class=BoundedRoute,
-    # An application that a member of staff lent some scope to was not lent the site's routing.
+    # An application that a member of staff lent some scope to was not lent the site's routing, nor was half a login.
     dependencies=[Depends(account_user)],
 )
 

@@ -14,7 +14,7 @@ from bridge.services.recording import Event
 from bridge.tokens import RefreshClaims, TokenClaims
 from bridge.web.admission import client_of
 from bridge.web.answers import TOKEN_ANSWERS, TokenOut, device_of, refreshed, token_answer
-from bridge.web.authentication import CurrentSession, UnlimitedBearer
+from bridge.web.authentication import CurrentSession, UnlimitedBearer, refuse_half_a_login
 from bridge.web.composition import Bridge
 from bridge.web.credentials import REFRESH_BODY, SHOWN_TOKEN_BODY, refresh_from_json, shown_token
 from bridge.web.dependencies import BridgeServices, TokenBearer
@@ -106,9 +106,7 @@ async def exchange_session(
     session: CurrentSession, request: Request, response: Response, bridge: BridgeServices
 ) -> TokenOut:
     """Exchange the Django session that a browser comes with for tokens; the two end together."""
-    if await bridge.second_factors.is_outstanding(session):
-        detail = "The session lacks the second factor of its user; give it at the site"
-        raise Problem(401, code="mfa_required", detail=detail)
+    await refuse_half_a_login(session, bridge)
     if session.name is None:
         detail = "The session began before the site could end it together with tokens; log in at the site again"
         raise Problem(401, code="login_required", detail=detail)

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
-from bridge.web.dependencies import BridgeServices, StaffUser
+from bridge.web.dependencies import BridgeServices, StaffUser, account_user
 
 __all__ = ["router"]
 
-router = APIRouter(prefix="/migration", tags=["migration"])
+router = APIRouter(prefix="/migration", tags=["migration"], dependencies=[Depends(account_user)])
 
 
 @router.get(
