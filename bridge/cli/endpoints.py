@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -241,13 +240,11 @@ async def _history(url: str, operation: Operation | None, *, limit: int) -> tupl
 
 
 def _rules(settings: CutoverSettings) -> Rules:
-    sys.path.insert(0, "")  # as `bridge serve` does
     return rules_of(settings, handlers_in([load_router(name) for name in settings.endpoints]))
 
 
 def _served(settings: CutoverSettings) -> dict[str, Handler]:
     """Give what the routers serve; one that is broken hides neither the others nor a stage that is in force."""
-    sys.path.insert(0, "")
     handlers: list[Handler] = []
     for name in settings.endpoints:
         try:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import sys
 from typing import Annotated
 
 import typer
@@ -33,8 +32,6 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the bridge. Settings come from BRIDGE_* in the environment or .env."""
-    # Routers live in the team's own code: the working directory counts, as for uvicorn.
-    sys.path.insert(0, "")
     if endpoints:
         # Workers are fresh processes that know the environment alone.
         os.environ["BRIDGE_ENDPOINTS"] = json.dumps(endpoints)

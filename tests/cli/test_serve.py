@@ -4,6 +4,7 @@ import re
 import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,6 +186,24 @@ def test_endpoints_of_the_working_directory_are_served(sqlite_url: str, tmp_path
 
     with serving(sqlite_url, tmp_path, "--endpoints", "our_endpoints:router") as (address, _):
         assert httpx.get(f"{address}/ours").json() == "ours"
+
+
+@pytest.mark.parametrize("command", ["doctor", "endpoints list", "endpoints report"])
+def test_every_command_finds_the_endpoints_of_the_working_directory(command: str, sqlite_url: str, tmp_path: Path):
+    (tmp_path / "our_endpoints.py").write_text("from fastapi import APIRouter\nrouter = APIRouter()\n")
+    # As it is installed: `python -m` would look there by itself.
+    installed = Path(sys.executable).with_name("bridge")
+
+    done = subprocess.run(
+        [installed, *command.split(), "--json"],
+        env=bridge_environment(sqlite_url, BRIDGE_ENDPOINTS='["our_endpoints:router"]'),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_site_that_is_not_ready_for_argon2_is_pointed_out_at_the_start(sqlite_url: str, tmp_path: Path):
