@@ -104,6 +104,7 @@ async def _wrap(settings: Settings, database: Database, pool: HashingPool, *, us
         wrapper=Wrapper(Argon2Parameters()),
         pool=pool,
         upgrading=upgrading_of(settings, database, profile, system_clock),
+        actor="bench",
     )
     began = _Took.now()
     async for progress in wrapping.run():

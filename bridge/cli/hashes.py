@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from bridge.cli.auditing import actor
 from bridge.cli.hashes_expire import expire
 from bridge.cli.hashes_wrap import wrap
 from bridge.cli.opening import opened
@@ -57,6 +58,7 @@ async def _restore(settings: Settings, opener: JournalOpener, *, dry_run: bool) 
             users=users_of(database, profile),
             journal=Journal(database),
             upgrading=upgrading_of(settings, database, profile, system_clock),
+            actor=actor(),
         )
         latest = RestoreProgress(entries=0)
         with progress_bar() as bar:

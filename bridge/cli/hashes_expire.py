@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from bridge.cli.auditing import actor
 from bridge.cli.bulk import holders_of, require_among, safe_profile
 from bridge.cli.opening import opened
 from bridge.cli.progress_bar import progress_bar
@@ -67,6 +68,7 @@ async def _expire(
             database=database,
             holders=holders_of(database, profile, *algorithms, dormant_days=dormant_days),
             upgrading=upgrading_of(settings, database, profile, system_clock),
+            actor=actor(),
         )
         latest = Progress(users=0)
         with _mailing_list(csv_file) as enlist, progress_bar() as bar:

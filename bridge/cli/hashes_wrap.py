@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from bridge.cli.auditing import actor
 from bridge.cli.bulk import holders_of, require_among, safe_profile
 from bridge.cli.opening import opened
 from bridge.cli.progress_bar import progress_bar
@@ -61,6 +62,7 @@ async def _wrap(
             wrapper=_wrapper(profile),
             pool=pool,
             upgrading=upgrading_of(settings, database, profile, system_clock),
+            actor=actor(),
             per_second=per_second,
         )
         try:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from bridge.passwords.encoded import unusable_value
+from bridge.services.recording import Event, tell
 from bridge.services.upgrading import Upgrading
 from bridge.store.database import Database
 from bridge.store.holders import Holders
@@ -37,12 +38,17 @@ class Progress:
 
 
 class Expiring:
-    """Makes passwords unusable."""
+    """Makes passwords unusable.
 
-    def __init__(self, *, database: Database, holders: Holders, upgrading: Upgrading) -> None:
+    Args:
+        actor: who does, for the audit log.
+    """
+
+    def __init__(self, *, database: Database, holders: Holders, upgrading: Upgrading, actor: str) -> None:
         self._database = database
         self._holders = holders
         self._upgrading = upgrading
+        self._actor = actor
 
     async def run(self, enlist: Enlist, *, dry_run: bool) -> AsyncIterator[Progress]:
         """Go through the users, and say after each batch how it stands.
@@ -68,4 +74,7 @@ class Expiring:
 
     async def _expire(self, user: StoredUser) -> bool:
         async with self._database.transaction() as transaction:
-            return await self._upgrading.expire(user, unusable_value(), executor=transaction)
+            is_expired = await self._upgrading.expire(user, unusable_value(), executor=transaction)
+        if is_expired:
+            tell(Event.PASSWORD_EXPIRED, user_id=user.id, actor=self._actor)
+        return is_expired

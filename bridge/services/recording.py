@@ -69,6 +69,9 @@ class Event(StrEnum):
     """The database refused the write; the login went on."""
     UPGRADE_REVERTED = "upgrade_reverted"
     """An old value stood where an upgraded one had been: something writes the old algorithm back."""
+    PASSWORD_WRAPPED = "password_wrapped"  # noqa: S105  # that it was
+    PASSWORD_EXPIRED = "password_expired"  # noqa: S105  # likewise
+    PASSWORD_RESTORED = "password_restored"  # noqa: S105  # likewise
     ENDPOINT_TRIPPED = "endpoint_tripped"
     """A new handler did harm: its operation went back to Django by itself, for all replicas."""
     STAGE_CHANGED = "stage_changed"

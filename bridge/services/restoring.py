@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bridge.passwords.journal import JournalOpener, SealBroken
+from bridge.services.recording import Event, tell
 from bridge.services.upgrading import Upgrading
 from bridge.sessions.lineage import value_digest
 from bridge.store.database import Database
@@ -39,13 +40,18 @@ class Progress:
 
 
 class Restoring:
-    """Puts values back."""
+    """Puts values back.
 
-    def __init__(self, *, database: Database, users: Users, journal: Journal, upgrading: Upgrading) -> None:
+    Args:
+        actor: who does, for the audit log.
+    """
+
+    def __init__(self, *, database: Database, users: Users, journal: Journal, upgrading: Upgrading, actor: str) -> None:
         self._database = database
         self._users = users
         self._journal = journal
         self._upgrading = upgrading
+        self._actor = actor
 
     async def run(self, opener: JournalOpener, *, dry_run: bool) -> AsyncIterator[Progress]:
         """Go through the journal, newest first, and say after each batch how it stands.
@@ -87,4 +93,5 @@ class Restoring:
             if not await self._upgrading.restore(user, old, executor=transaction):
                 return False
             await self._journal.remove(entry.id, executor=transaction)
-            return True
+        tell(Event.PASSWORD_RESTORED, user_id=user.id, actor=self._actor)
+        return True

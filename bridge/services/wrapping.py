@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from bridge.passwords.pool import HashingPool
 from bridge.passwords.wrapping import Unwrappable, Wrapper, Wrapping
+from bridge.services.recording import Event, tell
 from bridge.services.upgrading import Upgrading
 from bridge.store.database import Database
 from bridge.store.holders import Holders
@@ -68,6 +69,7 @@ class BulkWrapping:
 
     Args:
         pool: hashes; what else is done for other users goes on meanwhile.
+        actor: who wraps, for the audit log.
         per_second: at most so many users; None for as many as the machine can.
     """
 
@@ -79,6 +81,7 @@ class BulkWrapping:
         wrapper: Wrapper,
         pool: HashingPool,
         upgrading: Upgrading,
+        actor: str,
         per_second: float | None = None,
     ) -> None:
         self._database = database
@@ -86,6 +89,7 @@ class BulkWrapping:
         self._wrapper = wrapper
         self._pool = pool
         self._upgrading = upgrading
+        self._actor = actor
         self._per_second = per_second
 
     async def run(self) -> AsyncIterator[Progress]:
@@ -136,7 +140,10 @@ class BulkWrapping:
         encoded = await self._pool.run(prepared.hash)
         async with self._database.transaction() as transaction:
             replaced = await self._upgrading.replace(user, encoded, executor=transaction)
-        return "changed_since" if replaced is None else "wrapped"
+        if replaced is None:
+            return "changed_since"
+        tell(Event.PASSWORD_WRAPPED, user_id=user.id, actor=self._actor)
+        return "wrapped"
 
 
 def hashing_pool(workers: int | None) -> HashingPool:

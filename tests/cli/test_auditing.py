@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.cli.conftest import Done, Run
+from tests.cli.test_hashes import KeyPair, key
 from tests.cli.test_keys import AGES, age
+from tests.conftest import Cast
+
+__all__ = ["key"]
 
 ENDPOINTS: Final = '["tests.site.telling:router"]'
 ACTOR: Final = f"cli:{getpass.getuser()}"
@@ -16,7 +20,7 @@ AUDITED: Final = ("--audit-log", "json")
 def events(done: Done) -> list[dict[str, Any]]:
     """What a command has written, without what is the same for every line."""
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stderr.splitlines()]
+    found = [json.loads(line) for line in done.stderr.splitlines() if not line.startswith("looked at ")]
     return [
         {name: value for name, value in line.items() if name not in {"time", "level", "logger", "message"}}
         for line in found
@@ -54,3 +58,28 @@ def test_who_changed_a_key_is_told_by_its_name_alone(run: Run, tmp_path: Path):
     expected = [("key_added", old), ("key_added", new), ("key_retired", old), ("key_removed", old)]
     found = [line for each in done for line in events(each)]
     assert found == [{"event": event, "actor": ACTOR, "key": key} for event, key in expected]
+
+
+async def test_whose_passwords_were_wrapped_expired_and_restored_is_told_once_for_each(
+    run: Run, cast: Cast, service_url: str, key: KeyPair, tmp_path: Path
+):
+    user = str(await cast.add("ada"))
+
+    def hashes(*arguments: str) -> list[dict[str, Any]]:
+        settings = {"BRIDGE_REHASH_JOURNAL_KEY": key.public}
+        return events(run(*AUDITED, "hashes", *arguments, "--json", url=service_url, **settings))
+
+    mails = ("--dormant-days", "1", "--csv")
+    wrap = ("wrap", "--algorithm", "pbkdf2_sha256")
+    expire = ("expire", "--algorithm", "argon2_pbkdf2_sha256", *mails)
+    restore = ("restore", "--private-key", str(key.path))
+    dry = [each for command in (wrap, (*expire, str(tmp_path / "dry"))) for each in hashes(*command, "--dry-run")]
+    done = [hashes(*wrap), hashes(*expire, str(tmp_path / "mails")), hashes(*restore)]
+
+    told = {"actor": ACTOR, "user_id": user}
+    assert dry == []
+    assert done == [
+        [told | {"event": "password_wrapped"}],
+        [told | {"event": "password_expired"}],
+        [told | {"event": "password_restored"}] * 2,
+    ]
