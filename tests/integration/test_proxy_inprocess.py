@@ -75,6 +75,11 @@ class Site:
             raise
         return self.fine(environ, start_response)
 
+    def echoes(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", PLAIN)
+        while True:
+            yield environ["wsgi.input"].read(4)
+
     def lies(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [*PLAIN, ("Content-Length", "3")])
         return [b"longer than it said"] * 100
@@ -185,6 +190,24 @@ async def test_half_an_upload_is_never_taken_for_all_of_it(site: Site):
         writer.close()
 
         assert await asyncio.to_thread(site.broken_off.wait, SECONDS)
+
+
+async def test_threads_come_back_from_uploads_that_have_stopped(site: Site):
+    half = request("/reads", "Content-Length: 10", method="POST", body=b"half")
+    async with serving(mounted(site, patience=0.5)) as port, asyncio.timeout(SECONDS):
+        refused = await asyncio.gather(*(ask(port, half) for _ in range(THREADS)))
+
+        assert {problem(answer) for answer in refused} == {(408, "request_timeout")}
+        assert await asyncio.to_thread(site.broken_off.wait, SECONDS)
+        assert (await ask(port, request("/fine"))).body == b"fine"
+
+
+async def test_an_upload_that_stops_under_an_answer_cuts_the_client_off(site: Site):
+    half = request("/echoes", "Content-Length: 10", method="POST", body=b"half")
+    async with serving(mounted(site, patience=0.5)) as port, asyncio.timeout(SECONDS):
+        answer = await ask(port, half)
+
+    assert (answer.body, answer.is_whole) == (b"half", False)
 
 
 async def test_a_thread_comes_back_from_an_answer_that_is_longer_than_it_said(site: Site):

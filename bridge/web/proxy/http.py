@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
-from bridge.web.errors import problem_answer
 from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body, closes
 from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
+from bridge.web.proxy.refusals import late, malformed, stalled, unreachable
 
 __all__ = ["HttpProxy", "Sessions", "as_text", "target_of"]
 
@@ -251,10 +251,10 @@ def _ascii(part: bytes) -> str:
 
 def _refusal(error: Exception, *, has_stalled: bool) -> Response:
     if has_stalled:
-        return problem_answer(408, code="request_timeout", detail="The request was not sent in time")
+        return stalled()
     if isinstance(error, ValueError):
-        return problem_answer(400, code="malformed_request", detail="The request cannot be passed on")
+        return malformed()
     _logger.warning("nothing came from the upstream: %s", type(error).__name__)
     if isinstance(error, TimeoutError):
-        return problem_answer(504, code="upstream_timeout", detail="The site did not answer in time")
-    return problem_answer(502, code="upstream_unavailable", detail="The site cannot be reached")
+        return late()
+    return unreachable()

@@ -14,9 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from starlette.types import Message, Receive, Scope, Send
 
 from bridge.errors import ConfigurationError
-from bridge.web.errors import problem_answer
-from bridge.web.proxy.caller import announces_body
+from bridge.web.proxy.caller import UploadStalled, announces_body
 from bridge.web.proxy.forwarding import Forwarding, answer_headers
+from bridge.web.proxy.refusals import late, stalled
 
 __all__ = ["InProcess", "load_application"]
 
@@ -61,7 +61,7 @@ class InProcess:
     Args:
         application: the site's.
         forwarding: makes the headers that go on.
-        timeout: without a sign of life from the site, or from a client that is sent the answer.
+        timeout: without a sign of life from the site, of an upload, or from a client that is sent the answer.
     """
 
     def __init__(self, application: Wsgi, *, forwarding: Forwarding, timeout: timedelta) -> None:
@@ -84,12 +84,12 @@ class InProcess:
         running.add_done_callback(self._ended)
         try:
             await exchange.end_of(running)
-        except TimeoutError:
-            _logger.warning("the site in this process is late")
+        except (TimeoutError, UploadStalled) as exc:
+            _logger.warning("an exchange with the site in this process was given up: %s", type(exc).__name__)
             if exchange.has_started:
                 raise ConnectionAbortedError("the site's answer ended early") from None
-            late = problem_answer(504, code="upstream_timeout", detail="The site did not answer in time")
-            await late(scope, receive, send)
+            refusal = stalled() if isinstance(exc, UploadStalled) else late()
+            await refusal(scope, receive, send)
         finally:
             exchange.is_over = True
 
@@ -140,6 +140,7 @@ class _Exchange:
         self._watch: asyncio.Task[None] | None = None
         self.is_over = False
         self.has_started = False
+        self._has_stalled = False
         self.failure: Exception | None = None
 
     async def end_of(self, running: asyncio.Task[None]) -> None:
@@ -147,12 +148,15 @@ class _Exchange:
 
         Raises:
             TimeoutError: it gave none.
+            UploadStalled: the client gave none, while the site waited for what it had announced.
         """
         while not running.done():
             wait = self._patience if self._deadline is None else self._deadline - self._loop.time()
             if wait <= 0:
                 raise TimeoutError
             await asyncio.wait({running}, timeout=wait)
+        if self._has_stalled:
+            raise UploadStalled  # whatever the site made of it
         running.result()
 
     async def receive(self) -> Message:
@@ -164,8 +168,14 @@ class _Exchange:
         if self._watch is not None:
             return {"type": "http.request", "body": b"", "more_body": False}
         self._deadline = None  # it is the client's turn
-        message: Message = {"type": "http.disconnect"} if self.is_over else await self._receive()
-        self._deadline = self._loop.time() + self._patience
+        try:
+            async with asyncio.timeout(self._patience):
+                message: Message = {"type": "http.disconnect"} if self.is_over else await self._receive()
+        except TimeoutError:
+            self.is_over = self._has_stalled = True
+            raise ConnectionResetError("the client sends nothing more") from None
+        finally:
+            self._deadline = self._loop.time() + self._patience
         if message["type"] == "http.disconnect":
             self.is_over = True
             raise ConnectionResetError("the client hung up")
