@@ -11,13 +11,14 @@ from bridge.second_factors.codes import MAXIMUM_LENGTH
 from bridge.services.client import Client
 from bridge.services.clock import Clock
 from bridge.services.codes import Codes, Trial, Verdict
+from bridge.services.lineage import Continuity
 from bridge.services.lockout import Lockout
 from bridge.services.recording import Event, Recorder
 from bridge.services.sessions import SiteSession
 from bridge.store.database import Database, Executor
 from bridge.store.second_factors import CodeMemory, Factor, Remembered, SecondFactorOwners
 from bridge.store.users import StoredUser, Users
-from bridge.tokens import MfaTokens
+from bridge.tokens import MfaClaims, MfaTokens
 
 __all__ = [
     "CodeAccepted",
@@ -115,6 +116,7 @@ class SecondFactors:
         verifiable: frozenset[Factor],
         limit: FailureLimit,
         tokens: MfaTokens,
+        continuity: Continuity,
         lockout: Lockout,
         recorder: Recorder,
         clock: Clock,
@@ -127,6 +129,7 @@ class SecondFactors:
         self._verifiable = verifiable
         self._limit = limit
         self._tokens = tokens
+        self._continuity = continuity
         self._lockout = lockout
         self._recorder = recorder
         self._clock = clock
@@ -153,11 +156,12 @@ class SecondFactors:
     async def require(
         self, user: StoredUser, *, factors: frozenset[Factor], scope: Collection[str]
     ) -> SecondFactorRequired:
-        """Hold a login up until a code comes; the user is with the stored password that stands by now."""
+        """Hold a login up until a code comes; the user is with the value that was verified, or what it became."""
         self._recorder.record(Event.SECOND_FACTOR_REQUIRED, user_id=user.id)
         if not factors & self._verifiable:
             return SecondFactorRequired(mfa_token=None)
-        token = self._tokens.issue(user_id=user.id, encoded=user.encoded, scope=scope, now=self._clock())
+        auth_hash = self._continuity.auth_hash(user.encoded)
+        token = self._tokens.issue(user_id=user.id, auth_hash=auth_hash, scope=scope, now=self._clock())
         return SecondFactorRequired(mfa_token=token)
 
     async def verify(
@@ -173,7 +177,7 @@ class SecondFactors:
         except InvalidToken:
             return LoginExpired()
         user = await self._users.with_password(claims.user_id)
-        if user is None or not (user.is_active and claims.are_of(user.encoded)):
+        if user is None or not (user.is_active and await self._is_still_of(claims, user)):
             return LoginExpired()
         if len(code) > MAXIMUM_LENGTH:
             return CodeRefused()
@@ -185,6 +189,10 @@ class SecondFactors:
         self._recorder.record(Event.LOGIN_SUCCEEDED, user_id=user.id, client=client)
         await self._lockout.succeeded(user.username, client)
         return CodeAccepted(user=user, scope=claims.scope)
+
+    async def _is_still_of(self, claims: MfaClaims, user: StoredUser) -> bool:
+        """Tell whether a user's password is the one that was verified; either app may have re-hashed it since."""
+        return await self._continuity.holds(user.id, encoded=user.encoded, auth_hash=claims.auth_hash)
 
     async def _look(self, user: StoredUser, code: str, executor: Executor) -> CodeRefused | TooManyCodes | None:
         """Use a code up, and give None; else why it was refused."""

@@ -16,7 +16,6 @@ __all__ = ["MfaClaims", "MfaTokens"]
 _ALGORITHM: Final = "HS256"
 _TYPE: Final = "mfa"
 _KEY: Final = b"bridge.tokens.mfa.key"
-_PASSWORD: Final = b"bridge.tokens.mfa.password"
 _LIFETIME: Final = timedelta(minutes=5)
 _MAXIMUM_LENGTH: Final = 4096
 
@@ -28,22 +27,16 @@ class MfaClaims:
     Attributes:
         user_id: whose password it was; the primary key as text.
         scope: what was asked for with it.
-        password: names the stored value that was verified.
-        secret: that it is named under.
+        auth_hash: of the stored value that was verified, as a Django session of the same moment would carry it.
     """
 
     user_id: str
     scope: tuple[str, ...]
-    password: str
-    secret: bytes = field(repr=False)
-
-    def are_of(self, encoded: str) -> bool:
-        """Tell whether a stored value is still the one that was verified."""
-        return hmac.compare_digest(self.password, _name(encoded, self.secret))
+    auth_hash: str = field(repr=False)
 
 
 class MfaTokens:
-    """Issues and verifies them: for five minutes, for one purpose, for one user and one stored password.
+    """Issues and verifies them: for five minutes, for one purpose, for one user and one password.
 
     They are signed with a key of their own, which follows from the site's SECRET_KEY and verifies nothing else. So no
     verifier of access tokens takes one, however it is set up (SimpleJWT with TOKEN_TYPE_CLAIM None, say, or a stranger
@@ -58,7 +51,7 @@ class MfaTokens:
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._issuer = issuer
 
-    def issue(self, *, user_id: str, encoded: str, now: datetime, scope: Collection[str] = ()) -> str:
+    def issue(self, *, user_id: str, auth_hash: str, now: datetime, scope: Collection[str] = ()) -> str:
         """Sign a token for a user whose stored value has just been verified."""
         secret = self._secrets[0]
         payload = {
@@ -67,7 +60,7 @@ class MfaTokens:
             "exp": int((now + _LIFETIME).timestamp()),
             "user": user_id,
             "restricted_to": list(scope),
-            "password": _name(encoded, secret),
+            "password": auth_hash,
         }
         return jwt.encode(payload, _key(secret), _ALGORITHM, {"typ": "mfa+jwt"})
 
@@ -82,10 +75,10 @@ class MfaTokens:
         for secret in self._secrets:
             payload = _decoded(token, secret)
             if payload is not None:
-                return self._claims(payload, secret, now)
+                return self._claims(payload, now)
         raise InvalidToken("not an mfa token")
 
-    def _claims(self, payload: dict[str, Any], secret: bytes, now: datetime) -> MfaClaims:
+    def _claims(self, payload: dict[str, Any], now: datetime) -> MfaClaims:
         if payload.get("token_type") != _TYPE or payload.get("iss") != self._issuer:
             raise InvalidToken("not an mfa token")
         if payload["exp"] <= now.timestamp():
@@ -93,8 +86,7 @@ class MfaTokens:
         return MfaClaims(
             user_id=payload["user"],
             scope=tuple(payload["restricted_to"]),
-            password=payload["password"],
-            secret=secret,
+            auth_hash=payload["password"],
         )
 
 
@@ -108,7 +100,3 @@ def _decoded(token: str, secret: bytes) -> dict[str, Any] | None:
 
 def _key(secret: bytes) -> bytes:
     return hmac.digest(secret, _KEY, hashlib.sha256)
-
-
-def _name(encoded: str, secret: bytes) -> str:
-    return hmac.new(secret, _PASSWORD + encoded.encode(), hashlib.sha256).hexdigest()

@@ -671,6 +671,28 @@ async def test_an_mfa_token_ends_with_what_it_was_given_for(ada: Ada, change: di
     assert_expired(await give(ada.client, mfa_token, code_of(step_of(ada.clock))))
 
 
+async def test_an_mfa_token_outlives_a_re_hash_by_another_login(ada: Ada):
+    """Both logins verify the old value; whichever comes second finds it replaced, and its code is as good."""
+    await ada.keyring.otp_totp(ada.username)
+    tokens = await asyncio.gather(required(ada.client, ada.username), required(ada.client, ada.username))
+
+    for number, mfa_token in enumerate(tokens):
+        given = await give(ada.client, mfa_token, code_of(step_of(ada.clock) + number))
+
+        assert given.status_code == 200, given.text
+
+
+async def test_an_mfa_token_outlives_a_re_hash_at_the_site(ada: Ada, guarded: Guarded, clock: FrozenClock):
+    await ada.keyring.otp_totp(ada.username)
+    async with running(create_app(settings_for(guarded.service_url, rehash="off"), clock=clock)) as verifying:
+        mfa_token = await required(verifying, ada.username)
+        assert not (await ada.keyring.cast.stored_password(ada.username)).startswith("argon2$")
+        await ada.browser.submit("/accounts/login/", username=ada.username, password=PASSWORD)
+        assert (await ada.keyring.cast.stored_password(ada.username)).startswith("argon2$")
+
+        assert (await give(verifying, mfa_token, code_of(step_of(ada.clock)))).status_code == 200
+
+
 async def test_an_mfa_token_opens_nothing_in_either_app(ada: Ada):
     await ada.keyring.otp_totp(ada.username)
     headers = {"Authorization": f"Bearer {await required(ada.client, ada.username)}"}

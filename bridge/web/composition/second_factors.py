@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from bridge.profile import SecondFactorProfile, SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.codes import AllauthCodes, Codes, OtpCodes
+from bridge.services.lineage import Continuity
 from bridge.services.lockout import Lockout
 from bridge.services.recording import Recorder
 from bridge.services.second_factors import FailureLimit, SecondFactors
@@ -34,6 +35,7 @@ def second_factors_of(
     database: Database,
     users: Users,
     profile: SiteProfile | None,
+    continuity: Continuity,
     lockout: Lockout,
     recorder: Recorder,
     clock: Clock,
@@ -49,6 +51,7 @@ def second_factors_of(
         verifiable=frozenset(_verifiable(site)),
         limit=FailureLimit.of(site.allauth),
         tokens=MfaTokens(secrets=settings.django_secrets, issuer=settings.issuer),
+        continuity=continuity,
         lockout=lockout,
         recorder=recorder,
         clock=clock,
