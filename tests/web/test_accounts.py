@@ -145,6 +145,15 @@ async def test_a_username_within_djangos_rules_is_taken(open_client: httpx.Async
     assert (answer.status_code, answer.json()["username"]) == (201, unicodedata.normalize("NFKC", username))
 
 
+@pytest.mark.parametrize("field", ["username", "email", "first_name", "last_name"])
+async def test_no_text_is_so_long_that_validators_would_hold_others_up(open_client: httpx.AsyncClient, field: str):
+    answer = await register(open_client, **{field: "a" * 1025})
+
+    assert_problem(answer, status=422, code="invalid")
+    assert list(answer.json()["errors"]) == [field]
+    assert "1024" in answer.text
+
+
 async def test_everything_wrong_is_said_at_once(open_client: httpx.AsyncClient):
     answer = await register(open_client, "two words", "12345678", email="nonsense", first_name="x" * 151)
 

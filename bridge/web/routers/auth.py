@@ -32,6 +32,10 @@ _oauth = APIRouter(route_class=OAuthRoute)
 _accounts = APIRouter(route_class=BoundedRoute)
 
 
+# The site's columns hold less; its validators compare the password with each of these, on the event loop.
+_Text = Annotated[str, Field(max_length=1024)]
+
+
 class TokenInfo(BaseModel):
     """What an access token says."""
 
@@ -48,11 +52,11 @@ class Registration(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    username: Annotated[str, Field(max_length=1024)]
+    username: _Text
     password: Annotated[str, Field(max_length=4096)]
-    email: str = ""
-    first_name: str = ""
-    last_name: str = ""
+    email: _Text = ""
+    first_name: _Text = ""
+    last_name: _Text = ""
 
 
 class PasswordChange(BaseModel):
