@@ -1,6 +1,6 @@
 """The plan: a TOML file in git that says how far each operation may move, and by which rules.
 
-The stages in force are in the database; this is what they may be. MIGRATION.md has the keys as a table.
+The stages in force are in the database; this is what they may be. docs/endpoints.md has the keys.
 """
 
 import re

@@ -140,7 +140,7 @@ class KeyDirectorySettings(KeySettings):
 
 
 class Settings(KeySettings, CutoverSettings):
-    """What the service needs. Lifetimes are in seconds; see CONTRACT in README for each name.
+    """What the service needs. Lifetimes are in seconds; README says of each name what it means.
 
     Attributes:
         database_timeout: how long a statement may take that somebody waits for.
