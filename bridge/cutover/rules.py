@@ -30,7 +30,7 @@ class AllowList:
     groups: frozenset[str] = frozenset()
     users: frozenset[str] = frozenset()
 
-    def includes(self, user: str, *, is_staff: bool, groups: Collection[str] = ()) -> bool:
+    def includes(self, user: str, *, is_staff: bool, groups: Collection[str]) -> bool:
         """Tell whether a user is on the list."""
         return (self.staff and is_staff) or user in self.users or not self.groups.isdisjoint(groups)
 

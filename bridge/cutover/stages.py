@@ -27,11 +27,6 @@ class Stage(StrEnum):
     MIGRATED = "migrated"  # the new handler answers; of a share of the requests Django's answer is compared
     RETIRED = "retired"  # the new handler answers, and Django could not any more
 
-    @property
-    def is_reversible(self) -> bool:
-        """Tell whether Django still has the operation."""
-        return self is not Stage.RETIRED
-
 
 @dataclass(frozen=True, slots=True)
 class Standing:

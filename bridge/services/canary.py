@@ -46,9 +46,7 @@ class Askers:
                 return None  # a token beats a session, and this one may be of a kind that only the site knows
         elif cookie is not None:
             login = await self._identity.of_session(cookie, asked=asked)
-        return None if login is None else Asker(login.user.id, _is_listed(login, allow))
-
-
-def _is_listed(login: Authenticated, allow: AllowList) -> bool:
-    user = login.user
-    return (allow.staff and user.is_staff) or user.id in allow.users or bool(login.held.groups & allow.groups)
+        if login is None:
+            return None
+        user = login.user
+        return Asker(user.id, allow.includes(user.id, is_staff=user.is_staff, groups=login.held.groups))

@@ -1,10 +1,7 @@
-"""Which app answers on which endpoint: what is in force in this process, and who may change it."""
+"""Which app answers on which endpoint: who may change it, and to what."""
 
-import asyncio
-import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -12,7 +9,6 @@ from bridge.cutover.inventory import Handler
 from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing, share_text
-from bridge.errors import DatabaseError
 from bridge.services.clock import Clock
 from bridge.store.endpoints import LONGEST_ACTOR, LONGEST_REASON, Author, Endpoints, StoredStanding
 
@@ -24,93 +20,10 @@ __all__ = [
     "Refusal",
     "RolledBack",
     "Rules",
-    "Stages",
-    "follow",
     "in_words",
 ]
 
-_logger: Final = logging.getLogger(__name__)
-_NEVER_MOVED: Final = Standing()
-_PATIENCE: Final = timedelta(seconds=2)
 _AUTOMATIC: Final = "bridge"
-
-
-# In force -------------------------------------------------------------------------------------------------------------
-
-
-class Stages:
-    """What is in force, in memory: one for each process, never older than the last ``look``.
-
-    A database that is away changes nothing, and what was never read is Django's.
-    """
-
-    def __init__(self, endpoints: Endpoints, *, patience: timedelta = _PATIENCE) -> None:
-        self._endpoints = endpoints
-        self._patience = patience
-        self._lock = asyncio.Lock()
-        self._stored: Mapping[str, Standing] = {}
-        self._tripped: Mapping[str, int] = {}
-        self._in_force: Mapping[str, Standing] = {}
-        self._is_away = False
-        self._not_understood: frozenset[tuple[str, str]] = frozenset()
-
-    @property
-    def in_force(self) -> Mapping[str, Standing]:
-        """Every operation that was ever moved, by its shape."""
-        return self._in_force
-
-    def of(self, shape: str) -> Standing:
-        """Give what is in force for an operation."""
-        return self._in_force.get(shape, _NEVER_MOVED)
-
-    async def look(self) -> None:
-        """Read anew; a database that is away, or does not answer, is told of once."""
-        async with self._lock:  # of two looks the later one stands
-            try:
-                async with asyncio.timeout(self._patience.total_seconds()):
-                    stored = await self._endpoints.all()
-            except (DatabaseError, TimeoutError) as exc:
-                if not self._is_away:
-                    _logger.warning("the stages of endpoints are not read, the last ones stay: %s", type(exc).__name__)
-                self._is_away = True
-                return
-            if self._is_away:
-                _logger.info("the stages of endpoints are read again")
-            self._is_away = False
-            self._take(stored)
-
-    def trip_locally(self, shape: str) -> None:
-        """Let Django answer in this process, whatever the database says, until the operation is moved there."""
-        self._tripped = {**self._tripped, shape: self._stored.get(shape, _NEVER_MOVED).version}
-        self._combine()
-
-    def _take(self, stored: Sequence[StoredStanding]) -> None:
-        not_understood = frozenset((each.operation, each.stage) for each in stored if not each.is_known)
-        for operation, stage in sorted(not_understood - self._not_understood):
-            _logger.warning("%s is %s, which this version does not know: Django answers", operation, stage)
-        self._not_understood = not_understood
-        self._stored = {each.operation: each.standing for each in stored}
-        self._combine()
-
-    def _combine(self) -> None:
-        versions = {shape: standing.version for shape, standing in self._stored.items()}
-        self._tripped = {shape: at for shape, at in self._tripped.items() if versions.get(shape, 0) == at}
-        tripped = {shape: Standing(version=at, is_tripped=True) for shape, at in self._tripped.items()}
-        self._in_force = {**self._stored, **tripped}
-
-
-async def follow(stages: Stages, *, every: timedelta) -> None:
-    """Keep a process by what is in force, for as long as it runs."""
-    while True:
-        await asyncio.sleep(every.total_seconds())
-        try:
-            await stages.look()
-        except Exception:
-            # A process that stopped to follow could not be rolled back any more.
-            _logger.exception("the stages of endpoints were not understood, the last ones stay")
-
-
-# Moving ---------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +145,7 @@ class Moving:
         if shape is not None and not stored:
             return MoveRefused(Refusal.NEVER_MOVED, f"{shape} was never moved: Django answers")
         if dry_run:
-            moved = tuple((each, replace(_NEVER_MOVED, version=each.standing.version)) for each in stored)
+            moved = tuple((each, Standing(version=each.standing.version)) for each in stored)
             moved = tuple(each for each in moved if each[0].can_go_back)
         else:
             moved = await self._endpoints.roll_back(shape, author=self._author(actor, reason))

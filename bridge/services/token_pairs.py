@@ -95,7 +95,7 @@ class TokenPairs:
             user_id=user_id,
             auth_hash=auth_hash,
             current_token_id=uuid.uuid4().hex,
-            device=device[:_LONGEST_DEVICE] if is_storable(device) else "",
+            device=device[:_LONGEST_DEVICE] if is_storable(device[:_LONGEST_DEVICE]) else "",
             created_at=now,
             rotated_at=now,
             expires_at=now + self._times.absolute,

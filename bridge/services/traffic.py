@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from typing import Final
 
@@ -142,10 +142,6 @@ class Traffic:
     async def keep_flushing(self, every: timedelta = FLUSH_EVERY) -> None:
         """Flush for as long as the service runs; whoever cancels this flushes once more."""
         await self._tally.keep_flushing(every)
-
-    async def prune(self, *, now: datetime) -> int:
-        """Drop the counts whose days are over; give their number."""
-        return await self._counts.prune(before=now - KEPT)
 
     def _answered(self, name: str, side: Side, kind: str, *, role: str, status: int, seconds: float) -> None:
         now = self._clock()

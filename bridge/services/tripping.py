@@ -24,7 +24,7 @@ _SERVING: Final = frozenset({Stage.CANARY, Stage.MIGRATED})
 
 
 class StagesInForce(Protocol):
-    """What this process goes by (``bridge.services.endpoints.Stages``)."""
+    """What this process goes by (``bridge.services.stages.Stages``)."""
 
     @property
     def in_force(self) -> Mapping[str, Standing]:

@@ -2,28 +2,16 @@
 
 import asyncio
 import copy
-import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import lru_cache, partial
-from time import monotonic
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import psycopg
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
-from bridge.errors import (
-    ConfigurationError,
-    ConstraintViolated,
-    DatabaseError,
-    DatabaseUnavailable,
-    ReadOnlyDatabase,
-    SchemaMissing,
-    WriteRefused,
-)
 from bridge.store.database import (
     COUNTING,
     MOST_CONNECTIONS,
@@ -37,68 +25,14 @@ from bridge.store.database import (
     numbered,
     pyformat,
 )
+from bridge.store.postgresql_connections import Connection, try_once
+from bridge.store.postgresql_errors import TRANSLATED
 from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["PostgresqlDatabase"]
 
 _WAIT_SECONDS: Final = 5.0
-_READ_ONLY_SECONDS: Final = 1.0
-_OURS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[DatabaseError]], ...]] = (
-    (psycopg.errors.ReadOnlySqlTransaction, ReadOnlyDatabase),
-    ((psycopg.errors.InsufficientPrivilege, psycopg.errors.DiskFull), WriteRefused),
-    (psycopg.IntegrityError, ConstraintViolated),
-    ((psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn), SchemaMissing),
-    (psycopg.errors.TriggeredDataChangeViolation, DatabaseError),  # to the driver an operational one
-    ((psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed, TimeoutError), DatabaseUnavailable),
-    (psycopg.Error, DatabaseError),
-)
-"""What each of the driver's errors is here: the first that fits."""
 T = TypeVar("T")
-
-
-class _TranslatedErrors:
-    """Turns the driver's errors into ours. Their messages stay behind: they may quote a row's content.
-
-    No generator: it is around every statement, and twice around most.
-    """
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, exc: BaseException | None, where: TracebackType | None
-    ) -> None:
-        for theirs, ours in _OURS if exc is not None else ():
-            if isinstance(exc, theirs):
-                raise ours(type(exc).__name__) from exc
-
-
-_TRANSLATED: Final = _TranslatedErrors()
-
-
-class _Connection(psycopg.AsyncConnection[DictRow]):
-    """Knows when it was opened."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
-        self._opened_at = monotonic()
-
-    @property
-    def has_ended(self) -> bool:
-        """Tell by the socket, without a round trip: what comes unasked is the server's farewell, or the end."""
-        poll = select.poll()
-        poll.register(self.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-
-    @property
-    def is_stuck(self) -> bool:
-        """Tell whether it began while the database, or this role, was read-only, and may not know that it is no more.
-
-        What was set for one of them holds for a session to its end, and PostgreSQL has told (from 14 on). Each that
-        began so lives for a second.
-        """
-        default = self.pgconn.parameter_status(b"default_transaction_read_only")
-        return default == b"on" and monotonic() - self._opened_at > _READ_ONLY_SECONDS
 
 
 class _PostgresqlExecutor:
@@ -107,20 +41,20 @@ class _PostgresqlExecutor:
     One that takes longer is cancelled at the server as well, so that none waits there for nobody.
     """
 
-    def __init__(self, connection: _Connection, seconds: float | None) -> None:
+    def __init__(self, connection: Connection, seconds: float | None) -> None:
         self._connection = connection
         self._seconds = seconds
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
-        with _TRANSLATED:
+        with TRANSLATED:
             return await (await self._run(statement, parameters)).fetchone()
 
     async def fetch_all(self, statement: str, parameters: Parameters | None = None) -> Sequence[Row]:
-        with _TRANSLATED:
+        with TRANSLATED:
             return await (await self._run(statement, parameters)).fetchall()
 
     async def execute(self, statement: str, parameters: Parameters | None = None) -> int:
-        with _TRANSLATED:
+        with TRANSLATED:
             return (await self._run(statement, parameters)).rowcount
 
     async def _run(self, statement: str, parameters: Parameters | None) -> psycopg.AsyncCursor[DictRow]:
@@ -143,7 +77,7 @@ class PostgresqlDatabase:
 
     def __init__(
         self,
-        pool: AsyncConnectionPool[_Connection],
+        pool: AsyncConnectionPool[Connection],
         attempt: Callable[[], Awaitable[None]],
         *,
         patience: timedelta | None = None,
@@ -169,10 +103,10 @@ class PostgresqlDatabase:
             "connect_timeout": int(_WAIT_SECONDS),
             "application_name": "bridge",
         }
-        await _try(url, options, in_transaction=True)
-        pool: AsyncConnectionPool[_Connection] = AsyncConnectionPool(
+        await try_once(url, options, in_transaction=True)
+        pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
-            connection_class=_Connection,
+            connection_class=Connection,
             kwargs=options,
             min_size=1,
             max_size=connections,
@@ -182,12 +116,12 @@ class PostgresqlDatabase:
             open=False,
         )
         try:
-            with _TRANSLATED:
+            with TRANSLATED:
                 await pool.open(wait=True, timeout=_WAIT_SECONDS)
         except BaseException:
             await pool.close()
             raise
-        return cls(pool, partial(_try, url, options), patience=patience)
+        return cls(pool, partial(try_once, url, options), patience=patience)
 
     async def fetch_one(self, statement: str, parameters: Parameters | None = None) -> Row | None:
         """Give the first row, or None."""
@@ -207,7 +141,7 @@ class PostgresqlDatabase:
         if self._pin.run is not None:
             yield self._pin.run
             return
-        with _TRANSLATED:
+        with TRANSLATED:
             async with (
                 self._connection() as connection,
                 asyncio.timeout(self._seconds and 2 * self._seconds),
@@ -231,7 +165,7 @@ class PostgresqlDatabase:
         """Let the work inside only read: in one transaction, which is rolled back, for statements may notify."""
         milliseconds = max(1, round(statement_timeout.total_seconds() * 1000))
         limits = f"SET TRANSACTION READ ONLY; SET LOCAL statement_timeout = {milliseconds}"
-        with _TRANSLATED:
+        with TRANSLATED:
             async with (
                 self._read_only_runs,
                 self._connection() as connection,
@@ -255,7 +189,7 @@ class PostgresqlDatabase:
         """Run one statement, which commits by itself: there is nothing to roll back."""
         if self._pin.run is not None:
             return await ask(self._pin.run)
-        with _TRANSLATED:
+        with TRANSLATED:
             connection = await self._taken()
             try:
                 return await ask(_PostgresqlExecutor(connection, self._seconds))
@@ -263,7 +197,7 @@ class PostgresqlDatabase:
                 await self._pool.putconn(connection)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Connection]:
+    async def _connection(self) -> AsyncIterator[Connection]:
         connection = await self._taken()
         try:
             async with connection:  # what is left open is rolled back
@@ -271,7 +205,7 @@ class PostgresqlDatabase:
         finally:
             await self._pool.putconn(connection)
 
-    async def _taken(self) -> _Connection:
+    async def _taken(self) -> Connection:
         """Take one that did not end while nobody used it, as all do when the database restarts, and is not stuck.
 
         This is found out before anything is sent, so that nothing, and no write above all, is ever sent twice. A
@@ -321,34 +255,3 @@ def _joined(statements: tuple[str, ...]) -> str:
     *before, last = (numbered(statement, number) for number, statement in enumerate(statements))
     parts = ", ".join(f"bridge_write_{number} AS ({statement})" for number, statement in enumerate(before))
     return f"WITH {parts} {last}" if parts else last
-
-
-async def _try(url: str, options: dict[str, Any], *, in_transaction: bool = False) -> None:
-    """Connect once before the pool does, which would retry for seconds and log each time."""
-    try:
-        connection = await _Connection.connect(url, **options)
-    except psycopg.ProgrammingError as exc:
-        raise ConfigurationError(
-            "BRIDGE_DATABASE_URL is no database URL", cure="Use postgresql://user:password@host:5432/name."
-        ) from exc
-    except psycopg.Error as exc:
-        raise DatabaseUnavailable(type(exc).__name__) from exc
-    try:
-        if in_transaction:
-            await _refuse_statement_mode(connection)
-    finally:
-        await connection.close()
-
-
-async def _refuse_statement_mode(connection: _Connection) -> None:
-    """Find out whether there is a pooler in between that knows no transactions."""
-    try:
-        async with connection.transaction():
-            await connection.execute("SELECT 1")
-    except psycopg.errors.ProtocolViolation as exc:
-        raise ConfigurationError(
-            "The database is behind a pooler in statement mode, which takes no transactions",
-            cure="Set pool_mode = transaction in PgBouncer.",
-        ) from exc
-    except psycopg.Error as exc:
-        raise DatabaseUnavailable(type(exc).__name__) from exc

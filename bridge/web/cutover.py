@@ -11,8 +11,9 @@ from fastapi import APIRouter, FastAPI
 
 from bridge.cutover import Plan
 from bridge.cutover.matching import OperationTable, OwnPaths
-from bridge.services.endpoints import Moving, Stages
+from bridge.services.endpoints import Moving
 from bridge.services.shadowing import Shadowing
+from bridge.services.stages import Stages
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.differences import Differences

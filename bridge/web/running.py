@@ -16,11 +16,12 @@ from bridge.errors import ConfigurationError, DatabaseError
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import Clock, steady
-from bridge.services.endpoints import Rules, Stages, follow
+from bridge.services.endpoints import Rules
 from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Event, Recorder
 from bridge.services.reporting import ReportGauges, keep_snapshots
+from bridge.services.stages import Stages, follow
 from bridge.services.traffic import KEPT as TRAFFIC_KEPT
 from bridge.store.database import open_database
 from bridge.store.differences import Differences

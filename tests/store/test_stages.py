@@ -11,7 +11,8 @@ import pytest
 
 from bridge.cutover.operations import Operation
 from bridge.cutover.stages import Stage, Standing
-from bridge.services.endpoints import Moving, Rules, Stages, follow
+from bridge.services.endpoints import Moving, Rules
+from bridge.services.stages import Stages, follow
 from bridge.store.database import Database, open_database
 from bridge.store.endpoints import Author, Endpoints
 from tests.conftest import FrozenClock, execute_on_server
@@ -19,7 +20,7 @@ from tests.conftest import FrozenClock, execute_on_server
 ORDERS: Final = "GET /orders/{}/"
 ITEMS: Final = "GET /items/"
 CANARY: Final = Standing.of(Stage.CANARY, 500)
-LOGGER: Final = "bridge.services.endpoints"
+LOGGER: Final = "bridge.services.stages"
 BOUND: Final = 20.0  # seconds, for a test that would otherwise wait for ever
 POLL: Final = timedelta(milliseconds=10)
 

@@ -15,8 +15,9 @@ from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
 from bridge.services.clock import system_clock
-from bridge.services.endpoints import Move, Moved, Moving, Rules, Stages
+from bridge.services.endpoints import Move, Moved, Moving, Rules
 from bridge.services.recording import Recorder
+from bridge.services.stages import Stages
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.activity import Activity

@@ -1,5 +1,6 @@
 """What importing a part of the bridge pulls in: old sites have neither FastAPI nor pydantic, and pin other versions."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -67,3 +68,26 @@ def imported_with(module: str) -> set[str]:
 )
 def test_importing_a_part_pulls_in_no_more_than_it_is_about(module: str, unwanted: set[str]):
     assert imported_with(module) & unwanted == set()
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file names in an import, wherever in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def test_only_the_app_at_the_site_knows_djangos_models_and_registry():
+    """Nothing of the service is to need ``django.setup()``; ``bridge migrate`` is a process of its own that runs it."""
+    framework = ("django.db", "django.apps", "django.setup", "django.contrib.auth.models", "django.contrib.sessions")
+    rooms = CHECKOUT / "bridge"
+    outside = [path for path in rooms.rglob("*.py") if path.relative_to(rooms).parts[0] != "contrib"]
+
+    users = {str(path.relative_to(rooms)) for path in outside if any(n.startswith(framework) for n in imports_of(path))}
+
+    assert len(outside) > 100
+    assert users == {"cli/migrate.py"}

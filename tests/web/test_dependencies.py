@@ -17,10 +17,11 @@ from prometheus_client import CollectorRegistry
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import system_clock
-from bridge.services.endpoints import Rules, Stages
+from bridge.services.endpoints import Rules
 from bridge.services.floor import Floor
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
+from bridge.services.stages import Stages
 from bridge.sessions.auth_hash import session_auth_hash
 from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row, open_database
 from bridge.store.endpoints import Endpoints

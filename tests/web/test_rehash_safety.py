@@ -15,11 +15,12 @@ from prometheus_client import CollectorRegistry
 from bridge.errors import HashingAbandoned, HashingUnavailable
 from bridge.passwords.pool import HashingPool
 from bridge.services.client import Client
-from bridge.services.endpoints import Rules, Stages
+from bridge.services.endpoints import Rules
 from bridge.services.floor import Floor
 from bridge.services.login import LoggedIn, LoginRefused
 from bridge.services.preconditions import Safety
 from bridge.services.recording import Recorder
+from bridge.services.stages import Stages
 from bridge.store.database import Database
 from bridge.store.endpoints import Endpoints
 from bridge.web.composition import Bridge, Foundation, compose, site_profile

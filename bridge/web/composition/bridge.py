@@ -21,7 +21,7 @@ from bridge.services.canary import Askers
 from bridge.services.cutover_report import CutoverReporting
 from bridge.services.devices import KnownDevices
 from bridge.services.ending import Ending
-from bridge.services.endpoints import Moving, Stages
+from bridge.services.endpoints import Moving
 from bridge.services.granting import Granting
 from bridge.services.identity import Identity
 from bridge.services.introspection import Introspection
@@ -36,6 +36,7 @@ from bridge.services.recording import Recorder
 from bridge.services.refreshing import Refreshing
 from bridge.services.reporting import Reporting
 from bridge.services.second_factors import SecondFactors
+from bridge.services.stages import Stages
 from bridge.sessions.csrf import CsrfRules
 from bridge.store.activity import Activity
 from bridge.store.database import Database

@@ -13,7 +13,7 @@ from bridge.passwords.pool import HashingPool
 from bridge.profile import SimpleJwtProfile, SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.ending import Ending
-from bridge.services.endpoints import Rules, Stages
+from bridge.services.endpoints import Rules
 from bridge.services.floor import Floor
 from bridge.services.identity import Identity
 from bridge.services.keys import KeySource
@@ -24,6 +24,7 @@ from bridge.services.preconditions import Preconditions, Safety
 from bridge.services.recording import Recorder
 from bridge.services.second_factors import SecondFactors
 from bridge.services.sessions import SiteSessions
+from bridge.services.stages import Stages
 from bridge.services.token_pairs import TokenPairs
 from bridge.store.blacklist import Blacklist
 from bridge.store.database import Database

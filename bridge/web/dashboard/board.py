@@ -27,7 +27,7 @@ _APPS: Final = {"bridge": "Bridge", "django": "Django"}
 _OUTCOMES: Final = {
     "succeeded": (Event.LOGIN_SUCCEEDED,),
     "refused": (Event.LOGIN_REFUSED, Event.SECOND_FACTOR_REFUSED),
-    "locked out": (Event.LOGIN_LOCKED_OUT, "login_limited"),
+    "locked out": (Event.LOGIN_LOCKED_OUT,),
     "no capacity": (Event.LOGIN_WITHOUT_CAPACITY,),
 }
 _WRAPPED: Final = f"{TARGET}_"

@@ -81,4 +81,4 @@ def test_a_user_is_on_an_allow_list_by_any_of_its_rules(allow: AllowList, *, is_
 
 
 def test_staff_are_listed_only_while_they_are_staff():
-    assert not AllowList(staff=True).includes("7", is_staff=False)
+    assert not AllowList(staff=True).includes("7", is_staff=False, groups=[])

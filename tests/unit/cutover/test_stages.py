@@ -81,10 +81,6 @@ def test_a_standing_says_which_app_answers(standing: Standing, bucket: int | Non
     assert standing.side(bucket=bucket, is_listed=is_listed) is side
 
 
-def test_every_stage_but_the_last_can_be_gone_back_from():
-    assert [stage for stage in Stage if not stage.is_reversible] == [Stage.RETIRED]
-
-
 @settings(deadline=None, derandomize=True, database=None)
 @given(st.integers(0, WHOLE))
 def test_a_share_is_read_as_it_is_written(share: int):
