@@ -362,6 +362,7 @@ async def test_a_result_that_lingers_is_kept_back_together_with_its_slot():
         times.append(time.perf_counter())
         return result
 
+    began = time.perf_counter()
     first = asyncio.create_task(pool.run(lambda: work("first"), lingers=lingers))
     second = asyncio.create_task(pool.run(lambda: work("second")))
     assert await first == "first"
@@ -369,7 +370,8 @@ async def test_a_result_that_lingers_is_kept_back_together_with_its_slot():
     await second
 
     [(result, took)] = told
-    assert (result, took < 0.05) == ("first", True)
+    assert result == "first"
+    assert 0 <= took <= came - began
     assert came - times[0] >= 0.045
     assert times[1] >= came - 0.005
     await pool.close()
