@@ -35,9 +35,6 @@ app.command("demo")(demo.demo)
 
 def run() -> None:
     """Run a command; an error that we foresaw is one line and exit 2."""
-    # Routers, and a site that runs in this process, are the team's own code: the working directory counts, as for
-    # uvicorn.
-    sys.path.insert(0, "")
     try:
         app()
     except BridgeError as exc:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from bridge import findings
 from bridge.cli.opening import opened
+from bridge.cli.own_code import see_own_code
 from bridge.errors import DatabaseError
 from bridge.findings import Finding
 from bridge.services.clock import system_clock
@@ -94,6 +95,7 @@ _TOLD_BY_DATABASE: Final = (
 
 def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
     """Check every precondition of re-hashing. Exit 1 if re-hashing would be unsafe."""
+    see_own_code()
     found = asyncio.run(examine(Settings.load()))
     is_safe = not any(finding.blocking for finding in found)
     if as_json:

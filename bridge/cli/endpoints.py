@@ -15,6 +15,7 @@ from bridge.cli.auditing import actor
 from bridge.cli.endpoints_report import show_report
 from bridge.cli.endpoints_tables import show_demands, show_endpoints, show_log
 from bridge.cli.opening import opened
+from bridge.cli.own_code import see_own_code
 from bridge.cutover.inventory import Handler, by_shape
 from bridge.cutover.operations import Operation
 from bridge.cutover.stages import Stage, Standing, basis_points
@@ -240,11 +241,13 @@ async def _history(url: str, operation: Operation | None, *, limit: int) -> tupl
 
 
 def _rules(settings: CutoverSettings) -> Rules:
+    see_own_code()
     return rules_of(settings, handlers_in([load_router(name) for name in settings.endpoints]))
 
 
 def _served(settings: CutoverSettings) -> dict[str, Handler]:
     """Give what the routers serve; one that is broken hides neither the others nor a stage that is in force."""
+    see_own_code()
     handlers: list[Handler] = []
     for name in settings.endpoints:
         try:

@@ -9,6 +9,7 @@ import typer
 import uvicorn
 
 from bridge.cli.doctor import examine
+from bridge.cli.own_code import see_own_code
 from bridge.findings import Finding
 from bridge.services.logs import Format, logging_config
 from bridge.web.app import load_router
@@ -32,6 +33,7 @@ def serve(
     ] = False,
 ) -> None:
     """Serve the bridge. Settings come from BRIDGE_* in the environment or .env."""
+    see_own_code()
     if endpoints:
         # Workers are fresh processes that know the environment alone.
         os.environ["BRIDGE_ENDPOINTS"] = json.dumps(endpoints)

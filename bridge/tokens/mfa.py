@@ -40,7 +40,8 @@ class MfaTokens:
 
     They are signed with a key of their own, which follows from the site's SECRET_KEY and verifies nothing else. So no
     verifier of access tokens takes one, however it is set up (SimpleJWT with TOKEN_TYPE_CLAIM None, say, or a stranger
-    to whom any signature of a published key is good).
+    to whom any signature of a published key is good). Their holder can read them, and the auth hash in them, as in
+    Django's signed cookies: it follows from the stored value by the site's key, and opens nothing by itself.
 
     Args:
         secrets: SECRET_KEY, which signs, and its fallbacks.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final, cast
 
 from httptools import HttpRequestParser
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 __all__ = ["BoundedHttp", "OnePiece"]
 
@@ -33,8 +33,16 @@ class BoundedHttp(HttpToolsProtocol):
         self._kept += len(data)
         super().data_received(data)
         if self._kept > _MOST_KEPT and not self.transport.is_closing():
-            self.transport.write(_REFUSAL)
+            if not self._is_answering:
+                self.transport.write(_REFUSAL)
             self.transport.close()
+
+    @property
+    def _is_answering(self) -> bool:
+        """Tell whether an answer is under way, which a refusal would become a part of."""
+        cycle: RequestResponseCycle | None = self.cycle  # none before the first request
+        is_begun = cycle is not None and cycle.response_started and not cycle.response_complete
+        return is_begun or bool(self.pipeline)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header, and no trailer: what follows a body is no field of the head (RFC 9110 section 6.5.1)."""

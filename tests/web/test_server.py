@@ -14,6 +14,9 @@ CUT_OFF = [b"cut off"]
 
 
 async def names_of_headers(scope, receive, send) -> None:
+    if scope["path"] == "/streamed":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"8")]})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
     while (await receive()).get("more_body"):
         pass
     names = b" ".join(name for name, _ in scope["headers"])
@@ -83,6 +86,14 @@ async def test_what_follows_a_body_is_no_header(port: int, upgrade: bytes):
 
     assert answer.endswith(b"host transfer-encoding")
     assert answer.startswith(b"200")
+
+
+async def test_an_answer_that_is_under_way_is_cut_off_and_nothing_is_written_into_it(port: int):
+    begins = CHUNKED.replace(b"/", b"/streamed", 1) + b"0\r\nX-A: "
+
+    found = await answered(port, begins, *[b"a" * 16_384] * 16, patience=5)
+
+    assert found is CUT_OFF or [answer[-4:] for answer in found] == [b"half"]
 
 
 async def test_long_heads_and_bodies_that_end_are_read_one_after_the_other(port: int):
