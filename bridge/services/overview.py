@@ -14,7 +14,7 @@ from bridge.progress.report import SCHEMA_VERSION, ActivityCount, DailyActivity,
 from bridge.services.clock import Clock
 from bridge.services.cutover_report import CutoverReporting
 from bridge.services.recording import Recorder
-from bridge.services.reporting import Reporting
+from bridge.services.reporting import TREND, Reporting
 from bridge.store.activity import Activity
 from bridge.store.snapshots import Snapshots
 
@@ -23,7 +23,6 @@ __all__ = ["DAYS", "Overview", "Overviews"]
 DAYS: Final = 30
 """Of daily activity, today included."""
 
-_TREND: Final = timedelta(days=366)
 _FRESH: Final = timedelta(seconds=2)
 """However many watch, a process reads no more often than this."""
 
@@ -129,7 +128,7 @@ class Overviews:
             read_at=now,
             # What another version of the bridge has kept, beside this one, may mean something else.
             counted=latest[1] if latest and latest[1].get("schema_version") == SCHEMA_VERSION else None,
-            trend=await self._snapshots.trend((now - _TREND).date()),
+            trend=await self._snapshots.trend((now - TREND).date()),
             activity=await self._activity.totals(),
             daily_activity=await self._activity.daily((now - timedelta(days=DAYS - 1)).date()),
             cutover=await self._cutover.report(),

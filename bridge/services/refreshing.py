@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
 
 from bridge.errors import InvalidToken, MalformedRequest
 from bridge.services.clock import Clock
@@ -17,11 +16,9 @@ from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
 from bridge.store.users import StoredUser, Users, is_storable
-from bridge.tokens import Chain, RefreshClaims, TokenVerifier, Turn, turn_of
+from bridge.tokens import LONGEST_SCOPE, Chain, RefreshClaims, TokenVerifier, Turn, turn_of
 
 __all__ = ["RefreshRefused", "Refreshing"]
-
-_LONGEST_SCOPE: Final = 1024  # of the column
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +207,7 @@ class Refreshing:
 
 def _can_be_kept(scope: Collection[str]) -> bool:
     text = " ".join(scope)
-    return 0 < len(text) <= _LONGEST_SCOPE and is_storable(text)
+    return 0 < len(text) <= LONGEST_SCOPE and is_storable(text)
 
 
 def _refuse_to_widen(granted: Collection[str], asked: Collection[str] | None) -> None:

@@ -21,11 +21,13 @@ from bridge.store.activity import Activity
 from bridge.store.census import UserCensus
 from bridge.store.snapshots import Snapshots
 
-__all__ = ["ReportGauges", "Reporting", "keep_snapshots"]
+__all__ = ["TREND", "ReportGauges", "Reporting", "keep_snapshots"]
+
+TREND: Final = timedelta(days=366)
+"""As far back as points of days are shown."""
 
 _logger: Final = logging.getLogger(__name__)
 
-_TREND: Final = timedelta(days=366)
 _DAILY_ACTIVITY: Final = timedelta(days=30)
 _FIRST_SNAPSHOT_AFTER: Final = timedelta(seconds=15)
 """Of start-up, which is a busy time: whoever looks at the page before finds that nobody was counted yet."""
@@ -88,7 +90,7 @@ class Reporting:
             listed=self._listed,
             activity=await self._activity.totals(),
             daily_activity=await self._activity.daily((now - _DAILY_ACTIVITY).date()),
-            trend=await self._snapshots.trend((now - _TREND).date()),
+            trend=await self._snapshots.trend((now - TREND).date()),
         )
         # In a thread: of a site with many kinds it would keep the other requests waiting.
         document = await asyncio.to_thread(lambda: json.dumps(report.to_document()).encode())

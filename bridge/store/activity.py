@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bridge.progress import ActivityCount, DailyActivity
 from bridge.store.counters import add_counts
 from bridge.store.database import Database, Executor
+from bridge.store.moments import stored_day
 
 __all__ = ["Activity", "Happened"]
 
@@ -50,15 +51,11 @@ class Activity:
             "SELECT day, app, event, count FROM bridge_activity WHERE day >= :since ORDER BY day, app, event",
             {"since": since},
         )
-        return tuple(DailyActivity(_day(row["day"]), row["app"], row["event"], int(row["count"])) for row in rows)
+        return tuple(DailyActivity(stored_day(row["day"]), row["app"], row["event"], int(row["count"])) for row in rows)
 
     async def first_day(self, event: str) -> date | None:
         """Give the day on which something first happened, in either app."""
         row = await self._database.fetch_one(
             "SELECT min(day) AS day FROM bridge_activity WHERE event = :event", {"event": event}
         )
-        return _day(row["day"]) if row and row["day"] is not None else None
-
-
-def _day(value: Any) -> date:
-    return date.fromisoformat(value) if isinstance(value, str) else value
+        return stored_day(row["day"]) if row and row["day"] is not None else None

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from bridge.cutover.parity import Difference
 from bridge.store.database import Database, Row
+from bridge.store.moments import stored_moment
 from bridge.store.text import storable
 
 __all__ = ["Differences", "StoredDifference"]
@@ -100,12 +101,6 @@ def _stored(row: Row) -> StoredDifference:
             **{name: row[name] for name in _LENGTHS}, values=(legacy, candidate) if row["sample"] else None
         ),
         count=int(row["count"]),
-        first_seen=_moment(row["first_seen"]),
-        last_seen=_moment(row["last_seen"]),
+        first_seen=stored_moment(row["first_seen"]),
+        last_seen=stored_moment(row["last_seen"]),
     )
-
-
-def _moment(value: Any) -> datetime:
-    # SQLite keeps UTC without saying so.
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

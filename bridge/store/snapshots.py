@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from bridge.progress.report import TrendPoint
 from bridge.store.database import Database
-from bridge.store.moments import stored_moment
+from bridge.store.moments import stored_day, stored_moment
 
 __all__ = ["KEPT", "Snapshots"]
 
@@ -69,14 +69,10 @@ class Snapshots:
             "SELECT day, figures FROM bridge_census_snapshot WHERE day >= :since AND figures <> '' ORDER BY day",
             {"since": since},
         )
-        return tuple(TrendPoint(_day(row["day"]), json.loads(row["figures"])) for row in rows)
+        return tuple(TrendPoint(stored_day(row["day"]), json.loads(row["figures"])) for row in rows)
 
     async def prune(self, *, now: datetime) -> int:
         """Drop what is more than two years old; give the number of rows."""
         return await self._database.execute(
             "DELETE FROM bridge_census_snapshot WHERE day < :day", {"day": (now - KEPT).date()}
         )
-
-
-def _day(value: Any) -> date:
-    return date.fromisoformat(value) if isinstance(value, str) else value

@@ -1,12 +1,13 @@
 """What was answered and compared (``bridge_endpoint_traffic``, ``…_parity``), and what differed (``…_difference``)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import NamedTuple
 
 from bridge.progress.endpoints import DifferingPlace
 from bridge.store.counters import add_counts
 from bridge.store.database import Database, Executor, Row
+from bridge.store.moments import stored_moment
 
 __all__ = ["Answered", "Compared", "EndpointCounts"]
 
@@ -100,11 +101,5 @@ def _place(row: Row) -> DifferingPlace:
         legacy=row["legacy"],
         candidate=row["candidate"],
         count=int(row["count"]),
-        last_seen=_moment(row["last_seen"]),
+        last_seen=stored_moment(row["last_seen"]),
     )
-
-
-def _moment(value: Any) -> datetime:
-    # SQLite keeps UTC without saying so.
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

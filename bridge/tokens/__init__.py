@@ -6,9 +6,11 @@ from bridge.tokens.keys import SigningKey
 from bridge.tokens.keyset import KeySet
 from bridge.tokens.mfa import MfaClaims, MfaTokens
 from bridge.tokens.rotation import Chain, Turn, turn_of
+from bridge.tokens.scopes import LONGEST_SCOPE, is_scope_token
 from bridge.tokens.verifier import TokenVerifier, is_of_bridge, unverified_session_id
 
 __all__ = [
+    "LONGEST_SCOPE",
     "AccessClaims",
     "Chain",
     "KeySet",
@@ -21,6 +23,7 @@ __all__ = [
     "TokenVerifier",
     "Turn",
     "is_of_bridge",
+    "is_scope_token",
     "turn_of",
     "unverified_session_id",
     "without_signature",

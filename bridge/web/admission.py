@@ -11,14 +11,13 @@ from bridge.services.login import LoginRefused
 from bridge.services.second_factors import CodeRefused, LoginExpired, SecondFactorRequired, TooManyCodes
 from bridge.store.users import StoredUser
 from bridge.web.composition import Bridge
-from bridge.web.errors import Problem
+from bridge.web.errors import CHALLENGE, Problem
 from bridge.web.limiting import too_many
 
 __all__ = ["DEVICE_COOKIE", "client_of", "refusal", "remember"]
 
 DEVICE_COOKIE: Final = "bridge_device"
 
-_UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
 _AT_THE_SITE: Final = "This account's second factor can be given at the site only; log in there"
 
 
@@ -73,4 +72,4 @@ async def _hung_up(request: Request) -> None:
 
 
 def _refusal(code: str, detail: str, **more: str) -> Problem:
-    return Problem(401, code=code, detail=detail, headers=_UNCHALLENGED, **more)
+    return Problem(401, code=code, detail=detail, headers=CHALLENGE, **more)

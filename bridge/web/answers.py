@@ -10,7 +10,7 @@ from bridge.services.token_pairs import Granted
 from bridge.web.admission import client_of
 from bridge.web.composition import Bridge
 from bridge.web.credentials import RefreshRequest
-from bridge.web.errors import Problem
+from bridge.web.errors import CHALLENGE, Problem
 from bridge.web.limiting import trying
 
 __all__ = ["TOKEN_ANSWERS", "TokenOut", "device_of", "refreshed", "token_answer"]
@@ -26,7 +26,6 @@ TOKEN_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     503: {"description": "No hashing capacity, or no database"},
 }
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
-_UNCHALLENGED: Final = {"WWW-Authenticate": "Bearer"}
 
 
 class TokenOut(BaseModel):
@@ -63,7 +62,7 @@ async def refreshed(bridge: Bridge, asked: RefreshRequest, request: Request, res
         outcome = await bridge.refreshing.refresh(asked.token, scope=asked.scope, device=device_of(request))
         if isinstance(outcome, RefreshRefused):
             detail = "The refresh token is spent, revoked or expired"
-            raise Problem(401, code="invalid_grant", detail=detail, headers=_UNCHALLENGED)
+            raise Problem(401, code="invalid_grant", detail=detail, headers=CHALLENGE)
     return token_answer(outcome, response)
 
 

@@ -1,6 +1,5 @@
 """Who is asking: by an access token of either app, or by the site's session."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Final, Generic, TypeVar, cast
 
@@ -13,10 +12,10 @@ from bridge.services.identity import Authenticated, AuthenticatedByToken
 from bridge.services.sessions import SiteSession
 from bridge.sessions.csrf import request_cookies
 from bridge.store.users import StoredUser
-from bridge.tokens import AccessClaims
+from bridge.tokens import AccessClaims, is_scope_token
 from bridge.web.asking import asked_by
 from bridge.web.composition import Bridge
-from bridge.web.errors import Problem
+from bridge.web.errors import CHALLENGE, Problem
 from bridge.web.forgery import refuse_forgery
 from bridge.web.varying import depends_on_cookie
 
@@ -50,12 +49,9 @@ __all__ = [
 
 SESSION_SCHEME: Final = "DjangoSession"
 
-_UNAUTHENTICATED: Final = {"WWW-Authenticate": "Bearer"}
 _LOGIN: Final = "bridge.login"
 _CREDENTIALS: Final = (b"authorization", b"cookie")
 Found = TypeVar("Found")
-
-_SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
 
 
 class Entrance(OAuth2PasswordBearer, Generic[Found]):
@@ -309,7 +305,7 @@ def _demand(scopes: Sequence[str], claims: AccessClaims) -> None:
 
 def _insufficient(scopes: Sequence[str]) -> Problem:
     challenge = 'Bearer error="insufficient_scope"'
-    if scopes and all(_SCOPE_TOKEN.fullmatch(scope) for scope in scopes):
+    if scopes and all(map(is_scope_token, scopes)):
         challenge += f', scope="{" ".join(scopes)}"'
     return Problem(
         403,
@@ -320,4 +316,4 @@ def _insufficient(scopes: Sequence[str]) -> Problem:
 
 
 def _not_authenticated() -> Problem:
-    return Problem(401, code="not_authenticated", detail="Not authenticated", headers=_UNAUTHENTICATED)
+    return Problem(401, code="not_authenticated", detail="Not authenticated", headers=CHALLENGE)

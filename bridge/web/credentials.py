@@ -1,7 +1,6 @@
 """Passwords and tokens from request bodies that may be anything at all."""
 
 import json
-import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 
 from bridge.errors import MalformedRequest
+from bridge.tokens import LONGEST_SCOPE, is_scope_token
 
 __all__ = [
     "LOGIN_BODY",
@@ -31,8 +31,6 @@ _FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data"
 _FORM_TYPE: Final = _FORM_TYPES[0]
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
 _SECRET: Final[dict[str, Any]] = {"type": "string", "format": "password"}
-_SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 section 3.3
-_LONGEST_SCOPE: Final = 1024
 _LONGEST_TOKEN: Final = 8192
 
 
@@ -190,7 +188,7 @@ def _scope(text: str | None) -> tuple[str, ...] | None:
         return None
     tokens = tuple(dict.fromkeys(text.split(" ")))
     tokens = tuple(each for each in tokens if each)
-    if len(text) > _LONGEST_SCOPE or not all(_SCOPE_TOKEN.fullmatch(each) for each in tokens):
+    if len(text) > LONGEST_SCOPE or not all(map(is_scope_token, tokens)):
         raise MalformedRequest("The scope is malformed", code="invalid_scope")
     return tokens
 

@@ -25,7 +25,10 @@ from bridge.errors import (
     WriteRefused,
 )
 
-__all__ = ["Problem", "oauth_answer", "problem_answer", "problem_of", "register_handlers"]
+__all__ = ["CHALLENGE", "Problem", "oauth_answer", "problem_answer", "problem_of", "register_handlers"]
+
+CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
+"""What a 401 asks for where no token was sent (RFC 6750 section 3.1)."""
 
 _logger: Final = logging.getLogger(__name__)
 _NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -6,7 +6,6 @@ sets is in ``test_keys.py``.
 
 import base64
 import json
-import os
 import shutil
 import subprocess
 from typing import Any, Final
@@ -17,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from tests.absent import absent
 from tests.conftest import CHECKOUT, PASSWORD, Cast
 from tests.processes import NO_TLS, START_SECONDS, server
 from tests.unit.tokens.forging import as_json, signed_by_hand, unpadded
@@ -36,12 +36,11 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True) 
 def node() -> str:
     """Where it is; jose is with it."""
     executable = shutil.which("node")
-    if executable is not None and (FOLDER / "node_modules" / "jose" / "package.json").is_file():
-        return executable
-    absent = "Node.js is not installed" if executable is None else f"jose is not installed: {INSTALL}"
-    if os.environ.get("BRIDGE_REQUIRE_BROWSER") == "1":
-        pytest.fail(absent)
-    pytest.skip(absent)
+    if executable is None:
+        absent("Node.js is not installed")
+    if not (FOLDER / "node_modules" / "jose" / "package.json").is_file():
+        absent(f"jose is not installed: {INSTALL}")
+    return executable
 
 
 def verdicts(node: str, address: str, algorithm: str, tokens: dict[str, str]) -> dict[str, dict[str, str]]:

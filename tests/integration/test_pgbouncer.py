@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from bridge.errors import ConstraintViolated, DatabaseUnavailable
 from bridge.store.database import open_database
+from tests.absent import absent
 from tests.cli.conftest import assert_one_line
 from tests.conftest import Cast, Serve, bearer, bridge_command
 from tests.memory import fast_folder
@@ -101,10 +102,7 @@ class Pooler:
 def executable() -> str:
     found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
-        absent = "Debian's pgbouncer is not installed"
-        if os.environ.get("BRIDGE_REQUIRE_BROWSER") == "1":
-            pytest.fail(absent)
-        pytest.skip(absent)
+        absent("Debian's pgbouncer is not installed")
     return found
 
 

@@ -14,8 +14,9 @@ from typing import Final
 
 import pytest
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
+from bridge.web.proxy import open_upstream
 from bridge.web.server import BoundedHttp
 from tests.site.passing import Passing
 from tests.wire import Answer, parsed, request
@@ -227,6 +228,63 @@ async def test_the_site_never_sees_a_request_that_was_for_no_path():
 
     assert answer.status >= 400
     assert seen.heads == []
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"headers": [(b"host", b"shop"), (b"x-mark", b"a\r\nx-forwarded-for: 6.6.6.6")]},
+        {"headers": [(b"host", b"shop"), (b"x-mark", b"a\r\n\r\nGET /admin/ HTTP/1.1")]},
+        {"headers": [(b"host", b"shop"), (b"x-m\xe4rk", b"a")]},
+    ],
+    ids=["a-header", "a-request", "no-name"],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_what_a_server_above_lets_through_cannot_become_another_line(method: str, named: dict[str, object]):
+    async with upstream(answers) as (url, seen):
+        status = await passed_by_hand(url, {"method": method, **named})
+
+    assert status == 400
+    assert seen.heads == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_path_that_no_line_can_hold_is_quoted(method: str):
+    async with upstream(answers) as (url, seen):
+        status = await passed_by_hand(url, {"method": method, "raw_path": b"/a b\r\nX: y\xe4", "query_string": b"c d"})
+
+    assert status == 200
+    [(_, head)] = seen.heads
+    assert head.startswith(f"{method} /a%20b%0D%0AX:%20y%E4?c%20d HTTP/1.1\r\n".encode())
+
+
+async def passed_by_hand(url: str, named: dict[str, object]) -> int:
+    """Pass a request on that no HTTP server has looked at, and give the answer's status."""
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "query_string": b"",
+        "headers": [(b"host", b"shop")],
+        "client": ("192.0.2.1", 1),
+    }
+    told: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    site = await open_upstream(url)
+    try:
+        await site({**scope, **named}, receive, send)
+    finally:
+        await site.close()
+    status: int = told[0]["status"]
+    return status
 
 
 # Once and not twice --------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import shutil
 import socket
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 
 from bridge.errors import ConfigurationError
 from bridge.store.rate_limits import Windows, parse_rates, refuse_unusable_storage
+from tests.absent import absent
 
 THREE: Final = parse_rates("3/15 minutes")
 PATIENCE: Final = 20.0
@@ -26,10 +26,7 @@ PATIENCE: Final = 20.0
 def redis_server() -> str:
     executable = shutil.which("redis-server")
     if executable is None:
-        absent = "Debian's redis-server is not installed"
-        if os.environ.get("BRIDGE_REQUIRE_BROWSER") == "1":
-            pytest.fail(absent)
-        pytest.skip(absent)
+        absent("Debian's redis-server is not installed")
     return executable
 
 

@@ -24,13 +24,12 @@ from bridge.contrib.django.liveness import auth_hash_of, database, hangs_on_pres
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time, moment_of
 from bridge.contrib.django.second_factors import has_second_factor
-from bridge.tokens import Chain, RefreshClaims, Turn, turn_of
+from bridge.tokens import LONGEST_SCOPE, Chain, RefreshClaims, Turn, turn_of
 
 __all__ = ["can_keep", "lock_grant_of", "locked_live_grant", "open_grant", "take_turn"]
 
 _logger = logging.getLogger(__name__)
 _LONGEST_DEVICE: Final = 255
-_LONGEST_SCOPE: Final = 1024
 
 
 class _Reused(Exception):
@@ -43,7 +42,7 @@ class _Reused(Exception):
 
 def can_keep(claims: RefreshClaims) -> bool:
     """Tell whether a grant can be limited as its token is: by a scope that can be read, and that a row can hold."""
-    return not claims.is_scoped or is_storable(" ".join(claims.scope), longest=_LONGEST_SCOPE)
+    return not claims.is_scoped or is_storable(" ".join(claims.scope), longest=LONGEST_SCOPE)
 
 
 def open_grant(user: AbstractBaseUser, claims: RefreshClaims, *, device: str = "") -> Grant:

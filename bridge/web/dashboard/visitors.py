@@ -16,7 +16,7 @@ from bridge.web.authentication import bearer_token, refuse_limits, session_cooki
 from bridge.web.composition import Bridge
 from bridge.web.dashboard.cookies import Cookies
 from bridge.web.dependencies import BridgeServices
-from bridge.web.errors import Problem
+from bridge.web.errors import CHALLENGE, Problem
 from bridge.web.forms import FIELD, is_from_elsewhere
 
 __all__ = ["NOT_LOGGED_IN", "SendingStaff", "StaffVisitor", "Visitor", "possible_visitor", "refuse_forged"]
@@ -64,7 +64,7 @@ PossibleVisitor = Annotated[Visitor | None, Depends(possible_visitor)]
 async def staff_visitor(visitor: PossibleVisitor) -> Visitor:
     """Let only staff pass."""
     if visitor is None:
-        raise Problem(401, code=NOT_LOGGED_IN, detail="Not authenticated", headers={"WWW-Authenticate": "Bearer"})
+        raise Problem(401, code=NOT_LOGGED_IN, detail="Not authenticated", headers=CHALLENGE)
     if not visitor.user.is_staff:
         raise Problem(403, code="staff_only", detail="Staff only")
     return visitor

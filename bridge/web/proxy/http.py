@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import re
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Final
@@ -15,9 +17,10 @@ from yarl import URL
 
 from bridge.web.proxy.caller import Caller, Upload, UploadStalled, announces_body, closes
 from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
+from bridge.web.proxy.kept import Disconnected, KeptAnswer, KeptConnections, Switched
 from bridge.web.proxy.refusals import late, malformed, stalled, unreachable
 
-__all__ = ["HttpProxy", "Sessions", "as_text", "target_of"]
+__all__ = ["Connections", "HttpProxy", "as_text", "target_of", "url_of"]
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -26,13 +29,12 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 # Of the patience that each step is given.
 _RENEWED_BELOW: Final = 0.9
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+_AS_IT_IS: Final = re.compile(rb"[\x21-\x7e]*")
+
+Answer = ClientResponse | KeptAnswer
 
 
-class Disconnected(aiohttp.ClientError):
-    """The upstream closed the connection instead of answering."""
-
-
-class Sessions:
+class Connections:
     """The connections to the upstream.
 
     Attributes:
@@ -40,7 +42,7 @@ class Sessions:
         fresh: one for each request, so that none is lost on a connection that the upstream was about to close.
     """
 
-    def __init__(self, *, kept: aiohttp.ClientSession, fresh: aiohttp.ClientSession) -> None:
+    def __init__(self, *, kept: KeptConnections, fresh: aiohttp.ClientSession) -> None:
         self.kept = kept
         self.fresh = fresh
 
@@ -55,14 +57,14 @@ class HttpProxy:
 
     Args:
         base: scheme and authority of the upstream.
-        sessions: connections to it.
+        connections: to it.
         forwarding: makes the headers that go on.
         timeout: without a byte from the upstream, of an upload, or to a client that is sent the answer.
     """
 
-    def __init__(self, base: URL, *, sessions: Sessions, forwarding: Forwarding, timeout: timedelta) -> None:
+    def __init__(self, base: URL, *, connections: Connections, forwarding: Forwarding, timeout: timedelta) -> None:
         self._base = base
-        self._sessions = sessions
+        self._connections = connections
         self._forwarding = forwarding
         self._patience = timeout.total_seconds()
 
@@ -80,7 +82,7 @@ class HttpProxy:
 
     async def _pass_on(self, scope: Scope, send: Send, caller: Caller) -> Response | None:
         """Give what to refuse with where there is no answer; one that has begun can only be broken off."""
-        answer: ClientResponse | None = None
+        answer: Answer | None = None
         has_begun = False
         try:
             async with asyncio.timeout(self._patience) as limit:
@@ -102,19 +104,18 @@ class HttpProxy:
                 answer.close()
         return None
 
-    async def _ask(self, scope: Scope, caller: Caller) -> ClientResponse:
+    async def _ask(self, scope: Scope, caller: Caller) -> Answer:
         method: str = scope["method"]
-        url = target_of(scope, self._base)
+        path, query = target_of(scope)
         headers = as_text(self._forwarding.request_headers(scope))
         upload = await caller.upload(has_body=announces_body(scope))
         is_chunked = upload is not None and any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        if upload is None and method in _SAFE:
+            with suppress(Disconnected):
+                return await self._connections.kept.ask(method, f"{path}?{query}" if query else path, headers)
+        url = url_of(self._base, path, query)
         passing = _Passing(method, url, headers, upload, is_chunked=is_chunked)
-        if upload is not None or method not in _SAFE:
-            return await passing.through(self._sessions.fresh)
-        try:
-            return await passing.through(self._sessions.kept)
-        except Disconnected:
-            return await passing.through(self._sessions.fresh)
+        return await passing.through(self._connections.fresh)
 
 
 class _Passing:
@@ -153,7 +154,7 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         raise Disconnected("closed without an answer") from exc
     if answer.status == HTTPStatus.SWITCHING_PROTOCOLS:
         answer.close()
-        raise aiohttp.ClientPayloadError("switched to a protocol that nobody asked for")
+        raise Switched("switched to a protocol that nobody asked for")
     return answer
 
 
@@ -163,7 +164,7 @@ async def _once_without_length(request: ClientRequest, handler: ClientHandlerTyp
     return await _once(request, handler)
 
 
-async def _beginning(answer: ClientResponse) -> bytes | None:
+async def _beginning(answer: Answer) -> bytes | None:
     """Give the first part of an answer whose length is known, for it to go out with the head, in one piece.
 
     What is streamed may begin long after its head, which then goes ahead: there is None.
@@ -172,7 +173,7 @@ async def _beginning(answer: ClientResponse) -> bytes | None:
 
 
 async def _relay(
-    answer: ClientResponse,
+    answer: Answer,
     beginning: bytes | None,
     send: Send,
     caller: Caller,
@@ -214,8 +215,8 @@ def _extend(limit: asyncio.Timeout, patience: float) -> None:
         limit.reschedule(now + patience)
 
 
-def target_of(scope: Scope, base: URL) -> URL:
-    """Give the URL at the upstream, with path and query as they were sent.
+def target_of(scope: Scope) -> tuple[str, str]:
+    """Give path and query as they were sent.
 
     Raises:
         ValueError: the request is for no path.
@@ -223,13 +224,12 @@ def target_of(scope: Scope, base: URL) -> URL:
     path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     if not path.startswith(b"/") or scope.get("method") == "CONNECT":
         raise ValueError("not a request for a path")
-    return URL.build(
-        scheme=base.scheme,
-        authority=base.raw_authority,
-        path=_ascii(path),
-        query_string=_ascii(scope["query_string"]),
-        encoded=True,
-    )
+    return _ascii(path), _ascii(scope["query_string"])
+
+
+def url_of(base: URL, path: str, query: str) -> URL:
+    """Give the URL at the upstream."""
+    return URL.build(scheme=base.scheme, authority=base.raw_authority, path=path, query_string=query, encoded=True)
 
 
 def as_text(headers: RawHeaders) -> list[tuple[str, str]]:
@@ -246,7 +246,7 @@ def _text(value: bytes) -> str:
 
 
 def _ascii(part: bytes) -> str:
-    return part.decode("ascii") if part.isascii() else quote(part, safe=_PRINTABLE)
+    return part.decode("ascii") if _AS_IT_IS.fullmatch(part) else quote(part, safe=_PRINTABLE)
 
 
 def _refusal(error: Exception, *, has_stalled: bool) -> Response:

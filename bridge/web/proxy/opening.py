@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.proxy.forwarding import Forwarding
-from bridge.web.proxy.http import HttpProxy, Sessions
+from bridge.web.proxy.http import Connections, HttpProxy
 from bridge.web.proxy.inprocess import InProcess, load_application
+from bridge.web.proxy.kept import KeptConnections
 from bridge.web.proxy.websocket import WebSocketProxy, keep_answer
 
 __all__ = ["Upstream", "UpstreamAddress", "open_upstream", "prepare_upstream"]
@@ -117,42 +118,49 @@ async def open_upstream(
         mounted = InProcess.load(address.place, forwarding=forwarding, timeout=timeout)
         return Upstream(http=mounted, websocket=mounted.refuse, close=mounted.close)
     base = URL(address.place if address.kind == "http" else "http://localhost")
-    sessions = Sessions(
-        kept=_session(address, timeout, force_close=False), fresh=_session(address, timeout, force_close=True)
-    )
-    sockets = _session(address, timeout, force_close=True, middlewares=(keep_answer,))
+    opening = _opening(timeout)
+    kept = KeptConnections(base, connector=_connector(address, keeps=True), timeout=opening, longest_line=_LONGEST_LINE)
+    connections = Connections(kept=kept, fresh=_session(address, opening))
+    sockets = _session(address, opening, middlewares=(keep_answer,))
 
     async def close() -> None:
-        await sessions.close()
+        await connections.close()
         await sockets.close()
 
     return Upstream(
-        http=HttpProxy(base, sessions=sessions, forwarding=forwarding, timeout=timeout),
+        http=HttpProxy(base, connections=connections, forwarding=forwarding, timeout=timeout),
         websocket=WebSocketProxy(base, session=sockets, forwarding=forwarding, timeout=timeout),
         close=close,
     )
 
 
+def _opening(timeout: timedelta) -> aiohttp.ClientTimeout:
+    """Bound how long a connection may take to open.
+
+    The proxies bound every other wait themselves: a timer of aiohttp's own, for each request, would do so twice.
+    """
+    return aiohttp.ClientTimeout(total=None, sock_connect=min(timeout.total_seconds(), _CONNECT_SECONDS))
+
+
+def _connector(address: UpstreamAddress, *, keeps: bool) -> aiohttp.BaseConnector:
+    keep_alive = _KEEP_ALIVE_SECONDS if keeps else None
+    if address.kind == "unix":
+        return aiohttp.UnixConnector(
+            address.place, limit=_CONNECTIONS, force_close=not keeps, keepalive_timeout=keep_alive
+        )
+    return aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=not keeps, keepalive_timeout=keep_alive)
+
+
 def _session(
     address: UpstreamAddress,
-    timeout: timedelta,
+    opening: aiohttp.ClientTimeout,
     *,
-    force_close: bool,
     middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
 ) -> aiohttp.ClientSession:
-    """Open a session that adds nothing, remembers nothing and follows nothing."""
-    keep_alive = None if force_close else _KEEP_ALIVE_SECONDS
-    connector: aiohttp.BaseConnector
-    if address.kind == "unix":
-        connector = aiohttp.UnixConnector(
-            address.place, limit=_CONNECTIONS, force_close=force_close, keepalive_timeout=keep_alive
-        )
-    else:
-        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=force_close, keepalive_timeout=keep_alive)
+    """Open a session that adds nothing, keeps no connection, remembers nothing and follows nothing."""
     return aiohttp.ClientSession(
-        connector=connector,
-        # The proxies bound every other wait themselves: a timer of aiohttp's own, for each request, would do so twice.
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(timeout.total_seconds(), _CONNECT_SECONDS)),
+        connector=_connector(address, keeps=False),
+        timeout=opening,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=_AUTOMATIC_HEADERS,
         auto_decompress=False,

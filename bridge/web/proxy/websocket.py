@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
-from bridge.web.proxy.http import as_text, target_of
+from bridge.web.proxy.http import as_text, target_of, url_of
 
 __all__ = ["WebSocketProxy"]
 
@@ -88,7 +88,7 @@ class WebSocketProxy:
         headers = as_text(self._forwarding.request_headers(scope))
         async with asyncio.timeout(self._patience):
             return await self._session.ws_connect(
-                target_of(scope, self._base),
+                url_of(self._base, *target_of(scope)),
                 protocols=scope["subprotocols"],
                 headers=[(name, value) for name, value in headers if not name.startswith("sec-websocket-")],
                 heartbeat=_HEARTBEAT_SECONDS,
