@@ -230,6 +230,24 @@ async def test_the_site_never_sees_a_request_that_was_for_no_path():
     assert seen.heads == []
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_for_several_hosts_is_refused(method: str):
+    async with upstream(answers) as (url, seen), bridge(url) as port:
+        answer = await ask(port, request("/", "Host: elsewhere.example", method=method))
+
+    assert answer.status == 400
+    assert seen.heads == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_for_no_host_is_for_the_upstream(method: str):
+    async with upstream(answers) as (url, seen), bridge(url) as port:
+        await ask(port, f"{method} / HTTP/1.0\r\n\r\n".encode())
+
+    [(_, head)] = seen.heads
+    assert re.findall(rb"(?mi)^host: (.*)\r$", head) == [url.removeprefix("http://").encode()]
+
+
 @pytest.mark.parametrize(
     "named",
     [
@@ -331,6 +349,51 @@ async def test_connections_are_kept_for_what_is_safe():
             await ask(port, request("/"))
 
     assert seen.connections == 1
+
+
+EMPTY: Final = {
+    "to-head": ("HEAD", b"200 OK", b"Content-Length: 2\r\n", False),
+    "to-head-in-chunks": ("HEAD", b"200 OK", b"Transfer-Encoding: chunked\r\n", False),
+    "nothing-and-a-length": ("GET", b"204 No Content", b"Content-Length: 2\r\n", False),
+    "unchanged-and-a-length": ("GET", b"304 Not Modified", b"Content-Length: 2\r\n", False),
+    "to-head-of-nothing": ("HEAD", b"200 OK", b"Content-Length: 0\r\n", True),
+    "nothing": ("GET", b"204 No Content", b"", True),
+    "unchanged": ("GET", b"304 Not Modified", b"", True),
+}
+
+
+@pytest.mark.parametrize(("method", "status", "header", "is_kept"), EMPTY.values(), ids=EMPTY.keys())
+async def test_a_body_that_must_not_follow_becomes_nobodys_answer(
+    method: str, status: bytes, header: bytes, *, is_kept: bool
+):
+    async def empty_at_first(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        begins = len(seen.heads) == 1
+        writer.write(b"HTTP/1.1 %b\r\n%b\r\n" % (status, header) if begins else ANSWER)
+        return True
+
+    async with upstream(empty_at_first) as (url, seen), bridge(url) as port:
+        await ask(port, request("/", method=method))
+        answer = await ask(port, request("/"))
+
+    assert answer.body == b"ok"
+    assert [place for place, _ in seen.heads] == [0, 1 if is_kept else 0]
+
+
+@pytest.mark.parametrize("unasked", [ANSWER.replace(b"ok", b"!!"), b"!!"], ids=["an-answer", "anything"])
+async def test_what_an_upstream_says_unasked_is_nobodys_answer(unasked: bytes):
+    connections: list[Writer] = []
+
+    async def keeps(head: bytes, reader: Reader, writer: Writer, place: int) -> bool:
+        connections.append(writer)
+        return await answers(head, reader, writer, place)
+
+    async with upstream(keeps) as (url, seen), bridge(url) as port:
+        await ask(port, request("/"))
+        connections[0].write(unasked)
+        answer = await ask(port, request("/"))
+
+    assert answer.body == b"ok"
+    assert [place for place, _ in seen.heads] == [0, 0]
 
 
 # Ends early ----------------------------------------------------------------------------------------------------------

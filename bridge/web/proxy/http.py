@@ -107,7 +107,7 @@ class HttpProxy:
     async def _ask(self, scope: Scope, caller: Caller) -> Answer:
         method: str = scope["method"]
         path, query = target_of(scope)
-        headers = as_text(self._forwarding.request_headers(scope))
+        headers = _with_host(as_text(self._forwarding.request_headers(scope)), self._base)
         upload = await caller.upload(has_body=announces_body(scope))
         is_chunked = upload is not None and any(name == b"transfer-encoding" for name, _ in scope["headers"])
         if upload is None and method in _SAFE:
@@ -230,6 +230,18 @@ def target_of(scope: Scope) -> tuple[str, str]:
 def url_of(base: URL, path: str, query: str) -> URL:
     """Give the URL at the upstream."""
     return URL.build(scheme=base.scheme, authority=base.raw_authority, path=path, query_string=query, encoded=True)
+
+
+def _with_host(headers: list[tuple[str, str]], base: URL) -> list[tuple[str, str]]:
+    """Give headers that name one host, as a request must (RFC 9112 section 3.2); HTTP/1.0 knows requests for none.
+
+    Raises:
+        ValueError: they name several.
+    """
+    named = sum(name == "host" for name, _ in headers)
+    if named > 1:
+        raise ValueError("for more than one host")
+    return headers if named else [("host", base.host_port_subcomponent or ""), *headers]
 
 
 def as_text(headers: RawHeaders) -> list[tuple[str, str]]:
