@@ -1,7 +1,7 @@
 """Requests without a body, on connections that are used again: most of what passes through, by the shortest way.
 
 aiohttp's ``ClientSession`` prepares each request for cookies, redirects, credentials and bodies, of which there are
-none here: a third of the CPU that passing on took. All that is needed is aiohttp's connections, writer and parser.
+none here: a fifth of the CPU that passing on took. All that is needed is aiohttp's connections, writer and parser.
 """
 
 import asyncio
