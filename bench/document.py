@@ -20,7 +20,7 @@ _PACKAGES: Final = (
 
 
 def write(path: Path, case: str, figures: Iterable[Figure], *, rounds: int) -> None:
-    """Replace a case's table. Only ratios are written: all else is another machine's, or this one's of another hour.
+    """Replace a case's table by its ratios and claims: all else is another machine's, or this one's of another hour.
 
     Raises:
         ValueError: the document has no place for the case.
@@ -40,12 +40,19 @@ def has_place(path: Path, case: str) -> bool:
 
 
 def _table(figures: Iterable[Figure]) -> str:
-    rows = [
-        f"| {each.name} | {each.median:.2f} | {each.low:.2f} to {each.high:.2f} | {each.target} |"
-        for each in figures
-        if not each.unit and (" / " in each.name or each.target) and each.target != "0"
-    ]
-    return "\n".join(["| ratio | median | of all rounds | to be shown |", "|---|---|---|---|", *rows])
+    rows = [_row(each) for each in figures if _is_ratio(each) or (each.target and each.target != "0")]
+    head = ["| figure | median | surely (95 %) | of all rounds | to be shown |", "|---|---|---|---|---|"]
+    return "\n".join([*head, *rows])
+
+
+def _is_ratio(figure: Figure) -> bool:
+    return not figure.unit and " / " in figure.name
+
+
+def _row(figure: Figure) -> str:
+    median = f"{figure.median:.2f} {figure.unit}".rstrip()
+    sure, spread = f"{figure.at_least:.2f} to {figure.at_most:.2f}", f"{figure.low:.2f} to {figure.high:.2f}"
+    return f"| {figure.name} | {median} | {sure} | {spread} | {figure.target} |"
 
 
 def _origin(rounds: int) -> str:

@@ -40,9 +40,24 @@ def test_a_document_gets_the_tables_that_it_has_a_place_for(tmp_path: Path):
 
     main(["all", "--write", str(document)], cases=CASES)
 
-    assert "| second: one / other | 0.50 | 0.50 to 0.50 | >= 2 |" in document.read_text()
+    assert "| second: one / other | 0.50 | 0.50 to 0.50 | 0.50 to 0.50 | >= 2 |" in document.read_text()
     assert "first" not in document.read_text()
     assert document.read_text().endswith("After.\n")
+
+
+def test_a_document_gets_ratios_and_what_is_claimed_in_another_unit(tmp_path: Path):
+    document = tmp_path / "performance.md"
+    document.write_text(DOCUMENT)
+    figures = [
+        Figure.of("through - direct", [0.75], unit="ms", target="<= 1"),
+        Figure.of("direct", [2.5], unit="ms"),
+        Figure.of("failed", [0], target="0"),
+    ]
+
+    main(["second", "--write", str(document)], cases={"second": lambda rounds, seconds: figures})
+
+    rows = [line for line in document.read_text().splitlines() if line.startswith("| ") and "median" not in line]
+    assert rows == ["| through - direct | 0.75 ms | 0.75 to 0.75 | 0.75 to 0.75 | <= 1 |"]
 
 
 def test_one_case_that_has_no_place_is_told(tmp_path: Path):
