@@ -98,6 +98,14 @@ async def test_a_refused_handshake_is_refused_as_by_the_site(address: str):
     assert (answer.status_code, answer.headers["x-why"], answer.body) == (401, "no session", b"log in")
 
 
+async def test_a_handshake_for_several_hosts_is_refused(address: str):
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(address, additional_headers={"Host": "elsewhere.example"}):
+            pass
+
+    assert refused.value.response.status_code == 403
+
+
 async def test_a_site_that_is_away_refuses():
     async with bridge("http://127.0.0.1:1") as port:
         with pytest.raises(InvalidStatus) as refused:

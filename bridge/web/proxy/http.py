@@ -20,7 +20,7 @@ from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
 from bridge.web.proxy.kept import Disconnected, KeptAnswer, KeptConnections, Switched
 from bridge.web.proxy.refusals import late, malformed, stalled, unreachable
 
-__all__ = ["Connections", "HttpProxy", "as_text", "target_of", "url_of"]
+__all__ = ["Connections", "HttpProxy", "as_text", "target_of", "url_of", "with_one_host"]
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class HttpProxy:
     async def _ask(self, scope: Scope, caller: Caller) -> Answer:
         method: str = scope["method"]
         path, query = target_of(scope)
-        headers = _with_host(as_text(self._forwarding.request_headers(scope)), self._base)
+        headers = with_one_host(as_text(self._forwarding.request_headers(scope)), self._base)
         upload = await caller.upload(has_body=announces_body(scope))
         is_chunked = upload is not None and any(name == b"transfer-encoding" for name, _ in scope["headers"])
         if upload is None and method in _SAFE:
@@ -232,7 +232,7 @@ def url_of(base: URL, path: str, query: str) -> URL:
     return URL.build(scheme=base.scheme, authority=base.raw_authority, path=path, query_string=query, encoded=True)
 
 
-def _with_host(headers: list[tuple[str, str]], base: URL) -> list[tuple[str, str]]:
+def with_one_host(headers: list[tuple[str, str]], base: URL) -> list[tuple[str, str]]:
     """Give headers that name one host, as a request must (RFC 9112 section 3.2); HTTP/1.0 knows requests for none.
 
     Raises:

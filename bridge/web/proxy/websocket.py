@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from bridge.web.proxy.forwarding import Forwarding, RawHeaders, answer_headers
-from bridge.web.proxy.http import as_text, target_of, url_of
+from bridge.web.proxy.http import as_text, target_of, url_of, with_one_host
 
 __all__ = ["WebSocketProxy"]
 
@@ -85,7 +85,7 @@ class WebSocketProxy:
             await _pass_messages(upstream, receive, send)
 
     async def _connected(self, scope: Scope) -> "ClientWebSocketResponse[bool]":
-        headers = as_text(self._forwarding.request_headers(scope))
+        headers = with_one_host(as_text(self._forwarding.request_headers(scope)), self._base)
         async with asyncio.timeout(self._patience):
             return await self._session.ws_connect(
                 url_of(self._base, *target_of(scope)),
