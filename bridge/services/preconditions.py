@@ -159,7 +159,12 @@ class Safety:
     @property
     def is_safe(self) -> bool:
         """Whether nothing stands in the way of re-hashing."""
-        return not any(found.blocking for found in self.findings)
+        return not self.blocking
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """The codes of what does."""
+        return tuple(found.code for found in self.findings if found.blocking)
 
     async def look(self, preconditions: Preconditions) -> None:
         """Look again; at the usernames once an hour, and whenever the site is another.

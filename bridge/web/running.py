@@ -157,7 +157,7 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
         candidate = compose(foundation, profile, keys, guards=guards)
     else:
         candidate = running
-    was_safe = foundation.safety.is_safe
+    known = None if running is None else foundation.safety.blocking
     # The verdict first: nothing runs by a new profile under the old one's.
     await foundation.safety.look(candidate.preconditions)
     if is_new:
@@ -166,9 +166,15 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
             foundation.recorder.note(Event.KEYS_CHANGED)
         published = profile.published_at if profile else "nobody"
         _logger.info("took up the site profile of %s, and %d signing keys", published, len(keys.keys))
-    if foundation.safety.is_safe != was_safe:
-        codes = ", ".join(found.code for found in foundation.safety.findings)
-        _logger.warning("what stands in the way of re-hashing is now: %s", codes or "nothing")
+    if foundation.safety.blocking != known:
+        _log_verdict(foundation.safety)
+
+
+def _log_verdict(safety: Safety) -> None:
+    if safety.is_safe:
+        _logger.info("re-hashing is safe")
+    else:
+        _logger.warning("re-hashing is not safe, see bridge doctor: %s", ", ".join(safety.blocking))
 
 
 async def _present_keys(foundation: Foundation, running: Bridge | None) -> KeySet:

@@ -1,7 +1,10 @@
 """What changes at the site is noticed by the running bridge."""
 
 import asyncio
+import logging
 from datetime import timedelta
+
+import pytest
 
 from bridge.web.app import create_app
 from tests.conftest import Cast, FrozenClock, log_in, running, settings_for
@@ -25,3 +28,28 @@ async def test_a_site_that_becomes_unsafe_stops_the_upgrades_without_a_restart(
 
         assert (await log_in(client, "ada")).status_code == 200
     assert await cast.stored_password("ada") == before
+
+
+async def test_a_start_beside_an_unsafe_site_is_warned_of(
+    service_url: str, profile: PublishedProfile, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    await profile.make_unsafe()
+
+    async with running(create_app(settings_for(service_url), clock=clock)):
+        assert "argon2-not-first" in caplog.text
+
+
+async def test_the_log_warns_of_what_is_unsafe_and_of_nothing_else(
+    service_url: str, profile: PublishedProfile, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    def warnings() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+    app = create_app(settings_for(service_url), clock=clock, follow_every=timedelta(milliseconds=10))
+    async with running(app), asyncio.timeout(BOUND):
+        assert warnings() == []
+        await profile.make_unsafe()
+        while not warnings():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0)  # the follower has its turn
+
+    assert ["argon2-not-first" in warning for warning in warnings()] == [True]
