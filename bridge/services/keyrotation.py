@@ -8,11 +8,13 @@ from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock
 from bridge.store.keyfiles import KeyDirectory, keys_in
 from bridge.tokens import KeySet, SigningKey
+from bridge.tokens.keys import KeySettings
 from bridge.tokens.keyset import MAXIMUM_KEYS, DatedKey, KeyState, KeyTimes
 
 __all__ = ["Added", "KeyRotation", "KeyStanding", "Left"]
 
 _SHORTEST_PREFIX: Final = 6
+_TAKEN: Final = KeySettings("The private key", "The algorithm")
 _TICK: Final = timedelta(microseconds=1)
 """By which a new key is younger than every other, whatever this machine's clock says: the oldest signs meanwhile."""
 
@@ -89,7 +91,7 @@ class KeyRotation:
         """
         present = self._present()
         algorithm = self._agreed(algorithm, present)
-        key = SigningKey.load(private_key, algorithm=algorithm) if private_key else _nameable(algorithm)
+        key = SigningKey.load(private_key, algorithm=algorithm, named=_TAKEN) if private_key else _nameable(algorithm)
         if any(dated.key == key for dated in present):
             raise ConfigurationError(f"{self._directory.path} has that key already", cure="Give another, or none.")
         dated = DatedKey(key=key, published_at=max([self._clock(), *(each.published_at + _TICK for each in present)]))

@@ -21,7 +21,7 @@ from jwt.exceptions import InvalidKeyError
 from bridge.errors import ConfigurationError
 from bridge.tokens.jwk import fits, thumbprint
 
-__all__ = ["ALGORITHMS", "KEY_PAIR_ALGORITHMS", "SigningKey", "verifying_fingerprint"]
+__all__ = ["ALGORITHMS", "KEY_PAIR_ALGORITHMS", "KeySettings", "SigningKey", "verifying_fingerprint"]
 
 ALGORITHMS: Final = ("HS256", "RS256", "ES256", "EdDSA")
 """What BRIDGE_SIGNING_ALGORITHM may be. A token's own header never chooses."""
@@ -32,6 +32,17 @@ KEY_PAIR_ALGORITHMS: Final = ALGORITHMS[1:]
 _MINIMUM_SECRET_BYTES: Final = 32
 _RSA_BITS: Final = 2048
 _FINGERPRINT: Final = b"bridge.tokens.fingerprint"
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """What a key and its algorithm are called where they were set, for an error to name what can be changed."""
+
+    key: str
+    algorithm: str
+
+
+_OF_THE_BRIDGE: Final = KeySettings("BRIDGE_SIGNING_KEY", "BRIDGE_SIGNING_ALGORITHM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +62,23 @@ class SigningKey:
     kid: str | None = field(default=None, repr=False)
 
     @classmethod
-    def load(cls, material: str, *, algorithm: str) -> Self:
+    def load(cls, material: str, *, algorithm: str, named: KeySettings = _OF_THE_BRIDGE) -> Self:
         """Take an HS256 secret or a PEM private key.
+
+        Args:
+            material: either, as text.
+            algorithm: of ``ALGORITHMS``.
+            named: what both are called where they were set.
 
         Raises:
             ConfigurationError: the algorithm is unknown, or the key does not fit it or is too weak for it
                 (RFC 7518 sections 3.2 and 3.3).
         """
         if algorithm not in ALGORITHMS:
-            raise ConfigurationError(
-                f"BRIDGE_SIGNING_ALGORITHM is {algorithm!r}", cure=f"Use one of {', '.join(ALGORITHMS)}."
-            )
+            raise ConfigurationError(f"{named.algorithm} is {algorithm!r}", cure=f"Use one of {', '.join(ALGORITHMS)}.")
         if algorithm == "HS256":
-            return cls._shared(material)
-        return cls._pair(material, algorithm)
+            return cls._shared(material, named)
+        return cls._pair(material, algorithm, named)
 
     @classmethod
     def generate(cls, algorithm: str) -> Self:
@@ -94,43 +108,43 @@ class SigningKey:
         return pem.decode()
 
     @classmethod
-    def _shared(cls, secret: str) -> Self:
+    def _shared(cls, secret: str, named: KeySettings) -> Self:
         if "PRIVATE KEY" in secret or "PUBLIC KEY" in secret:
             raise ConfigurationError(
-                "BRIDGE_SIGNING_KEY is a PEM key but the algorithm is HS256",
-                cure="Set BRIDGE_SIGNING_ALGORITHM to the key's algorithm, or give the site's SIMPLE_JWT SIGNING_KEY.",
+                f"{named.key} is a PEM key but the algorithm is HS256",
+                cure=f"Set {named.algorithm} to the key's algorithm, or give the secret that the other app has.",
             )
         if not secret.isprintable():
             raise ConfigurationError(
-                "BRIDGE_SIGNING_KEY holds characters that cannot be printed", cure="Give it as plain text in UTF-8."
+                f"{named.key} holds characters that cannot be printed", cure="Give it as plain text in UTF-8."
             )
         if len(secret.encode()) < _MINIMUM_SECRET_BYTES:
             raise ConfigurationError(
-                f"BRIDGE_SIGNING_KEY is shorter than {_MINIMUM_SECRET_BYTES} bytes",
+                f"{named.key} is shorter than {_MINIMUM_SECRET_BYTES} bytes",
                 cure="Give both apps the same longer one, such as `openssl rand -base64 48` prints.",
             )
         try:
             HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
         except InvalidKeyError as exc:
             raise ConfigurationError(
-                "BRIDGE_SIGNING_KEY is a JWK, or a public key, but the algorithm is HS256",
-                cure="Give the secret itself, as the site's SIMPLE_JWT SIGNING_KEY has it: a JWK's `k`, decoded.",
+                f"{named.key} is a JWK, or a public key, but the algorithm is HS256",
+                cure="Give the secret itself, as the other app has it: a JWK's `k`, decoded.",
             ) from exc
         return cls(algorithm="HS256", private=secret, public=secret)
 
     @classmethod
-    def _pair(cls, pem: str, algorithm: str) -> Self:
+    def _pair(cls, pem: str, algorithm: str, named: KeySettings) -> Self:
         try:
             key: Any = load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:
             raise ConfigurationError(
-                f"BRIDGE_SIGNING_KEY is not an unencrypted PEM private key, which {algorithm} needs",
+                f"{named.key} is not an unencrypted PEM private key, which {algorithm} needs",
                 cure="Give the key's text, with its BEGIN and END lines.",
             ) from exc
         public = key.public_key()
         if not fits(public, algorithm):
             raise ConfigurationError(
-                f"BRIDGE_SIGNING_KEY does not fit {algorithm}",
+                f"{named.key} does not fit {algorithm}",
                 cure="RS256 wants RSA of 2048 bits or more, ES256 the curve P-256, EdDSA an Ed25519 key.",
             )
         return cls(algorithm=algorithm, private=key, public=public, kid=thumbprint(public))

@@ -203,4 +203,5 @@ def test_a_private_key_that_is_none_is_refused(keys: Keys, tmp_path: Path, conte
 
     assert_one_line(done, naming="PEM", cure="Give")
     assert "swordfish" not in done.stderr
+    assert "BRIDGE_SIGNING_KEY" not in done.stderr
     assert not (tmp_path / "keys").exists()

@@ -136,6 +136,31 @@ def test_the_check_finds_tokens_that_a_re_hash_would_void(
 
 
 @pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        pytest.param({"BRIDGE": {"SIGNING_KEY": "short"}}, "BRIDGE['SIGNING_KEY']", id="the_bridges_own"),
+        pytest.param({"SIMPLE_JWT": {"SIGNING_KEY": "short"}}, "SIMPLE_JWT['SIGNING_KEY']", id="simple_jwts"),
+        pytest.param({"SIMPLE_JWT": {}, "SECRET_KEY": "short"}, "SECRET_KEY", id="djangos"),
+        pytest.param({"BRIDGE": {"SIGNING_ALGORITHM": "HS1"}}, "BRIDGE['SIGNING_ALGORITHM']", id="its_algorithm"),
+        pytest.param({"SIMPLE_JWT": {"ALGORITHM": "HS1"}}, "SIMPLE_JWT['ALGORITHM']", id="simple_jwts_algorithm"),
+        pytest.param(
+            {"SIMPLE_JWT": {"ALGORITHM": "ES256", "SIGNING_KEY": SIGNING_KEY}},
+            "SIMPLE_JWT['SIGNING_KEY']",
+            id="of_a_key_pair",
+        ),
+    ],
+)
+def test_the_check_names_the_sites_own_setting(settings: Settings, changed: dict[str, Any], named: str):
+    for name, value in changed.items():
+        setattr(settings, name, value)
+
+    (found,) = [each for each in checks.run_checks() if each.id == "bridge.E001"]
+
+    assert named in found.msg
+    assert "BRIDGE_SIGNING" not in f"{found.msg} {found.hint}"
+
+
+@pytest.mark.parametrize(
     ("simple_jwt", "expected"),
     [
         pytest.param({"SIGNING_KEY": "short"}, ["bridge.E001"], id="weak"),

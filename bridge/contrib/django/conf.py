@@ -23,7 +23,7 @@ from bridge.contrib.django.jwks import fetched_keys
 from bridge.errors import ConfigurationError
 from bridge.profile import SimpleJwtProfile
 from bridge.tokens.jwk import read_public_key
-from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, SigningKey
+from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, KeySettings, SigningKey
 from bridge.tokens.keyset import MAXIMUM_KEYS, KeySet, PublicKeys, VerifyingKeys
 from bridge.tokens.verifier import TokenVerifier
 
@@ -72,13 +72,13 @@ def _verifying_keys(own: dict[str, Any], simple_jwt: dict[str, Any]) -> Verifyin
     algorithm = own.get("SIGNING_ALGORITHM") or simple_jwt.get("ALGORITHM", "HS256")
     if algorithm not in KEY_PAIR_ALGORITHMS:
         return _secret(own, simple_jwt, algorithm)
-    for source in (own, simple_jwt):
+    for name, source in (("BRIDGE", own), ("SIMPLE_JWT", simple_jwt)):
         if source.get("JWK_URL"):
             return fetched_keys(str(source["JWK_URL"]), algorithm=algorithm)
         if source.get("VERIFYING_KEY"):
             return _public_keys(source["VERIFYING_KEY"], algorithm)
         if source.get("SIGNING_KEY"):
-            return KeySet.of_one(SigningKey.load(force_str(source["SIGNING_KEY"]), algorithm=algorithm))
+            return _signing(source["SIGNING_KEY"], algorithm, named=f"{name}['SIGNING_KEY']")
     raise ConfigurationError(
         f"Nothing verifies the bridge's tokens, which {algorithm} signs",
         cure="Set JWK_URL or VERIFYING_KEY in BRIDGE, or in SIMPLE_JWT.",
@@ -91,8 +91,15 @@ def _secret(own: dict[str, Any], simple_jwt: dict[str, Any], algorithm: str) -> 
             f"BRIDGE names keys to verify with, but the algorithm is {algorithm}, whose key is a shared secret",
             cure="Set SIGNING_ALGORITHM in BRIDGE to the bridge's BRIDGE_SIGNING_ALGORITHM.",
         )
-    material = own.get("SIGNING_KEY") or simple_jwt.get("SIGNING_KEY") or settings.SECRET_KEY
-    return KeySet.of_one(SigningKey.load(force_str(material), algorithm=algorithm))
+    for name, source in (("BRIDGE", own), ("SIMPLE_JWT", simple_jwt)):
+        if source.get("SIGNING_KEY"):
+            return _signing(source["SIGNING_KEY"], algorithm, named=f"{name}['SIGNING_KEY']")
+    return _signing(settings.SECRET_KEY, algorithm, named="SECRET_KEY")
+
+
+def _signing(material: Any, algorithm: str, *, named: str) -> KeySet:
+    chosen = "BRIDGE['SIGNING_ALGORITHM']" if _own("SIGNING_ALGORITHM", None) else "SIMPLE_JWT['ALGORITHM']"
+    return KeySet.of_one(SigningKey.load(force_str(material), algorithm=algorithm, named=KeySettings(named, chosen)))
 
 
 def _public_keys(given: Any, algorithm: str) -> PublicKeys:
