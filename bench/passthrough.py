@@ -3,17 +3,21 @@
 The bridge reaches it by a socket file, as neighbours on one machine do, and over TCP. The system spreads the processes
 over the cores; once more gunicorn has a core of its own. Where they share, one gunicorn thread that holds the
 interpreter's lock and has to make way for the bridge keeps all of its threads waiting.
+
+The shop is on SQLite, where its page costs gunicorn alone, or on PostgreSQL, which takes a part of the cores as well.
 """
 
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bench.figures import Figure
 from bench.load import Load, Loader
-from bench.servers import bridge_before, on_cores, shop, wait_for_rest
+from bench.servers import bridge_before, on_cores, postgresql, shop, wait_for_rest
 
 __all__ = ["measure"]
 
@@ -21,6 +25,7 @@ _MANY: Final = 16
 _DIRECT: Final = "direct"
 _BY_FILE: Final = "through, by a socket file"
 _BY_TCP: Final = "through, over TCP"
+_APART: Final = ", gunicorn on its own core"
 _RATE: Final = ">= 0.9"
 _MEDIAN: Final = "<= 1"
 
@@ -50,33 +55,46 @@ class _Ways:
         }
 
 
-def measure(rounds: int, seconds: float) -> list[Figure]:
-    """Measure all ways in turns, at many connections and at one; then once more with a core for gunicorn alone."""
+def measure(rounds: int, seconds: float, *, database: str = "sqlite") -> list[Figure]:
+    """Measure all ways in turns, at many connections and at one; then once more with a core for gunicorn alone.
+
+    Args:
+        rounds: in which each way is measured once.
+        seconds: for each measurement.
+        database: of the shop, ``sqlite`` or ``postgresql``; figures of the latter are named so.
+    """
+    if database == "sqlite":
+        return _measure(rounds, seconds, url=None, where="")
+    with tempfile.TemporaryDirectory(prefix="bridge-bench-") as folder, postgresql(Path(folder)) as url:
+        return _measure(rounds, seconds, url=url, where=", PostgreSQL")
+
+
+def _measure(rounds: int, seconds: float, *, url: str | None, where: str) -> list[Figure]:
     all_cores = os.sched_getaffinity(0)
-    with _ways(all_cores, all_cores) as ways:
+    with _ways(all_cores, all_cores, url) as ways:
         shared = list(ways.in_turns(rounds, seconds, _MANY, 1))
     many, one = [found[_MANY] for found in shared], [found[1] for found in shared]
     apart: list[dict[int, _Round]] = []
     if len(all_cores) > 1:
         own = {min(all_cores)}
-        with _ways(own, all_cores - own) as ways:
+        with _ways(own, all_cores - own, url) as ways:
             apart = list(ways.in_turns(rounds, seconds, _MANY, 1))
     each_way = (found for turn in (*shared, *apart) for found in turn.values())
     failed = [sum(load.failed for load in found.values()) for found in each_way]
     return [
-        *_rates("16 connections", many),
-        *_medians("one connection", one),
-        *(_rates("16 connections, gunicorn on its own core", [found[_MANY] for found in apart]) if apart else ()),
-        *(_medians("one connection, gunicorn on its own core", [found[1] for found in apart]) if apart else ()),
+        *_rates(f"16 connections{where}", many),
+        *_medians(f"one connection{where}", one),
+        *(_rates(f"16 connections{where}{_APART}", [found[_MANY] for found in apart]) if apart else ()),
+        *(_medians(f"one connection{where}{_APART}", [found[1] for found in apart]) if apart else ()),
         Figure.of("failed requests a round", failed, target="0"),
     ]
 
 
 @contextmanager
-def _ways(site_cores: Collection[int], cores: Collection[int]) -> Iterator[_Ways]:
+def _ways(site_cores: Collection[int], cores: Collection[int], url: str | None) -> Iterator[_Ways]:
     with ExitStack() as stack:
         with on_cores(site_cores):
-            site = stack.enter_context(shop())
+            site = stack.enter_context(shop(url))
         with on_cores(cores):
             by_file = stack.enter_context(bridge_before(site, upstream=site.socket))
             by_tcp = stack.enter_context(bridge_before(site))
