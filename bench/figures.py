@@ -22,7 +22,8 @@ class Figure:
         median: over the rounds.
         low: the least of any round.
         high: the most.
-        at_least: where the median of many more such rounds would lie with a confidence of 95 %, from here...
+        at_least: where the median of many more such rounds would lie with a confidence of 95 %, were each independent
+            of the others, from here...
         at_most: ... to here. Of fewer than six rounds nobody can be so sure: then it is the least and the most.
         target: what is claimed, in words; "" where it only explains another figure.
     """
@@ -62,7 +63,7 @@ def _rounds_outside(rounds: int) -> int:
     """Give how many of the sorted rounds may be left out at each end, the median still being between the others.
 
     Each round is below the true median with a chance of a half, whatever their distribution, so that how many are is
-    binomial (Conover, Practical Nonparametric Statistics, section 3.2).
+    binomial, if they are independent (Conover, Practical Nonparametric Statistics, section 3.2).
     """
     below = accumulate(math.comb(rounds, number) for number in range(rounds))
     sure = sum(1 for _ in takewhile(lambda ways: 2 * _WRONG_ONE_IN * ways <= 2**rounds, below))
