@@ -7,11 +7,12 @@ a pass over the routes that begin with the same literal segments, or with none.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 from bridge.cutover.inventory import Handler, LegacyEndpoint
-from bridge.cutover.operations import METHODS
+from bridge.cutover.operations import METHODS, is_narrower
 
 __all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable", "OwnPaths"]
 
@@ -92,19 +93,28 @@ class OwnPaths:
         return any(pattern.fullmatch(path) for pattern in self._patterns)
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one of the site's patterns leads to: shapes by method, and templates, of which optional parts make several."""
+
+    shapes: dict[str, str] = field(default_factory=dict)
+    templates: set[str] = field(default_factory=set)
+
+
 class LegacyTable:
     """The site's endpoints, matched as Django's resolver does: the path decides, and the method only after it."""
 
     def __init__(self, inventory: Iterable[LegacyEndpoint]) -> None:
-        by_pattern: dict[tuple[str, str, str], dict[str, str]] = {}
+        by_pattern: dict[tuple[str, str, str], _View] = {}
         for endpoint in inventory:
             if endpoint.regex:
                 # Methods that demand different things are endpoints apart, and so are templates of optional parts.
-                shapes = by_pattern.setdefault((endpoint.regex, endpoint.view, endpoint.name), {})
+                view = by_pattern.setdefault((endpoint.regex, endpoint.view, endpoint.name), _View())
+                view.templates.add(endpoint.template)
                 for operation in endpoint.operations():
-                    shapes.setdefault(operation.method, operation.shape)
-        self._routes = _Routes(route for (regex, *_), shapes in by_pattern.items() for route in _routes(regex, shapes))
-        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._look)
+                    view.shapes.setdefault(operation.method, operation.shape)
+        self._routes = _Routes(route for (regex, *_), view in by_pattern.items() for route in _routes(regex, view))
+        self._remembered = lru_cache(maxsize=_REMEMBERED)(self._routes.first)
 
     def find(self, method: str, path: str) -> str | None:
         """Give the shape of the operation that Django would answer; None where it would not, or that cannot be told.
@@ -113,16 +123,26 @@ class LegacyTable:
             method: in capital letters; HEAD is the operation of GET.
             path: without its percent-encoding, as in an ASGI scope.
         """
-        return self._remembered(method, path) if method in _FOUND and len(path) <= LONGEST_PATH else None
+        view = self._view(path)
+        return None if view is None or method not in _FOUND else view.shapes.get(_FOUND[method])
 
-    def _look(self, method: str, path: str) -> str | None:
-        shapes = self._routes.first(path)
-        return None if shapes is None else shapes.get(_FOUND[method])
+    def has_narrower(self, path: str, *, than: str) -> bool:
+        """Tell whether Django has a template of its own for a path that a wider one would take as well.
+
+        Args:
+            path: without its percent-encoding, as in an ASGI scope.
+            than: a template that it fits.
+        """
+        view = self._view(path)
+        return view is not None and all(is_narrower(each, than) for each in view.templates)
+
+    def _view(self, path: str) -> _View | None:
+        return self._remembered(path) if len(path) <= LONGEST_PATH else None
 
 
-def _routes(regex: str, shapes: dict[str, str]) -> Iterator[_Route[dict[str, str]]]:
+def _routes(regex: str, view: _View) -> Iterator[_Route[_View]]:
     literals = _LITERALS.match(regex)
     try:
-        yield _ESCAPE.sub(r"\1", literals[0] if literals else ""), re.compile(regex).match, shapes
+        yield _ESCAPE.sub(r"\1", literals[0] if literals else ""), re.compile(regex).match, view
     except (re.error, OverflowError, RecursionError):
         return  # the site's Python knows expressions that this one does not

@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
-__all__ = ["LONGEST_OPERATION", "METHODS", "Operation", "path_first"]
+__all__ = ["LONGEST_OPERATION", "METHODS", "Operation", "is_narrower", "path_first"]
 
 METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 """Those that are moved. HEAD follows GET, a preflight the method that it asks for; other OPTIONS stay with Django."""
@@ -12,6 +13,7 @@ METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LONGEST_OPERATION: Final = 255
 
 _PARAMETER: Final = re.compile(r"\{[^{}/]*\}")
+_REMEMBERED: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,26 @@ class Operation:
     @property
     def shape(self) -> str:
         """Name it without the names of its parameters: what the database and the plan know it by."""
-        return f"{self.method} {_PARAMETER.sub('{}', self.template)}"
+        return f"{self.method} {_path_shape(self.template)}"
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def is_narrower(template: str, other: str) -> bool:
+    """Tell whether another template is for all paths of this one and for more: ``/orders/{id}/`` of ``/orders/new/``."""
+    return _takes(other, template) and not _takes(template, other)
+
+
+def _takes(template: str, other: str) -> bool:
+    """Tell whether the other's paths are paths of a template; its parameters may span several segments."""
+    pattern = ".+".join(re.escape(text) for text in _PARAMETER.split(template))
+    return re.fullmatch(pattern, _path_shape(other), re.DOTALL) is not None
+
+
+def _path_shape(template: str) -> str:
+    return _PARAMETER.sub("{}", template)
 
 
 def path_first(shape: str) -> tuple[str, str]:

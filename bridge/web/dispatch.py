@@ -8,7 +8,8 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.cutover import Side, Stage, Standing
-from bridge.sessions.csrf import is_allowed_host
+from bridge.cutover.inventory import Handler
+from bridge.sessions.csrf import CsrfRules, is_allowed_host
 from bridge.web.authentication import role_of
 from bridge.web.canary import chosen, marking
 from bridge.web.composition import Bridge
@@ -44,7 +45,8 @@ class Dispatch:
         elif scope["path"] in cutover.own_paths:
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            answering = self._app if _has_moved(cutover, scope["path"]) else cutover.upstream
+            has_moved = _has_moved(cutover, scope["app"].state.bridge, scope["path"])
+            answering = self._app if has_moved else cutover.upstream
             await answering(scope, receive, send)
         else:
             await self._dispatch(cutover, scope, receive, send)
@@ -54,8 +56,8 @@ class Dispatch:
         # Some servers, Django's own among them, take several slashes in front for one.
         method, path = _asked_method(scope), _SLASHES.sub("/", scope["path"])
         bridge: Bridge = scope["app"].state.bridge
-        handler = cutover.handlers.find(method, path)
-        if handler is not None and not _is_for_site(scope, bridge):
+        handler = _handler(cutover, bridge, method, path)
+        if handler is not None and not _is_for_site(cutover, scope, bridge.csrf_rules):
             handler = None
         side, shape = Side.LEGACY, None
         try:
@@ -152,10 +154,24 @@ def _is_plain(scope: Scope) -> bool:
     return is_path and (scope["type"] == "websocket" or scope["method"].isupper())
 
 
-def _is_for_site(scope: Scope, bridge: Bridge) -> bool:
+def _handler(cutover: Cutover, bridge: Bridge, method: str, path: str) -> Handler | None:
+    """Give the handler of a request; none for a path that Django has a narrower template for.
+
+    A handler for ``/orders/{id}/`` would take ``/orders/export/`` too, which has not moved with it.
+    """
+    handler = cutover.handlers.find(method, path)
+    if handler is None or bridge.legacy_operations.has_narrower(path, than=handler.operation.template):
+        return None
+    return handler
+
+
+def _is_for_site(cutover: Cutover, scope: Scope, rules: CsrfRules) -> bool:
     """Tell whether Django would answer for this Host: what it refuses it is to refuse itself, moved or not."""
-    rules = bridge.csrf_rules
-    return not rules.allowed_hosts or is_allowed_host(scope["headers"], rules=rules)
+    if not rules.allowed_hosts:
+        return True
+    # What Django would be told, and not what a client says that no proxy of ours is behind.
+    headers = cutover.forwarding.request_headers(scope) if rules.use_x_forwarded_host else scope["headers"]
+    return is_allowed_host(headers, rules=rules)
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,9 +182,9 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await refusal(scope, receive, send)
 
 
-def _has_moved(cutover: Cutover, path: str) -> bool:
+def _has_moved(cutover: Cutover, bridge: Bridge, path: str) -> bool:
     """Tell whether Django has a path no more for a WebSocket's handshake, which is a GET to a server of WSGI."""
-    handler = cutover.handlers.find("GET", path)
+    handler = _handler(cutover, bridge, "GET", path)
     return handler is not None and cutover.stages.of(handler.operation.shape).side(bucket=None) is Side.BRIDGE
 
 

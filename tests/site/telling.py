@@ -35,6 +35,8 @@ router = APIRouter()
 @router.post("/moved/")
 @router.get("/moved/{number}/")
 @router.get("/again/")
+@router.get("/api/{name}/")
+@router.post("/api/{name}/")
 async def moved(response: Response) -> dict[str, str]:
     """Answer without a database."""
     response.headers[BY] = "bridge"

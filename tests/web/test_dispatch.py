@@ -13,7 +13,7 @@ from bridge.cutover import WHOLE, Stage
 from bridge.store.database import Database
 from tests.conftest import Serve
 from tests.site.telling import router
-from tests.web.conftest import assert_problem, before_any_database
+from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
 from tests.web.front import OWN, Front, by, in_front
 
 pytestmark = before_any_database
@@ -80,6 +80,17 @@ async def test_methods_and_templates_move_by_themselves(front: Front):
     assert await front.ask("/moved/", "POST") == "bridge"
     assert await front.ask("/moved/7/") == "bridge"
     assert await front.ask("/moved/") == "django"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_handler_with_a_parameter_takes_no_path_that_django_has_a_view_of_its_own_for(
+    front: Front, method: str
+):
+    """The shop has ``/api/items/``, for GET alone: no part of it has moved with ``/api/{name}/``."""
+    await front.set(f"{method} /api/{{name}}/", Stage.MIGRATED)
+
+    assert await front.ask("/api/items/", method) == "django"
+    assert await front.ask("/api/nothing-of-djangos/", method) == "bridge"
 
 
 async def test_a_preflight_follows_the_method_that_it_asks_for(front: Front):
@@ -266,6 +277,21 @@ async def test_a_host_that_the_site_does_not_know_is_its_to_refuse(front: Front)
 
     assert await front.ask("/moved/", headers={"Host": "evil.example"}) == "django"
     assert await front.ask("/moved/", headers={"Host": "localhost:8001"}) == "bridge"
+
+
+async def test_the_host_is_judged_that_django_would_be_told(
+    service_url: str, database: Database, profile: PublishedProfile
+):
+    """Nobody chooses a side by a header that goes no further: the client is no trusted proxy."""
+    await profile.edit(lambda document: document["csrf"].update(use_x_forwarded_host=True))
+    async with in_front(service_url, database) as front:
+        await front.set(MOVED, Stage.MIGRATED)
+
+        for host, said, side in (
+            ("localhost", "evil.example", "bridge"),
+            ("evil.example", "localhost", "django"),
+        ):
+            assert await front.ask("/moved/", headers={"Host": host, "X-Forwarded-Host": said}) == side, host
 
 
 @pytest.mark.parametrize("path", ["//moved/", "///moved/"])

@@ -107,8 +107,29 @@ def test_a_view_is_found_as_django_finds_it(method: str, path: str, shape: str |
         assert SITE.find(method, path) == shape
 
 
+@pytest.mark.parametrize(
+    ("path", "handler", "is_djangos"),
+    [
+        pytest.param("/orders/new/", "/orders/{id}/", True, id="text-instead-of-a-parameter"),
+        pytest.param("/orders/new/", "/{anything}", True, id="parameter-over-several-segments"),
+        pytest.param("/orders/new/", "/{language}/new/", True, id="text-in-the-middle"),
+        pytest.param("/orders/new/", "/orders/new/", False, id="same"),
+        pytest.param("/orders/7/", "/orders/{number}/", False, id="same-by-another-name"),
+        pytest.param("/orders/7/", "/orders/7/", False, id="handler-is-narrower"),
+        pytest.param("/orders/7/", "/{place}/7/", False, id="neither-is"),
+        pytest.param("/opened/", "/opened/{x}", False, id="handler-is-longer"),
+        pytest.param("/colour/", "/{x}/", True, id="optional-parts"),
+        pytest.param("/nowhere/", "/{x}/", False, id="unknown-to-django"),
+    ],
+)
+def test_a_narrower_view_of_djangos_keeps_its_paths(path: str, handler: str, is_djangos: bool):
+    for _ in range(2):
+        assert SITE.has_narrower(path, than=handler) is is_djangos
+
+
 def test_an_empty_site_has_nothing():
     assert LegacyTable([]).find("GET", "/") is None
+    assert not LegacyTable([]).has_narrower("/", than="/{x}")
     assert OperationTable([]).find("GET", "/") is None
 
 
