@@ -95,7 +95,7 @@ class OwnPaths:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """What one of the site's patterns leads to: shapes by method, and templates, of which optional parts make several."""
+    """What one of the site's patterns leads to: shapes by method, and templates; optional parts make several."""
 
     shapes: dict[str, str] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)

@@ -52,7 +52,7 @@ class Operation:
 
 @lru_cache(maxsize=_REMEMBERED)
 def is_narrower(template: str, other: str) -> bool:
-    """Tell whether another template is for all paths of this one and for more: ``/orders/{id}/`` of ``/orders/new/``."""
+    """Tell whether another template takes every path of this one and more: ``/orders/{id}/`` and ``/orders/new/``."""
     return _takes(other, template) and not _takes(template, other)
 
 

@@ -122,7 +122,7 @@ def test_a_view_is_found_as_django_finds_it(method: str, path: str, shape: str |
         pytest.param("/nowhere/", "/{x}/", False, id="unknown-to-django"),
     ],
 )
-def test_a_narrower_view_of_djangos_keeps_its_paths(path: str, handler: str, is_djangos: bool):
+def test_a_narrower_view_of_djangos_keeps_its_paths(path: str, handler: str, *, is_djangos: bool):
     for _ in range(2):
         assert SITE.has_narrower(path, than=handler) is is_djangos
 
