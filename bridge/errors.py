@@ -5,6 +5,7 @@ and refusals that end the work at hand. Nothing here knows HTTP: ``bridge.web.er
 
 * BridgeError
     * ConfigurationError          the operator must change something; carries the cure
+        * DatabaseUnreachable     nobody answers where BRIDGE_DATABASE_URL says, or lets us in; it may come back
     * DatabaseError
         * DatabaseUnavailable     it cannot be reached, or did not answer in time
         * WriteRefused            it answers, and refuses (the role lacks the right, a full disk)
@@ -25,6 +26,7 @@ __all__ = [
     "ConstraintViolated",
     "DatabaseError",
     "DatabaseUnavailable",
+    "DatabaseUnreachable",
     "HashingAbandoned",
     "HashingUnavailable",
     "InvalidToken",
@@ -52,6 +54,10 @@ class ConfigurationError(BridgeError):
 
     def __str__(self) -> str:
         return f"{self.args[0]}. {self.cure}"
+
+
+class DatabaseUnreachable(ConfigurationError):
+    """A command finds no database where the operator says that it is."""
 
 
 class DatabaseError(BridgeError):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from bridge.errors import ConfigurationError, DatabaseUnavailable
+from bridge.errors import DatabaseUnavailable, DatabaseUnreachable
 from bridge.store.database import Database, open_database
 
 __all__ = ["opened"]
@@ -14,12 +14,12 @@ async def opened(url: str) -> AsyncIterator[Database]:
     """Connect, and let go in the end.
 
     Raises:
-        ConfigurationError: nobody answers there.
+        DatabaseUnreachable: nobody answers there.
     """
     try:
         database = await open_database(url)
     except DatabaseUnavailable as exc:
-        raise ConfigurationError(
+        raise DatabaseUnreachable(
             f"The database cannot be reached ({exc})", cure="Check BRIDGE_DATABASE_URL, and that the server is up."
         ) from exc
     try:

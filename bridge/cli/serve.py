@@ -10,6 +10,7 @@ import uvicorn
 
 from bridge.cli.doctor import examine
 from bridge.cli.own_code import see_own_code
+from bridge.errors import DatabaseUnreachable
 from bridge.findings import Finding
 from bridge.services.logs import Format, logging_config
 from bridge.web.app import load_router
@@ -41,7 +42,12 @@ def serve(
     for name in settings.endpoints:
         load_router(name)
     # The database is tried before anything listens.
-    _say_how_rehashing_stands(settings, asyncio.run(examine(settings)))
+    try:
+        _say_how_rehashing_stands(settings, asyncio.run(examine(settings)))
+    except DatabaseUnreachable as exc:
+        if settings.upstream is None:
+            raise
+        typer.echo(f"bridge: {exc} Until it answers, all requests go to the site.", err=True)
     uvicorn.run(
         "bridge.web.app:app_from_environment",
         factory=True,

@@ -71,7 +71,7 @@ def create_app(
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     app.add_middleware(HeadMiddleware)
     app.router.middleware_stack = Shortcuts(app)
-    app.state.cutover = None
+    app.state.bridge = app.state.cutover = None
     if tracer is not None:
         app.span_requests(tracer)
     return app

@@ -14,7 +14,7 @@ from bridge.sessions.csrf import request_cookies
 from bridge.store.users import StoredUser
 from bridge.tokens import AccessClaims, is_scope_token
 from bridge.web.asking import asked_by
-from bridge.web.composition import Bridge
+from bridge.web.composition import Bridge, bridge_of
 from bridge.web.errors import CHALLENGE, Problem
 from bridge.web.forgery import refuse_forgery
 from bridge.web.varying import depends_on_cookie
@@ -85,8 +85,7 @@ class Entrance(OAuth2PasswordBearer, Generic[Found]):
 
 async def bridge_services(request: Request) -> Bridge:
     """Give the running bridge; its parts follow the site profile, so ask anew in each request."""
-    bridge: Bridge = request.app.state.bridge
-    return bridge
+    return bridge_of(request.app)
 
 
 BridgeServices = Annotated[Bridge, Depends(bridge_services)]
@@ -112,7 +111,7 @@ async def _bearer_claims(request: Request, scopes: Sequence[str]) -> AccessClaim
     token = bearer_token(request.scope)
     if token is None:
         raise _not_authenticated()
-    bridge: Bridge = request.app.state.bridge
+    bridge = bridge_of(request.app)
     claims = bridge.identity.claims_of(token)
     _demand(scopes, claims)
     return claims
@@ -159,7 +158,7 @@ async def _account_user(request: Request, scopes: Sequence[str]) -> StoredUser:
     login = await _current_login(request, scopes)
     refuse_limits(login.claims)
     if login.session is not None:
-        await refuse_half_a_login(login.session, request.app.state.bridge)
+        await refuse_half_a_login(login.session, bridge_of(request.app))
     return login.user
 
 
@@ -252,7 +251,7 @@ async def _login(request: Request, token: str | None) -> Authenticated | None:
     # An endpoint may reach several entrances, and each with several sets of scopes; the user is read once.
     if _LOGIN in scope:
         return login_of(request)
-    bridge: Bridge = request.app.state.bridge
+    bridge = bridge_of(request.app)
     if token is not None:
         login: Authenticated | None = await bridge.identity.of_token(token, asked=asked_by(request))
     else:

@@ -32,7 +32,7 @@ from bridge.web.authentication import (
     login_of,
     optional_user,
 )
-from bridge.web.composition import Bridge
+from bridge.web.composition import bridge_of
 from bridge.web.errors import Problem
 
 __all__ = [
@@ -124,7 +124,7 @@ class Requirement(Asking):
         if known is not None and known.user is user and self.asked <= known.asked:
             held = known.held
         else:  # current_user was overridden, or the route was not looked through
-            bridge: Bridge = request.app.state.bridge
+            bridge = bridge_of(request.app)
             held = await bridge.permissions.held(user, self.asked)
         if not self.asked <= held:
             raise Problem(403, code=self.code, detail=self.detail)

@@ -17,6 +17,7 @@ from bridge.web.cutover import Cutover
 from bridge.web.errors import problem_answer
 from bridge.web.replaying import SHADOW
 from bridge.web.tracing import OPERATION
+from bridge.web.waiting import Waiting
 
 __all__ = ["Dispatch"]
 
@@ -37,13 +38,15 @@ class Dispatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one of both sides answer."""
-        cutover: Cutover | None = None if scope["type"] == "lifespan" else scope["app"].state.cutover
+        cutover: Cutover | Waiting | None = None if scope["type"] == "lifespan" else scope["app"].state.cutover
         if cutover is None or SHADOW in scope:
             await self._app(scope, receive, send)
         elif not _is_plain(scope):
             await _refuse(scope, receive, send)
         elif scope["path"] in cutover.own_paths:
             await self._app(scope, receive, send)
+        elif isinstance(cutover, Waiting):
+            await cutover.upstream(scope, receive, send)
         elif scope["type"] == "websocket":
             has_moved = _has_moved(cutover, scope["app"].state.bridge, scope["path"])
             answering = self._app if has_moved else cutover.upstream

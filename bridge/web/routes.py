@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from bridge.errors import BridgeError, InvalidToken
 from bridge.profile import CsrfProfile, SessionProfile
-from bridge.web.composition import Bridge
+from bridge.web.composition import bridge_of
 from bridge.web.errors import Problem, oauth_answer
 from bridge.web.redirection import login_location
 
@@ -105,7 +105,7 @@ def _is_missing_login(request: Request, error: InvalidToken | Problem) -> bool:
 
 
 def _to_login(request: Request) -> Response:
-    bridge: Bridge = request.app.state.bridge
+    bridge = bridge_of(request.app)
     sessions = bridge.profile.sessions if bridge.profile else SessionProfile()
     csrf = bridge.profile.csrf if bridge.profile else CsrfProfile()
     location = login_location(request, login_url=sessions.login_url, csrf=csrf)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
 from bridge import findings
-from bridge.errors import ConfigurationError, DatabaseError
+from bridge.errors import ConfigurationError, DatabaseError, DatabaseUnavailable
 from bridge.passwords.pool import HashingPool
 from bridge.profile import UserTable
 from bridge.services.clock import Clock, steady
@@ -39,6 +39,7 @@ from bridge.web.composition.limits import limits_of
 from bridge.web.cutover import open_cutover
 from bridge.web.operations import handlers_of
 from bridge.web.settings import Settings
+from bridge.web.waiting import waiting
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
@@ -64,7 +65,20 @@ def running(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        begin = partial(serving, app)
         async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(begin())
+            except DatabaseUnavailable:
+                if settings.upstream is None:
+                    raise
+                await stack.enter_async_context(waiting(app, settings, settings.upstream, routers, begin))
+            yield
+
+    @asynccontextmanager
+    async def serving(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(_forget, app)
             rules = rules_of(settings, handlers_of(app, routers))
             foundation = await _found(settings, rules, clock, stack, tracer)
             await _look_at_site(app, foundation)
@@ -92,6 +106,10 @@ def running(
             yield
 
     return lifespan
+
+
+def _forget(app: FastAPI) -> None:
+    app.state.bridge = None
 
 
 async def _found(
@@ -149,7 +167,7 @@ async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
 async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
     """Take up the site's profile and the signing keys as they are now, and see whether hashes may be upgraded."""
     profile = await site_profile(foundation.database)
-    running: Bridge | None = getattr(app.state, "bridge", None)
+    running: Bridge | None = app.state.bridge
     keys = await _present_keys(foundation, running)
     is_new = running is None or profile != running.profile or keys != running.keys
     if running is None or is_new:

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -113,7 +113,7 @@ async def side_of(replica: str, path: str) -> str:
         return said_by(await client.get(path))
 
 
-async def until_answered_by(side: str, replicas: tuple[str, str], path: str) -> None:
+async def until_answered_by(side: str, replicas: Iterable[str], path: str) -> None:
     for replica in replicas:
 
         async def is_there(replica: str = replica) -> bool:
@@ -226,6 +226,39 @@ async def test_a_database_that_stops_and_starts_again_fails_no_request_that_need
 
     assert clients.failed() == []
     assert seen == {"/moved/": {"bridge"}, "/again/": {"django"}, "/elsewhere/": {"django"}}
+
+
+async def test_a_replica_that_starts_while_the_database_is_away_passes_all_on_and_serves_when_it_is_back(
+    database_url: str, service_role: str, operator: Operator, postgresql_server: str
+):
+    """A failover that restarts replicas is not to take the site down with them."""
+    await operator.set("GET /moved/", Stage.MIGRATED)
+    end_every_connection(database_url, postgresql_server, and_allow_no_more=True)
+    with ExitStack() as stack:
+        try:
+            site = stack.enter_context(server(database_url, "gunicorn", "tests.site.telling:application", *GUNICORN))
+            told = {"BRIDGE_UPSTREAM": site, "BRIDGE_ENDPOINTS": ENDPOINTS}
+            replica = stack.enter_context(server(as_role(database_url, service_role), *SERVE, **told))
+            away = [await side_of(replica, path) for path in ("/moved/", "/elsewhere/", "/orders/")]
+            async with httpx.AsyncClient(base_url=replica) as client:
+                statuses = {
+                    path: (await client.get(path)).status_code
+                    for path in ("/healthz", "/docs", "/readyz", "/metrics", "/users/me/", "/migration/report")
+                }
+                login = await client.post("/auth/token", data={"username": "ada", "password": PASSWORD})
+        finally:
+            allow_connections(database_url, postgresql_server)
+        await until_answered_by("bridge", (replica,), "/moved/")
+        async with httpx.AsyncClient(base_url=replica) as client:
+            back = (await client.get("/readyz")).status_code
+
+    assert away == ["django"] * 3
+    assert statuses == {
+        **dict.fromkeys(("/healthz", "/docs"), 200),
+        **dict.fromkeys(("/readyz", "/metrics", "/users/me/", "/migration/report"), 503),
+    }
+    assert (login.status_code, login.headers["retry-after"]) == (503, "1")
+    assert back == 200
 
 
 async def test_a_canary_that_errs_goes_back_on_both_replicas_and_stays_until_it_is_re_armed(

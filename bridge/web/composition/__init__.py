@@ -1,6 +1,6 @@
 """Puts the services together from settings, database and site profile."""
 
-from bridge.web.composition.bridge import Bridge, compose
+from bridge.web.composition.bridge import Bridge, bridge_of, compose
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of, rules_of
 from bridge.web.composition.parts import Foundation
 from bridge.web.composition.site import (
@@ -16,6 +16,7 @@ from bridge.web.composition.site import (
 __all__ = [
     "Bridge",
     "Foundation",
+    "bridge_of",
     "compose",
     "cutover_reporting_of",
     "identities_of",

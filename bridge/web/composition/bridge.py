@@ -6,12 +6,13 @@ from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Final
 
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from bridge.cutover.inventory import LegacyEndpoint
 from bridge.cutover.matching import LegacyTable
-from bridge.errors import ConfigurationError
+from bridge.errors import ConfigurationError, DatabaseUnavailable
 from bridge.passwords.decoy import decoy_value
 from bridge.passwords.parameters import Argon2Parameters
 from bridge.passwords.validation import PasswordRules
@@ -48,7 +49,7 @@ from bridge.web.composition.site import reporting_of, site_sessions, upgrading_o
 from bridge.web.forms import FormTokens
 from bridge.web.settings import Settings
 
-__all__ = ["Bridge", "compose"]
+__all__ = ["Bridge", "bridge_of", "compose"]
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -89,6 +90,18 @@ class Bridge:
     form_tokens: FormTokens
     stages: Stages
     moving: Moving
+
+
+def bridge_of(app: FastAPI) -> Bridge:
+    """Give an app's running bridge; its parts follow the site profile, so ask anew in each request.
+
+    Raises:
+        DatabaseUnavailable: there is none yet, for the database has not answered since the app started.
+    """
+    found: Bridge | None = app.state.bridge
+    if found is None:
+        raise DatabaseUnavailable("it has not answered yet")
+    return found
 
 
 def compose(
