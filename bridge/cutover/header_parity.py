@@ -13,6 +13,10 @@ __all__ = ["add_header_differences", "header_values", "is_html", "is_json", "med
 _SETS: Final = frozenset({"allow", "cache-control", "vary"})
 """Those whose value is a list without an order, in any case."""
 
+_OF_PAGES: Final = frozenset({"content-security-policy", "x-frame-options"})
+"""Those that tell a browser what a page may do, and do nothing on anything else."""
+
+_REDIRECTS: Final = range(300, 400)
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9.+-]{1,20}/[a-z0-9.+-]{1,43}")
 _CHARSET: Final = re.compile(r";\s*charset\s*=\s*\"?([\w.:-]{1,40})", re.IGNORECASE)
 _NONCE: Final = re.compile(r"'nonce-[^']*'")
@@ -49,7 +53,10 @@ def add_header_differences(legacy: Answer, candidate: Answer, *, rules: Comparis
         host: that the client asked for: a Location there is the same as one without a host.
         to: gathers what differs.
     """
+    is_page = is_html(media_type(legacy)) and legacy.status not in _REDIRECTS
     for name in rules.headers:
+        if name in _OF_PAGES and not is_page:  # Django's middleware writes them on all answers
+            continue
         ours, theirs = header_values(legacy, name), header_values(candidate, name)
         if _meaning(name, ours, host) == _meaning(name, theirs, host):
             continue

@@ -56,7 +56,8 @@ class Comparison:
 
     Attributes:
         headers: those that are compared, in lower case. ETag and Vary are not among the default: an ETag follows from
-            bytes that may differ, and Vary from the middleware.
+            bytes that may differ, and Vary from the middleware. What other origins may do with an answer is: the
+            site's middleware says so, and a handler has none of it.
         ignore: places that are not compared, with all beneath them.
         unordered: places of lists whose order does not matter.
         float_tolerance: how far two numbers may be apart, relative to the greater.
@@ -69,6 +70,8 @@ class Comparison:
     headers: tuple[str, ...] = (
         *("content-type", "location", "cache-control"),
         *("content-disposition", "content-language", "www-authenticate"),
+        *("access-control-allow-origin", "access-control-allow-credentials"),
+        *("content-security-policy", "x-frame-options"),
     )
     ignore: tuple[str, ...] = ()
     unordered: tuple[str, ...] = ()

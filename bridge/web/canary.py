@@ -27,6 +27,8 @@ _COOKIE_SECONDS: Final = 30 * 86_400
 _KEY_PURPOSE: Final = b"bridge.canary.cookie"
 _MAC_LENGTH: Final = 32
 _PATIENCE_SECONDS: Final = 1.0
+# These caches heed them before Cache-Control (RFC 9213 section 2.2, and W3C's Edge Architecture before it).
+_OF_SHARED_CACHES: Final = ("cdn-cache-control", "surrogate-control")
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -84,6 +86,8 @@ def marking(send: Send, choice: Choice, *, is_secure: bool) -> Send:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["cache-control"] = _private(", ".join(headers.getlist("cache-control")))
+            for name in _OF_SHARED_CACHES:
+                del headers[name]
             for name in ("Authorization", "Cookie"):
                 headers.add_vary_header(name)
             if choice.new_cookie is not None:

@@ -15,6 +15,8 @@ _CACHED: Final = [
     ("Cache-Control", "public, max-age=60"),
     ("Cache-Control", "s-maxage=600, no-transform"),
     ("Vary", "Accept-Language"),
+    ("CDN-Cache-Control", "max-age=600"),
+    ("Surrogate-Control", "max-age=600"),
 ]
 
 

@@ -260,6 +260,7 @@ async def test_no_shared_cache_keeps_the_answer_of_either_side(front: Front, sha
     assert by(answer) == side
     assert set(answer.headers["cache-control"].split(", ")) == {"max-age=60", "no-transform", "private"}
     assert set(answer.headers["vary"].split(", ")) == {"Accept-Language", "Authorization", "Cookie"}
+    assert not {"cdn-cache-control", "surrogate-control"} & set(answer.headers)
 
 
 @before_any_database
@@ -268,6 +269,7 @@ async def test_outside_of_a_canary_an_answer_stays_as_it_is(front: Front):
 
     assert answer.headers.get_list("cache-control") == ["public, max-age=60", "s-maxage=600, no-transform"]
     assert answer.headers.get_list("vary") == ["Accept-Language"]
+    assert answer.headers["cdn-cache-control"] == answer.headers["surrogate-control"] == "max-age=600"
 
 
 # Without a database ---------------------------------------------------------------------------------------------------

@@ -79,6 +79,28 @@ def test_headers_that_mean_something_else_are_a_difference(
     assert headers_compared(legacy, candidate) == [difference]
 
 
+@pytest.mark.parametrize(
+    ("status", "media", "is_compared"),
+    [(200, "text/html", True), (404, "text/html", True), (200, "application/json", False), (302, "text/html", False)],
+)
+def test_what_a_page_may_do_is_compared_on_pages(status: int, media: str, *, is_compared: bool):
+    framed = {"x_frame_options": "DENY", "content_security_policy": "default-src 'none'"}
+    found = compared(answer(b"", status, content_type=media, **framed), answer(b"", status, content_type=media))
+
+    wanted = {("header:x-frame-options", "missing"), ("header:content-security-policy", "missing")}
+    assert {(place, kind) for place, kind, *_ in found} == (wanted if is_compared else set())
+
+
+def test_what_other_origins_may_do_with_an_answer_is_compared():
+    """The site's middleware says so; a handler without it would be of no use to the site's own page elsewhere."""
+    shared = {"access_control_allow_origin": "https://shop.example", "access_control_allow_credentials": "true"}
+
+    assert [place for place, *_ in compared(answer(b"{}", **shared), answer(b"{}"))] == [
+        "header:access-control-allow-origin",
+        "header:access-control-allow-credentials",
+    ]
+
+
 def test_every_line_of_a_header_counts():
     legacy = Answer(200, headers=((b"Set-Cookie", b"a=1"), (b"set-cookie", b"b=1")))
     assert compared(legacy, answer(set_cookie="a=1"), headers=("set-cookie",))
