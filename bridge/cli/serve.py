@@ -30,7 +30,11 @@ def serve(
     *,
     log_format: Annotated[Format, typer.Option(help="Log lines for people, or one JSON object each.")] = "text",
     access_log: Annotated[
-        bool, typer.Option("--access-log", help="Log every request; otherwise /metrics counts them.")
+        bool,
+        typer.Option(
+            "--access-log",
+            help="Log every request. With BRIDGE_UPSTREAM, /metrics counts all but those of the bridge's own paths.",
+        ),
     ] = False,
 ) -> None:
     """Serve the bridge. Settings come from BRIDGE_* in the environment or .env."""

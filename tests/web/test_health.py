@@ -1,5 +1,6 @@
 """For load balancers, Prometheus and people: /healthz, /readyz, /metrics, /docs, /openapi.json."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ import psycopg
 import pytest
 
 from bridge.services.recording import Event
-from tests.conftest import Cast, Serve, bearer, execute_on_server, log_in
+from tests.conftest import CHECKOUT, Cast, Serve, bearer, execute_on_server, log_in
 from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database, events
 
 on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
@@ -129,6 +130,16 @@ async def test_a_table_that_went_away_is_a_problem_and_no_bug(client: httpx.Asyn
 
 
 # Metrics --------------------------------------------------------------------------------------------------------------
+
+
+@before_any_database
+async def test_every_metric_is_documented(serve: Serve):
+    async with serve(upstream="http://127.0.0.1:9") as client:
+        text = (await client.get("/metrics")).text
+
+    exist = {name for name in re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE) if not name.endswith("_created")}
+    document = (CHECKOUT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", document, re.MULTILINE)) == exist
 
 
 @before_any_database
