@@ -35,7 +35,7 @@ class HashingPool:
         queue_limit: int = 64,
         deadline: timedelta = timedelta(seconds=10),
     ) -> None:
-        self.workers = workers or os.cpu_count() or 1
+        self.workers = workers or _cores()
         self._queue_limit = queue_limit
         self._deadline = deadline
         self._waiting = 0
@@ -125,6 +125,12 @@ class HashingPool:
 async def _end_with(hung_up: Callable[[], Awaitable[object]], until: asyncio.Timeout) -> None:
     await hung_up()
     until.reschedule(asyncio.get_running_loop().time())
+
+
+def _cores() -> int:
+    """Count the cores that this process may run on, where the system tells (``os.process_cpu_count`` of Python 3.13)."""
+    allowed = getattr(os, "sched_getaffinity", None)
+    return len(allowed(0)) if allowed else os.cpu_count() or 1
 
 
 def _yield_to_the_event_loop() -> None:

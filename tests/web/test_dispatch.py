@@ -93,6 +93,18 @@ async def test_a_handler_with_a_parameter_takes_no_path_that_django_has_a_view_o
     assert await front.ask("/api/nothing-of-djangos/", method) == "bridge"
 
 
+async def test_who_leaves_out_the_slash_of_what_is_retired_is_sent_there(front: Front):
+    """Django has no view any more that it would send them to (APPEND_SLASH); before, it has."""
+    await front.set(MOVED, Stage.MIGRATED)
+    before = await front.client.get("/moved")
+    await front.set(MOVED, Stage.RETIRED)
+    after = await front.client.get("/moved?a=1")
+
+    assert by(before) == "django"
+    assert (after.status_code, after.headers["location"]) == (307, "http://bridge/moved/?a=1")
+    assert await front.ask("/moved", "POST") == "django"
+
+
 async def test_a_preflight_follows_the_method_that_it_asks_for(front: Front):
     """The bridge has no CORS of its own: its answer is a 405."""
     await front.set("POST /moved/", Stage.MIGRATED)

@@ -87,8 +87,15 @@ async def test_no_more_than_the_workers_run_at_a_time():
     await pool.close()
 
 
-def test_there_are_as_many_workers_as_cores_unless_told_otherwise():
-    assert HashingPool().workers == os.cpu_count()
+def test_there_are_as_many_workers_as_cores_that_the_process_may_run_on():
+    everywhere = os.sched_getaffinity(0)
+    assert HashingPool().workers == len(everywhere)
+
+    os.sched_setaffinity(0, {min(everywhere)})
+    try:
+        assert HashingPool().workers == 1
+    finally:
+        os.sched_setaffinity(0, everywhere)
 
 
 async def test_work_beyond_the_queue_is_refused_at_once():
