@@ -128,7 +128,7 @@ async def _end_with(hung_up: Callable[[], Awaitable[object]], until: asyncio.Tim
 
 
 def _cores() -> int:
-    """Count the cores that this process may run on, where the system tells (``os.process_cpu_count`` of Python 3.13)."""
+    """Count the cores that this process may run on, where the system tells (``os.process_cpu_count`` from 3.13 on)."""
     allowed = getattr(os, "sched_getaffinity", None)
     return len(allowed(0)) if allowed else os.cpu_count() or 1
 
