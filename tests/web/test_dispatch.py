@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Message
 
 from bridge.cutover import WHOLE, Stage
 from bridge.store.database import Database
-from tests.conftest import Serve
+from bridge.web.app import create_app
+from tests.conftest import Serve, running, settings_for
 from tests.site.telling import router
 from tests.web.conftest import PublishedProfile, assert_problem, before_any_database
-from tests.web.front import OWN, Front, by, in_front
+from tests.web.front import OWN, UPSTREAM, Front, by, in_front
 
 pytestmark = before_any_database
 
@@ -111,6 +113,26 @@ async def test_a_preflight_follows_the_method_that_it_asks_for(front: Front):
 
     for asked, side in (("POST", OWN), ("GET", "django"), ("HEAD", "django"), ("DELETE", "django"), ("", "django")):
         assert await front.ask("/moved/", "OPTIONS", headers={"Access-Control-Request-Method": asked}) == side, asked
+
+
+async def test_what_other_origins_may_do_with_what_has_moved_is_for_the_teams_own_middleware(
+    service_url: str, database: Database
+):
+    app = create_app(settings_for(service_url, upstream=UPSTREAM), routers=[router])
+    app.add_middleware(CORSMiddleware, allow_origins=["https://shop.example"], allow_methods=["POST"])
+    async with running(app) as client:
+        front = Front(app, client, database)
+        await front.set("POST /moved/", Stage.MIGRATED)
+        origin = {"Origin": "https://shop.example"}
+        preflight = await client.options("/moved/", headers=origin | {"Access-Control-Request-Method": "POST"})
+        answer = await client.post("/moved/", headers=origin)
+
+        assert await front.ask("/moved/", "OPTIONS", headers=origin | {"Access-Control-Request-Method": "GET"}) == (
+            "django"
+        )
+    assert (preflight.status_code, preflight.headers["access-control-allow-methods"]) == (200, "POST")
+    assert by(answer) == "bridge"
+    assert {each.headers["access-control-allow-origin"] for each in (preflight, answer)} == {"https://shop.example"}
 
 
 async def test_head_is_answered_as_get_is_without_a_body(front: Front):
