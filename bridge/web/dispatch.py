@@ -1,5 +1,6 @@
 """Who answers a request: the bridge, or the Django site behind it. Pure ASGI, before FastAPI's routing."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterable
@@ -23,6 +24,7 @@ __all__ = ["Dispatch"]
 
 _FAILED: Final = 500
 _SLASHES: Final = re.compile(r"^//+")
+_BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 _LEFT: Final = 499  # as nginx logs a client that did not wait: neither app has failed
 
 
@@ -74,8 +76,8 @@ class Dispatch:
                 answering = self._app if side is Side.BRIDGE else cutover.upstream
                 with cutover.shadow.watching(scope, exchange.send, shape=shape, standing=standing) as watched:
                     await answering(scope, exchange.receive, watched)
-        except Exception:
-            exchange.fail()
+        except asyncio.CancelledError:
+            exchange.leave()  # the server hangs up
             raise
         finally:
             scope[OPERATION] = (shape, side.value)
@@ -104,26 +106,29 @@ async def _side(cutover: Cutover, standing: Standing, scope: Scope, exchange: "_
 class _Exchange:
     """Passes a request and its answer on, and notes the status, if there was any, and how long an app took.
 
-    What is spent waiting for the client is not the app's: it could be made to seem slow from outside.
+    What is spent waiting for the client is not the app's: it could be made to seem slow from outside. Nor is it when
+    the client leaves.
     """
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self.send_on = send
         self._status = 0
+        self._is_complete = False
         self._has_left = False
         self._began = time.perf_counter()
         self._clients = 0.0
 
     @property
     def status(self) -> int:
-        """What was answered; of an app that fails once its client has left, that it left."""
-        is_lost = not self._status or (self._has_left and self._status >= _FAILED)
-        return _LEFT if is_lost else self._status
+        """What was answered; of an answer that broke off that the app failed, whatever it began with."""
+        if self._is_complete:
+            return self._status
+        return (self._status or _LEFT) if self._has_left else _FAILED
 
-    def fail(self) -> None:
-        """Note that the app raised."""
-        self._status = self._status or _FAILED
+    def leave(self) -> None:
+        """Note that the client is gone, or cut off."""
+        self._has_left = True
 
     @property
     def seconds(self) -> float:
@@ -135,16 +140,23 @@ class _Exchange:
         # Whoever waits for the client to hang up does something else meanwhile.
         if message["type"] == "http.request":
             self._clients += time.perf_counter() - waiting_since
-        elif not self._status:
-            self._has_left = True
+        else:
+            self.leave()
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._status = message["status"]
+            status = message["status"]
+            self._status = _LEFT if self._has_left and status >= _FAILED else status
         waiting_since = time.perf_counter()
-        await self.send_on(message)
+        try:
+            await self.send_on(message)
+        except (OSError, asyncio.CancelledError):
+            self.leave()  # or reads nothing, and has been waited for long enough
+            raise
         self._clients += time.perf_counter() - waiting_since
+        if message["type"] in _BODIES:
+            self._is_complete = not message.get("more_body", False)
 
 
 def _is_plain(scope: Scope) -> bool:

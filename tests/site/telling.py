@@ -1,10 +1,12 @@
 """A site that needs no database, under any WSGI server: it tells what it was asked. Handlers for what moves from it."""
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 __all__ = ["BY", "application", "router"]
 
@@ -65,6 +67,29 @@ async def reading(request: Request) -> dict[str, str]:
 async def broken() -> None:
     """Raise."""
     raise RuntimeError("as a handler may")
+
+
+@router.get("/breaking-off/")
+async def breaking_off() -> StreamingResponse:
+    """Raise in the midst of an answer."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"the first line\n"
+        raise RuntimeError("as an export may")
+
+    return StreamingResponse(parts())
+
+
+@router.get("/never-ending/")
+async def never_ending() -> StreamingResponse:
+    """Answer until the client has had enough."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        while True:
+            yield b"one more line\n"
+            await asyncio.sleep(0)
+
+    return StreamingResponse(parts())
 
 
 @router.get("/healthz")

@@ -1,7 +1,7 @@
 """Who answers: the bridge's own endpoints, those that move by their stage, and Django for all else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,7 +10,7 @@ import pytest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Message
 
-from bridge.cutover import WHOLE, Stage
+from bridge.cutover import WHOLE, Stage, Trip
 from bridge.store.database import Database
 from bridge.web.app import create_app
 from tests.conftest import Serve, running, settings_for
@@ -200,6 +200,11 @@ async def never_answers(_: asyncio.StreamWriter) -> None:
     await asyncio.Future()
 
 
+async def breaks_off(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    writer.write_eof()
+
+
 @asynccontextmanager
 async def listening(respond: Respond) -> AsyncIterator[Site]:
     site = Site("")
@@ -217,7 +222,26 @@ async def listening(respond: Respond) -> AsyncIterator[Site]:
     server.close()
 
 
-async def exchanged(front: Front, messages: list[Message], *, pause: float = 0, **scope: Any) -> list[Message]:
+async def takes_all() -> None:
+    pass
+
+
+async def takes_nothing() -> None:
+    await asyncio.Future()
+
+
+async def has_hung_up() -> None:
+    raise ConnectionResetError
+
+
+async def exchanged(
+    front: Front,
+    messages: list[Message],
+    *,
+    pause: float = 0,
+    take: Callable[[], Awaitable[None]] = takes_all,
+    **scope: Any,
+) -> list[Message]:
     """Play a server that is less strict than `bridge serve`'s, and a client that takes its time; give what is sent."""
     sent: list[Message] = []
     received = iter(messages)
@@ -242,6 +266,7 @@ async def exchanged(front: Front, messages: list[Message], *, pause: float = 0, 
 
     async def send(message: Message) -> None:
         await asyncio.sleep(pause)
+        await take()
         sent.append(message)
 
     async with asyncio.timeout(SECONDS):
@@ -374,6 +399,69 @@ async def test_a_client_that_hangs_up_is_no_error_of_either_app(service_url: str
         assert await exchanged(front, leaving, type="http", scheme="http", method="GET", raw_path=b"/moved/") == []
 
         assert await front.counted("bridge_requests_total") == {"operation=GET /moved/,side=legacy,status=4xx": 1}
+
+
+BREAKING_OFF: Final = "GET /breaking-off/"
+
+
+async def test_a_handler_that_breaks_its_answer_off_has_failed_whatever_it_began_with(front: Front):
+    """An export that breaks off for everybody is to go back to Django."""
+    await front.set(BREAKING_OFF, Stage.MIGRATED)
+
+    assert (await front.client.get("/breaking-off/")).status_code == 200
+
+    assert await front.counted("bridge_requests_total") == {f"operation={BREAKING_OFF},side=bridge,status=5xx": 1}
+
+
+async def test_handlers_that_break_off_for_everybody_trip(front: Front):
+    await front.set(BREAKING_OFF, Stage.MIGRATED)
+    tripping = front.app.state.cutover.tripping
+    await tripping.look()
+
+    for _ in range(Trip().minimum):
+        await front.client.get("/breaking-off/")
+    await tripping.look()
+
+    assert await front.ask("/breaking-off/") == "django"
+
+
+async def test_an_answer_that_the_site_breaks_off_is_an_error_of_the_sites(service_url: str, database: Database):
+    async with (
+        listening(breaks_off) as site,
+        in_front(service_url, database, upstream=site.address) as front,
+    ):
+        await front.client.get("/moved/")
+
+        assert await front.counted("bridge_requests_total") == {"operation=GET /moved/,side=legacy,status=5xx": 1}
+
+
+ASKED: Final[Message] = {"type": "http.request", "body": b"", "more_body": False}
+LEFT: Final[Message] = {"type": "http.disconnect"}
+
+
+@pytest.mark.parametrize("path", ["/never-ending/", "/breaking-off/"])
+async def test_a_client_that_leaves_in_the_midst_of_an_answer_makes_no_error(front: Front, path: str):
+    operation = f"GET {path}"
+    await front.set(operation, Stage.MIGRATED)
+
+    await exchanged(front, [ASKED, LEFT], type="http", scheme="http", method="GET", path=path, raw_path=path.encode())
+
+    assert await front.counted("bridge_requests_total") == {f"operation={operation},side=bridge,status=2xx": 1}
+
+
+@pytest.mark.parametrize("take", [takes_nothing, has_hung_up])
+async def test_a_client_that_cannot_be_sent_an_answer_makes_no_error_of_the_sites(
+    service_url: str, database: Database, take: Callable[[], Awaitable[None]]
+):
+    """Errors of Django's excuse those of a handler."""
+    async with (
+        listening(answers_like_django) as site,
+        in_front(service_url, database, upstream=site.address, upstream_timeout=1) as front,
+    ):
+        with pytest.raises(ConnectionError):
+            await exchanged(front, [ASKED], take=take, type="http", scheme="http", method="GET", raw_path=b"/moved/")
+
+        assert await front.counted("bridge_requests_total") == {"operation=GET /moved/,side=legacy,status=2xx": 1}
 
 
 async def test_a_client_that_takes_its_time_makes_neither_app_slow(service_url: str, database: Database):
