@@ -88,7 +88,9 @@ def _rest(report: CutoverReport) -> Iterator[str]:
     if others:
         busiest = ", ".join(f"{each.operation} ({each.requests:,})" for each in others[:_MOST_OTHERS])
         yield f"Without a handler, most requests first: {busiest}"
-    if report.never_seen:
+    if report.never_seen is None:
+        yield "Never asked for: cannot be told, as more operations were asked for than are counted by name."
+    elif report.never_seen:
         yield f"Never asked for: {_shortened(report.never_seen)}"
 
 

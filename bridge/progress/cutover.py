@@ -65,15 +65,16 @@ class CutoverReport:
         generated_at: when the figures were read.
         since: from when on they count.
         endpoints: those that have a handler or are at the site, by name.
-        other_requests: what went to Django and is none of them.
-        never_seen: operations of the site that nobody has asked for as long as traffic is kept.
+        other_requests: what went to Django and is none of them, or was not counted by name.
+        never_seen: operations of the site that nobody has asked for as long as traffic is kept; None where that cannot
+            be told, since not all were counted by name.
     """
 
     generated_at: datetime
     since: datetime
     endpoints: tuple[EndpointReport, ...]
     other_requests: int = 0
-    never_seen: tuple[str, ...] = ()
+    never_seen: tuple[str, ...] | None = ()
 
     @property
     def moved(self) -> int:
@@ -113,7 +114,7 @@ class CutoverReport:
                 "other": self.other_requests,
                 "share": round(self.traffic_share, 6),
             },
-            "never_seen": list(self.never_seen),
+            "never_seen": None if self.never_seen is None else list(self.never_seen),
             "thresholds": asdict(THRESHOLDS),
             "operations": [each.to_document() for each in self.endpoints],
         }

@@ -1,7 +1,7 @@
 """Draws up how far the endpoints have moved."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -13,13 +13,14 @@ from bridge.progress.cutover import CutoverReport, EndpointReport
 from bridge.progress.endpoints import DifferingPlace
 from bridge.services.clock import Clock
 from bridge.services.figures import PERIOD, Figures, first_hour
-from bridge.services.traffic import OTHER
+from bridge.services.traffic import OTHER, UNNAMED
 from bridge.store.endpoints import Endpoints
 from bridge.store.traffic import EndpointCounts
 
 __all__ = ["CutoverReporting"]
 
 _MOST_PLACES: Final = 10
+_NO_OPERATIONS: Final = frozenset({OTHER, UNNAMED})
 
 
 class CutoverReporting:
@@ -50,8 +51,7 @@ class CutoverReporting:
         places = defaultdict[str, list[DifferingPlace]](list)
         for shape, place in await self._counts.differing(since, most=_MOST_PLACES):
             places[shape].append(place)
-        seen = await self._counts.seen()
-        shapes = sorted((known.keys() | figures.operations) - {OTHER}, key=path_first)
+        shapes = sorted((known.keys() | figures.operations) - _NO_OPERATIONS, key=path_first)
         return CutoverReport(
             generated_at=now,
             since=since,
@@ -63,6 +63,10 @@ class CutoverReporting:
                 )
                 for shape in shapes
             ),
-            other_requests=figures.of(OTHER, None).requests,
-            never_seen=tuple(shape for shape in shapes if shape in known and known[shape].legacy and shape not in seen),
+            other_requests=sum(figures.of(name, None).requests for name in _NO_OPERATIONS),
+            never_seen=self._never_seen(shapes, await self._counts.seen()),
         )
+
+    def _never_seen(self, shapes: Iterable[str], seen: Collection[str]) -> tuple[str, ...] | None:
+        at_site = {shape for shape, pair in self._known.items() if pair.legacy}
+        return None if UNNAMED in seen else tuple(each for each in shapes if each in at_site and each not in seen)

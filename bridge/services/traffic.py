@@ -1,7 +1,7 @@
 """Counts what each app answers, and what comes of comparing them: at once in memory, then for all replicas."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from functools import cache
 from typing import Final
@@ -21,16 +21,21 @@ from bridge.store.database import Database, Executor
 from bridge.store.text import is_storable
 from bridge.store.traffic import Answered, Compared, EndpointCounts
 
-__all__ = ["FLUSH_EVERY", "KEPT", "MOST_KEPT", "OTHER", "ROLES", "Traffic", "run_of"]
+__all__ = ["FLUSH_EVERY", "KEPT", "MOST_KEPT", "OTHER", "ROLES", "UNNAMED", "Traffic", "run_of"]
 
 OTHER: Final = "other"
 """The operation of what goes to Django and is in no table."""
+
+UNNAMED: Final = "unnamed"
+"""The operation of those that came once there were no more names to give, and of those whose name cannot be stored."""
 
 ROLES: Final = frozenset({"anonymous", "user", "staff", "superuser", "unknown"})
 FLUSH_EVERY: Final = timedelta(seconds=5)
 KEPT: Final = timedelta(days=90)
 
 _MOST_OPERATIONS: Final = 2_000
+"""Besides those that have a handler: the site may have more, and anybody can ask for all of them."""
+
 MOST_KEPT: Final = 50_000
 """Some ten megabytes."""
 
@@ -51,6 +56,7 @@ class Traffic:
 
     Args:
         window_of: how far back ``window`` looks, by operation (``OperationPlan.trip.window``).
+        handled: the operations that have a handler: they trip by what is counted, and keep their names in any case.
         most_kept: how many kinds of requests and comparisons are kept while the database is away.
     """
 
@@ -61,12 +67,14 @@ class Traffic:
         registry: CollectorRegistry,
         clock: Clock,
         window_of: Callable[[str], timedelta],
+        handled: Iterable[str] = (),
         most_kept: int = MOST_KEPT,
     ) -> None:
         self._counts = EndpointCounts(database)
         self._clock = clock
         self._window_of = window_of
-        self._operations = {OTHER}
+        self._operations = {OTHER, UNNAMED, *filter(_fits, handled)}
+        self._most_operations = len(self._operations) + _MOST_OPERATIONS
         self._windows: dict[str, Window] = {}
         requests = Metric(
             "bridge_requests",
@@ -159,10 +167,12 @@ class Traffic:
         return window
 
     def _name(self, operation: str | None) -> str:
-        if operation is None or operation in self._operations:
-            return operation or OTHER
-        if len(self._operations) >= _MOST_OPERATIONS or not _fits(operation):
+        if operation is None:
             return OTHER
+        if operation in self._operations:
+            return operation
+        if len(self._operations) >= self._most_operations or not _fits(operation):
+            return UNNAMED
         self._operations.add(operation)
         return operation
 

@@ -86,6 +86,7 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         registry=foundation.registry,
         clock=foundation.clock,
         window_of=lambda shape: plan.of(shape).trip.window,
+        handled=foundation.rules.served,
     )
     return Cutover(
         upstream=upstream,

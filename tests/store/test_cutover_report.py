@@ -18,7 +18,7 @@ from bridge.cutover.stages import Side, Stage, Standing
 from bridge.progress.cutover import CutoverReport, EndpointReport
 from bridge.services.cutover_report import CutoverReporting
 from bridge.services.figures import PERIOD
-from bridge.services.traffic import Traffic
+from bridge.services.traffic import UNNAMED, Traffic
 from bridge.store.database import Database, open_database
 from bridge.store.endpoints import Author, Endpoints
 from bridge.store.traffic import EndpointCounts
@@ -120,6 +120,19 @@ async def test_operations_of_the_site_that_nobody_asks_for_were_never_seen(datab
     report = await drawn(database, [PAIR, only_here])
 
     assert report.never_seen == (ORDERS,)
+
+
+async def test_what_was_never_asked_for_cannot_be_told_once_there_were_more_operations_than_names(database: Database):
+    one = traffic(database)
+    for number in range(2_500):
+        one.count(f"GET /{number}/", side=Side.LEGACY, role="unknown", status=200, seconds=0.1)
+    await one.flush()
+
+    report = await drawn(database, [PAIR])
+
+    assert report.never_seen is None
+    assert report.requests == 2_500
+    assert UNNAMED not in [each.figures.operation for each in report.endpoints]
 
 
 async def test_what_is_in_no_table_is_traffic_and_no_operation(database: Database):

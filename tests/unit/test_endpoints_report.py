@@ -21,7 +21,7 @@ SHADOWED = EndpointFigures(
 )
 
 
-def shown(*figures: EndpointFigures, never_seen: tuple[str, ...] = ()) -> str:
+def shown(*figures: EndpointFigures, never_seen: tuple[str, ...] | None = ()) -> str:
     report = CutoverReport(
         generated_at=NOON,
         since=NOON,
@@ -86,3 +86,7 @@ def test_what_nobody_asks_for_is_named_in_part():
 
     assert "Never asked for: GET /0/, GET /1/," in text
     assert "GET /19/ and 5 more" in text
+
+
+def test_where_it_cannot_be_told_what_nobody_asks_for_nothing_is_named():
+    assert "Never asked for: cannot be told, as more operations were asked for than" in shown(never_seen=None)

@@ -10,7 +10,7 @@ import pytest
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Message
 
-from bridge.cutover import WHOLE, Stage, Trip
+from bridge.cutover import WHOLE, Side, Stage, Trip
 from bridge.store.database import Database
 from bridge.web.app import create_app
 from tests.conftest import Serve, running, settings_for
@@ -329,6 +329,22 @@ async def test_requests_are_counted_by_operation_and_never_by_path(front: Front)
         "operation=GET /orders/,side=legacy,status=2xx": 1,
         "operation=GET /api/orders/{}/,side=legacy,status=2xx": 1,
     }
+
+
+async def test_a_handler_trips_however_many_paths_of_the_site_were_asked_for_before(front: Front):
+    """Anybody can ask for all of them."""
+    traffic = front.app.state.cutover.traffic
+    for number in range(2_500):
+        traffic.count(f"GET /{number}/", side=Side.LEGACY, role="unknown", status=200, seconds=0)
+    await front.set("GET /broken/", Stage.MIGRATED)
+    tripping = front.app.state.cutover.tripping
+    await tripping.look()
+
+    for _ in range(Trip().minimum):
+        await front.client.get("/broken/")
+    await tripping.look()
+
+    assert await front.ask("/broken/") == "django"
 
 
 async def test_a_host_that_the_site_does_not_know_is_its_to_refuse(front: Front):

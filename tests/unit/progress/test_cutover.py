@@ -1,6 +1,7 @@
 """The figures of ``bridge endpoints report``."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -162,3 +163,7 @@ def test_the_document_is_stable():
             }
         ],
     }
+
+
+def test_what_cannot_be_told_is_null_to_scripts():
+    assert replace(report(), never_seen=None).to_document()["never_seen"] is None

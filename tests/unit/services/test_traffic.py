@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from bridge.cutover.parity import Verdict
 from bridge.cutover.stages import Side
 from bridge.cutover.tripping import Observed
-from bridge.services.traffic import Traffic
+from bridge.services.traffic import OTHER, UNNAMED, Traffic
 from bridge.store.database import Database
 from tests.unit.services.away import AwayDatabase, FragileDatabase
 
@@ -26,7 +27,7 @@ def traffic(registry: CollectorRegistry) -> Traffic:
     return counting(registry)
 
 
-def counting(registry: CollectorRegistry, database: Database | None = None, **more: int) -> Traffic:
+def counting(registry: CollectorRegistry, database: Database | None = None, **more: Any) -> Traffic:
     return Traffic(
         database=database or AwayDatabase(),
         registry=registry,
@@ -68,31 +69,52 @@ def test_comparisons_are_counted_by_operation_and_verdict(traffic: Traffic, regi
     assert registry.get_sample_value("bridge_shadow_total", labels) == 1
 
 
+def test_what_is_no_operation_counts_under_one_name(traffic: Traffic, registry: CollectorRegistry):
+    count(traffic, None)
+
+    assert requests(registry, OTHER) == 1
+
+
 @pytest.mark.parametrize(
     "operation",
     [
-        pytest.param(None, id="in-no-table"),
         pytest.param("", id="empty"),
         pytest.param("GET /" + "x" * 255, id="too-long-for-the-column"),
         pytest.param("GET /\0", id="not-storable"),
     ],
 )
-def test_what_is_no_operation_counts_under_one_name(
-    traffic: Traffic, registry: CollectorRegistry, operation: str | None
+def test_operations_whose_names_cannot_be_kept_count_under_another(
+    traffic: Traffic, registry: CollectorRegistry, operation: str
 ):
     count(traffic, operation)
 
-    assert requests(registry, "other") == 1
+    assert requests(registry, UNNAMED) == 1
 
 
-def test_however_many_operations_there_are_the_names_are_bounded(traffic: Traffic, registry: CollectorRegistry):
+def fill(traffic: Traffic) -> None:
+    """Ask for more operations than are counted by name, as a scanner does."""
     for number in range(2_500):
         count(traffic, f"GET /{number}/")
 
-    assert requests(registry, "other") > 500
+
+def test_what_has_a_handler_is_counted_by_its_name_whatever_came_before(registry: CollectorRegistry):
+    traffic = counting(registry, handled=["GET /orders/"])
+    fill(traffic)
+
+    count(traffic, "GET /orders/", side=Side.BRIDGE, status=500)
+    traffic.compared("GET /orders/", role="user", status=200, verdict=Verdict.MISMATCH)
+
+    seen = traffic.window("GET /orders/")
+    assert (seen.candidate.errors, seen.mismatched) == (1, 1)
+
+
+def test_however_many_operations_there_are_the_names_are_bounded(traffic: Traffic, registry: CollectorRegistry):
+    fill(traffic)
+
+    assert requests(registry, UNNAMED) == 500
     assert (
         len({sample.labels["operation"] for metric in registry.collect() for sample in metric.samples if sample.labels})
-        <= 2_000
+        <= 2_001
     )
 
 
