@@ -33,6 +33,13 @@ class Demands:
         """Whether nobody is let in who has not logged in; None where that cannot be told."""
         return True if self.staff or self.superuser or self.permissions or self.groups else self.login
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The kinds of user that may be let in, of ``user``, ``staff`` and ``superuser``."""
+        if self.superuser:
+            return ("superuser",)
+        return ("staff",) if self.staff else ("user", "staff")
+
     def __and__(self, other: "Demands") -> "Demands":
         """Give the demands of both."""
         certain, uncertain = self.login or other.login, None in (self.login, other.login)

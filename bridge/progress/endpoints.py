@@ -140,6 +140,7 @@ class EndpointFigures:
         differences: the places that differ most often, those first.
         auth_differences: where the handler demands other rights than Django's view, in words.
         auth_lacking: those of them that let somebody in who was kept out.
+        users: the kinds of user that Django's view may let in.
     """
 
     operation: str
@@ -153,6 +154,7 @@ class EndpointFigures:
     differences: tuple[DifferingPlace, ...] = ()
     auth_differences: tuple[str, ...] = ()
     auth_lacking: tuple[str, ...] = ()
+    users: tuple[str, ...] = ("user", "staff")
 
     @property
     def requests(self) -> int:

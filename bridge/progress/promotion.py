@@ -12,6 +12,12 @@ from bridge.progress.endpoints import EndpointFigures
 __all__ = ["THRESHOLDS", "Thresholds", "lacks", "next_stage"]
 
 _UNTOLD_ROLE: Final = "unknown"
+_IN_WORDS: Final = {
+    "anonymous": "anonymous request",
+    "user": "ordinary user",
+    "staff": "staff user",
+    "superuser": "superuser",
+}
 _ARRIVED: Final = (Stage.MIGRATED, Stage.RETIRED)
 _CLASSES_THAT_MATTER: Final = (2, 3, 4)
 
@@ -84,7 +90,7 @@ def _of_comparisons(figures: EndpointFigures, thresholds: Thresholds) -> Iterato
         yield f"{parity.compared - parity.matches:,} of {parity.compared:,} compared answers differ"
     if writes := parity.by_verdict.get(Verdict.WRITES):
         yield f"its handler tried to write {writes:,} times while it was compared"
-    yield from _unseen(figures.legacy.by_role, parity.by_role, "compared")
+    yield from _unseen(figures, parity.by_role, "compared")
     yield from _unseen_classes(figures.legacy.by_class, parity.by_class, "compared")
 
 
@@ -94,7 +100,7 @@ def _of_answers(figures: EndpointFigures, thresholds: Thresholds) -> Iterator[st
         yield f"needs {thresholds.answers:,} answers of the bridge, has {bridge.requests:,}"
     if bridge.error_rate > legacy.error_rate + thresholds.errors:
         yield f"{bridge.error_rate:.1%} of the bridge's answers are 5xx, of Django's {legacy.error_rate:.1%}"
-    yield from _unseen(legacy.by_role, bridge.by_role, "answered by the bridge")
+    yield from _unseen(figures, bridge.by_role, "answered by the bridge")
 
 
 def _of_latency(figures: EndpointFigures, thresholds: Thresholds) -> Iterator[str]:
@@ -111,10 +117,18 @@ def _of_time(figures: EndpointFigures, now: datetime, thresholds: Thresholds) ->
         yield f"migrated for {since.days} days, needs {thresholds.settled_days}"
 
 
-def _unseen(wanted: Mapping[str, int], seen: Mapping[str, int], done: str) -> Iterator[str]:
-    for role, requests in sorted(wanted.items()):
-        if not seen.get(role) and role != _UNTOLD_ROLE:
-            yield f"no {role} {'request' if role == 'anonymous' else 'user'} {done}, of {requests:,} requests"
+def _unseen(figures: EndpointFigures, seen: Mapping[str, int], done: str) -> Iterator[str]:
+    """Name the kinds of user that ask, or may be among those of whom Django does not say who they are."""
+    asked = figures.legacy.by_role
+    untold = asked.get(_UNTOLD_ROLE, 0)
+    missing = [role for role in _IN_WORDS if not seen.get(role)]
+    if seen.get("superuser") and "staff" in missing:
+        missing.remove("staff")  # whoever may do all sees what staff see
+    for role in missing:
+        if requests := asked.get(role):
+            yield f"no {_IN_WORDS[role]} {done}, of {requests:,} requests"
+        elif untold and role in figures.users:
+            yield f"no {_IN_WORDS[role]} {done}; of {untold:,} requests Django does not say who asked"
 
 
 def _unseen_classes(wanted: Mapping[int, int], seen: Mapping[int, int], done: str) -> Iterator[str]:

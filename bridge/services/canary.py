@@ -17,10 +17,12 @@ class Asker:
     Attributes:
         subject: what their bucket hangs on: the text of their key.
         is_listed: whether the canary's allow-list names them.
+        role: what kind of user they are.
     """
 
     subject: str
     is_listed: bool
+    role: str
 
 
 class Askers:
@@ -49,4 +51,5 @@ class Askers:
         if login is None:
             return None
         user = login.user
-        return Asker(user.id, allow.includes(user.id, is_staff=user.is_staff, groups=login.held.groups))
+        is_listed = allow.includes(user.id, is_staff=user.is_staff, groups=login.held.groups)
+        return Asker(user.id, is_listed=is_listed, role=user.role)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Self
 
+from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Pair
 from bridge.cutover.parity import Verdict
 from bridge.cutover.stages import Side, Standing
@@ -79,6 +80,7 @@ class Figures:
             parity=ParityFigures.of(self._comparisons.get(shape, ())),
             auth_differences=pair.differences if pair else (),
             auth_lacking=pair.lacking if pair else (),
+            users=(pair.legacy.demands if pair and pair.legacy else Demands()).users,
         )
 
     def _side(self, shape: str, side: Side) -> SideFigures:

@@ -43,6 +43,11 @@ class StoredUser:
     last_login: datetime | None
     encoded: str = field(default="", repr=False)
 
+    @property
+    def role(self) -> str:
+        """What kind of user they are: ``superuser``, ``staff`` or ``user``."""
+        return "superuser" if self.is_superuser else "staff" if self.is_staff else "user"
+
 
 class UserRows:
     """What every statement about users is written with: names, keys, times, and what a row says.

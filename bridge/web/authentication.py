@@ -1,6 +1,6 @@
 """Who is asking: by an access token of either app, or by the site's session."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Annotated, Final, Generic, TypeVar, cast
 
 from fastapi import Depends, Request
@@ -37,6 +37,7 @@ __all__ = [
     "current_session",
     "current_user",
     "login_of",
+    "note_role",
     "optional_user",
     "possible_login",
     "refuse_half_a_login",
@@ -50,7 +51,7 @@ __all__ = [
 SESSION_SCHEME: Final = "DjangoSession"
 
 _LOGIN: Final = "bridge.login"
-_CREDENTIALS: Final = (b"authorization", b"cookie")
+_ROLE: Final = "bridge.role"
 Found = TypeVar("Found")
 
 
@@ -233,17 +234,31 @@ def login_of(request: Request) -> Authenticated | None:
     return login
 
 
-def role_of(scope: Scope) -> str:
+def note_role(scope: Scope, role: str) -> None:
+    """Note what kind of user asks, found out for another reason than to answer them."""
+    scope[_ROLE] = role
+
+
+def role_of(scope: Scope, *, session_cookie: str | None = None) -> str:
     """Name the kind of user that asked, in a request that an app is done with.
 
-    ``unknown`` where nobody looked who it was, or was refused, though the request carried something to tell by.
+    ``unknown`` where nobody looked who it was, or was refused, though the request carried something to tell by: a
+    token, or the session's cookie, which may be any where its name is not given.
     """
     if _LOGIN in scope:
         login: Authenticated | None = scope[_LOGIN]
         if login is None:
             return "anonymous"
-        return "superuser" if login.user.is_superuser else "staff" if login.user.is_staff else "user"
-    return "unknown" if any(name in _CREDENTIALS for name, _ in scope["headers"]) else "anonymous"
+        return login.user.role
+    role: str | None = scope.get(_ROLE)
+    return role or ("unknown" if _can_be_told(scope["headers"], session_cookie) else "anonymous")
+
+
+def _can_be_told(headers: Iterable[tuple[bytes, bytes]], session_cookie: str | None) -> bool:
+    names = {name for name, _ in headers}
+    if b"authorization" in names or b"cookie" not in names:
+        return b"authorization" in names
+    return session_cookie is None or session_cookie in request_cookies(headers)
 
 
 async def _login(request: Request, token: str | None) -> Authenticated | None:

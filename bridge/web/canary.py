@@ -1,4 +1,4 @@
-"""Which app answers a canary's request, and how its answers are kept out of shared caches."""
+"""Which app answers a canary's request, who asks, and how its answers are kept out of shared caches."""
 
 import asyncio
 import hashlib
@@ -13,18 +13,20 @@ from typing import Final
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
-from bridge.cutover import WHOLE, CanaryGroup, Side, Standing, bucket_of
+from bridge.cutover import WHOLE, AllowList, CanaryGroup, Side, Standing, bucket_of
 from bridge.errors import DatabaseError
-from bridge.services.canary import Askers
+from bridge.services.canary import Asker, Askers
 from bridge.sessions.csrf import request_cookies
+from bridge.web.authentication import note_role, role_of
 
-__all__ = ["COOKIE", "Choice", "chosen", "marking"]
+__all__ = ["COOKIE", "Choice", "asker_of", "chosen", "marking"]
 
 COOKIE: Final = "bridge_canary"
 """Keeps a client that is not logged in on one side. It names nobody: a random number, signed."""
 
 _COOKIE_SECONDS: Final = 30 * 86_400
 _KEY_PURPOSE: Final = b"bridge.canary.cookie"
+_NOBODY_LISTED: Final = AllowList()
 _MAC_LENGTH: Final = 32
 _PATIENCE_SECONDS: Final = 1.0
 # These caches heed them before Cache-Control (RFC 9213 section 2.2, and W3C's Edge Architecture before it).
@@ -44,6 +46,23 @@ class Choice:
     new_cookie: str | None = None
 
 
+async def asker_of(
+    scope: Scope, *, askers: Askers, session_cookie: str, allow: AllowList = _NOBODY_LISTED
+) -> Asker | None:
+    """Find out who asks, by token or else by session, and note what kind of user; None for nobody that is known here.
+
+    Raises:
+        DatabaseError: it cannot be told.
+        TimeoutError: nor in a second.
+    """
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
+    cookie = request_cookies(headers).get(session_cookie)
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        asker = await askers.of(token=_bearer(headers), cookie=cookie, allow=allow)
+    note_role(scope, asker.role if asker else role_of(scope, session_cookie=session_cookie))
+    return asker
+
+
 async def chosen(
     scope: Scope,
     standing: Standing,
@@ -57,11 +76,8 @@ async def chosen(
 
     A database that is away, or does not answer in a second, leaves whoever needs it with Django.
     """
-    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
-    cookies = request_cookies(headers)
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):  # Django's answer waits for it
-            asker = await askers.of(token=_bearer(headers), cookie=cookies.get(session_cookie), allow=group.allow)
+        asker = await asker_of(scope, askers=askers, session_cookie=session_cookie, allow=group.allow)
     except (DatabaseError, TimeoutError) as exc:
         # As often as somebody asks; that the database is away was told once.
         _logger.info("who asks was not found out, Django answers: %s", type(exc).__name__)
@@ -71,9 +87,10 @@ async def chosen(
         return Choice(standing.side(bucket=bucket, is_listed=asker.is_listed))
     # With the bridge only once everybody is: whoever brings nothing to tell them by would change sides each time.
     by_default = standing.side(bucket=WHOLE - 1)
+    headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     if any(name == b"authorization" for name, _ in headers):
         return Choice(by_default)
-    number = _verified(cookies.get(COOKIE, ""), secret_keys)
+    number = _verified(request_cookies(headers).get(COOKIE, ""), secret_keys)
     if number is None:
         return Choice(by_default, _signed(secrets.token_hex(16), secret_keys[0]))
     return Choice(standing.side(bucket=bucket_of(f"cookie:{number}", salt=group.salt)))

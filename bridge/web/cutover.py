@@ -2,22 +2,25 @@
 
 import hmac
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
 from fastapi import APIRouter, FastAPI
+from starlette.types import Scope
 
 from bridge.cutover import Plan
 from bridge.cutover.matching import OperationTable, OwnPaths
+from bridge.errors import DatabaseError
 from bridge.services.endpoints import Moving
 from bridge.services.shadowing import Shadowing
 from bridge.services.stages import Stages
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.differences import Differences
-from bridge.web.composition import Foundation
+from bridge.web.canary import asker_of
+from bridge.web.composition import Bridge, Foundation
 from bridge.web.operations import handlers_of, own_paths
 from bridge.web.proxy import Upstream, open_upstream
 from bridge.web.proxy.forwarding import Forwarding
@@ -117,4 +120,10 @@ def _shadow(app: FastAPI, foundation: Foundation, upstream: Upstream, traffic: T
         registry=foundation.registry,
         clock=foundation.clock,
     )
-    return Shadow(app=app, upstream=upstream, database=foundation.database, shadowing=shadowing)
+
+    async def identify(scope: Scope) -> None:
+        bridge: Bridge = app.state.bridge  # ask anew: its parts follow the site profile
+        with suppress(DatabaseError, TimeoutError):
+            await asker_of(scope, askers=bridge.askers, session_cookie=bridge.session_cookie)
+
+    return Shadow(app=app, upstream=upstream, database=foundation.database, shadowing=shadowing, identify=identify)

@@ -81,8 +81,8 @@ class Dispatch:
             raise
         finally:
             scope[OPERATION] = (shape, side.value)
-            # Django does not say whom it answered.
-            role = role_of(scope) if side is Side.BRIDGE else "unknown"
+            # Django does not say whom it answered, and of what only passes through nobody looks.
+            role = "unknown" if handler is None else role_of(scope, session_cookie=bridge.session_cookie)
             cutover.traffic.count(shape, side=side, role=role, status=exchange.status, seconds=exchange.seconds)
 
 

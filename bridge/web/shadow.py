@@ -8,7 +8,7 @@ where the answers differ.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import dataclass
@@ -105,6 +105,7 @@ class Shadow:
         upstream: answers as Django.
         database: what ``app`` reads.
         shadowing: judges.
+        identify: notes in a scope what kind of user asks, where no handler did, and never raises.
         limits: what all of it may cost.
         draw: a whole number below the one given, at random.
         monotonic: in seconds.
@@ -117,6 +118,7 @@ class Shadow:
         upstream: ASGIApp,
         database: Database,
         shadowing: Shadowing,
+        identify: Callable[[Scope], Awaitable[None]],
         limits: Limits = Limits(),
         draw: Callable[[int], int] = randrange,
         monotonic: Callable[[], float] = time.monotonic,
@@ -125,6 +127,7 @@ class Shadow:
         self._upstream = upstream
         self._database = database
         self._shadowing = shadowing
+        self._identify = identify
         self._limits = limits
         self._draw = draw
         self._monotonic = monotonic
@@ -210,7 +213,7 @@ class Shadow:
             return await self._replay(self._upstream, request.again(), request, side=Side.LEGACY)
 
         if request.by is Side.BRIDGE:
-            pair = self._pair(request, legacy=await ask_django(), candidate=request.answer, seen=request.seen)
+            pair = await self._pair(request, legacy=await ask_django(), candidate=request.answer, seen=request.seen)
         else:
             pair = await self._with_candidate(request)
         await self._shadowing.judge(request.shape, pair, ask_again=ask_django)
@@ -223,11 +226,11 @@ class Shadow:
             candidate = await self._replay(self._app, scope, request, side=Side.BRIDGE)
         if reading.tried_to_write:
             _logger.warning("%s tried to write, where it was only to read", request.shape)
-        return self._pair(
+        return await self._pair(
             request, legacy=request.answer, candidate=candidate, seen=scope, tried_to_write=reading.tried_to_write
         )
 
-    def _pair(
+    async def _pair(
         self,
         request: _Request,
         *,
@@ -238,6 +241,8 @@ class Shadow:
     ) -> Pair:
         host = dict(request.scope["headers"]).get(b"host", b"").decode("latin-1")
         head = request.scope["method"] == "HEAD"
+        if role_of(seen) == "unknown":
+            await self._identify(seen)
         return Pair(legacy, candidate, role=role_of(seen), head=head, host=host, tried_to_write=tried_to_write)
 
     async def _replay(self, app: ASGIApp, scope: Scope, request: _Request, *, side: Side) -> Answer | None:

@@ -133,6 +133,10 @@ class Front:
             return await client.request(method, path, **more)
 
 
+async def knowing_nobody(scope: Scope) -> None:
+    """Leave open who asks, as a bridge does whose database is away."""
+
+
 def front(
     app: ASGIApp,
     upstream: ASGIApp,
@@ -151,7 +155,15 @@ def front(
         registry=CollectorRegistry(),
         clock=system_clock,
     )
-    shadow = Shadow(app=app, upstream=upstream, database=database, shadowing=shadowing, limits=limits, **more)
+    shadow = Shadow(
+        app=app,
+        upstream=upstream,
+        database=database,
+        shadowing=shadowing,
+        identify=knowing_nobody,
+        limits=limits,
+        **more,
+    )
     return Front(app, upstream, shadow, counted, standing)
 
 

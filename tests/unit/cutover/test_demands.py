@@ -122,3 +122,17 @@ WORDS = {
 @pytest.mark.parametrize(("demands", "words"), WORDS.values(), ids=list(WORDS))
 def test_what_is_demanded_is_said_in_words(demands: Demands, words: str):
     assert in_words(demands) == words
+
+
+@pytest.mark.parametrize(
+    ("demands", "users"),
+    [
+        pytest.param(Demands(), ("user", "staff"), id="nothing"),
+        pytest.param(Demands(login=True), ("user", "staff"), id="login"),
+        pytest.param(Demands(login=None), ("user", "staff"), id="nobody-can-tell"),
+        pytest.param(Demands(login=True, staff=True), ("staff",), id="staff"),
+        pytest.param(Demands(staff=True, superuser=True), ("superuser",), id="superuser"),
+    ],
+)
+def test_the_kinds_of_user_that_are_let_in(demands: Demands, users: tuple[str, ...]):
+    assert demands.users == users

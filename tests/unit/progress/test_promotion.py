@@ -77,10 +77,48 @@ def test_a_kind_of_user_that_asks_and_was_never_compared_is_said():
     assert of(SHADOWED, legacy=asked) == ("no staff user compared, of 120 requests",)
 
 
-def test_nobody_can_compare_for_users_of_whom_nothing_is_known():
-    asked = SideFigures.of([("user", 2, 20, 1000), ("unknown", 2, 20, 120)])
+UNTOLD = SideFigures.of([("anonymous", 2, 20, 7), ("unknown", 2, 20, 120)])
+ANYBODY = ("anonymous", "user", "staff")
 
-    assert of(SHADOWED, legacy=asked) == ()
+
+def compared_with(*roles: str) -> ParityFigures:
+    return ParityFigures.of([(role, 200, Verdict.MATCH, 1000) for role in roles])
+
+
+@pytest.mark.parametrize("kind", ["user", "staff"])
+def test_a_kind_of_user_who_may_have_asked_and_was_never_compared_is_said(kind: str):
+    others = [role for role in ANYBODY if role != kind]
+    name = {"user": "ordinary user", "staff": "staff user"}[kind]
+
+    assert of(SHADOWED, legacy=UNTOLD, parity=compared_with(*others)) == (
+        f"no {name} compared; of 120 requests Django does not say who asked",
+    )
+
+
+def test_every_kind_of_user_that_was_compared_is_enough():
+    assert of(SHADOWED, legacy=UNTOLD, parity=compared_with(*ANYBODY)) == ()
+
+
+def test_a_superuser_does_for_staff():
+    assert of(SHADOWED, legacy=UNTOLD, parity=compared_with("anonymous", "user", "superuser")) == ()
+
+
+def test_where_nobody_asks_who_could_be_known_nobody_is_missed():
+    asked = SideFigures.of([("anonymous", 2, 20, 1000)])
+
+    assert of(SHADOWED, legacy=asked, parity=compared_with("anonymous")) == ()
+
+
+def test_whom_django_keeps_out_needs_no_comparison():
+    assert of(SHADOWED, legacy=UNTOLD, parity=compared_with("anonymous", "staff"), users=("staff",)) == ()
+
+
+def test_a_kind_of_user_whom_the_canary_may_never_have_answered_is_said():
+    figures = replace(CANARY, legacy=UNTOLD, parity=compared_with(*ANYBODY))
+
+    assert of(figures, bridge=SideFigures.of([("anonymous", 2, 20, 500), ("user", 2, 20, 500)])) == (
+        "no staff user answered by the bridge; of 120 requests Django does not say who asked",
+    )
 
 
 def test_a_class_of_status_that_occurs_and_was_never_compared_is_said():
