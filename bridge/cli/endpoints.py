@@ -18,6 +18,7 @@ from bridge.cli.opening import opened
 from bridge.cli.own_code import see_own_code
 from bridge.cutover.inventory import Handler, by_shape
 from bridge.cutover.operations import Operation
+from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing, basis_points
 from bridge.errors import ConfigurationError, SchemaMissing, WriteRefused
 from bridge.progress.cutover import CutoverReport
@@ -85,8 +86,8 @@ def list_endpoints(
 ) -> None:
     """Show every endpoint that has a handler in BRIDGE_ENDPOINTS or was ever moved, and the stage in force."""
     settings = CutoverSettings.load()
-    served = _served(settings)
-    listed = asyncio.run(_listed(settings.database_url.get_secret_value(), served, everything=everything))
+    url, served, plan = settings.database_url.get_secret_value(), _served(settings), _plan(settings)
+    listed = asyncio.run(_listed(url, served, plan, everything=everything))
     if as_json:
         _print_json(listed.to_document())
     elif auth:
@@ -207,13 +208,14 @@ async def _database(url: str) -> AsyncIterator[Database]:
             ) from exc
 
 
-async def _listed(url: str, served: Mapping[str, Handler], *, everything: bool) -> EndpointList:
+async def _listed(url: str, served: Mapping[str, Handler], plan: Plan | None, *, everything: bool) -> EndpointList:
     async with _database(url) as database:
         try:
             profile, trouble = await site_profile(database), ""
         except ConfigurationError as exc:
             profile, trouble = None, str(exc)
-        listed = await listing_of(database, profile, served.values(), system_clock).listed(everything=everything)
+        listing = listing_of(database, profile, served.values(), system_clock, plan=plan)
+        listed = await listing.listed(everything=everything)
         return replace(listed, shortcoming=trouble or listed.shortcoming)
 
 
@@ -255,6 +257,15 @@ def _served(settings: CutoverSettings) -> dict[str, Handler]:
         except Exception as exc:  # noqa: BLE001  # it is the team's own code, which may raise anything
             typer.echo(f"bridge: its handlers are not listed: {type(exc).__name__}: {exc}", err=True)
     return by_shape(handlers)
+
+
+def _plan(settings: CutoverSettings) -> Plan | None:
+    """Read the plan; one that is broken hides no stage that is in force."""
+    try:
+        return settings.plan()
+    except ConfigurationError as exc:
+        typer.echo(f"bridge: no stage is held against the plan: {exc}", err=True)
+        return None
 
 
 def _note(*moved: Moved, dry_run: bool) -> None:

@@ -90,9 +90,11 @@ def _print_rest(listed: EndpointList, console: Console) -> None:
 def _figures(row: EndpointRow) -> tuple[Text, ...]:
     moved, parity = row.moved, row.figures.parity
     stage = in_words(row.stage, moved.share if moved else 0)
+    tripped = " (tripped)" if row.standing.is_tripped else ""
+    beyond = " (beyond the plan)" if row.is_beyond_plan else ""
     return (
         Text(str(row.pair.operation)),
-        Text(f"{stage} (tripped)" if row.standing.is_tripped else stage),
+        Text(f"{stage}{tripped}{beyond}"),
         Text(_shown(moved.changed_at) if moved else _NOTHING),
         Text(moved.actor if moved else _NOTHING),
         Text(f"{row.figures.legacy.requests:,}"),

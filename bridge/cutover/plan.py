@@ -68,6 +68,10 @@ class Plan:
         """Give what holds for an operation."""
         return self.operations.get(operation_shape, self.defaults)
 
+    def allows(self, operation_shape: str, stage: Stage) -> bool:
+        """Tell whether an operation may be moved to a stage."""
+        return stage in self.of(operation_shape).allowed
+
 
 def _document(text: str) -> dict[str, Any]:
     if len(text) > LONGEST_PLAN:

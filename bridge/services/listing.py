@@ -8,6 +8,7 @@ from typing import Any
 from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Pair
 from bridge.cutover.operations import Operation, path_first
+from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing, share_text
 from bridge.progress.endpoints import EndpointFigures
 from bridge.services.clock import Clock
@@ -27,11 +28,13 @@ class EndpointRow:
         pair: what answers it in each of the apps.
         moved: when, by whom and why it was moved last; None if it never was.
         figures: what was counted of it.
+        is_beyond_plan: whether the plan does not allow the stage in force; None where there is no plan to ask.
     """
 
     pair: Pair
     moved: StoredStanding | None
     figures: EndpointFigures
+    is_beyond_plan: bool | None
 
     @property
     def stage(self) -> str:
@@ -57,6 +60,7 @@ class EndpointRow:
             "view_kind": legacy.kind if legacy else None,
             "handler": handler.name if handler else None,
             **_standing_document(self.stage, self.standing),
+            "is_beyond_plan": self.is_beyond_plan,
             "changed_at": self.moved.changed_at.isoformat() if self.moved else None,
             "actor": self.moved.actor if self.moved else None,
             "reason": self.moved.reason if self.moved else None,
@@ -108,16 +112,25 @@ class Listing:
         counts: what was answered and compared.
         known: the operations of both apps side by side.
         shortcoming: why some, or all, of Django's are not among them.
+        plan: what they may be moved to; None where it could not be read.
         clock: what time it is.
     """
 
     def __init__(
-        self, *, endpoints: Endpoints, counts: EndpointCounts, known: Iterable[Pair], shortcoming: str, clock: Clock
+        self,
+        *,
+        endpoints: Endpoints,
+        counts: EndpointCounts,
+        known: Iterable[Pair],
+        shortcoming: str,
+        plan: Plan | None,
+        clock: Clock,
     ) -> None:
         self._endpoints = endpoints
         self._counts = counts
         self._known = {pair.operation.shape: pair for pair in known}
         self._shortcoming = shortcoming
+        self._plan = plan
         self._clock = clock
 
     async def listed(self, *, everything: bool = False) -> EndpointList:
@@ -127,7 +140,7 @@ class Listing:
         figures = await Figures.read(self._counts, moved.values(), since=since)
         known = {shape: _gone(shape) for shape in moved} | self._known
         rows = [
-            EndpointRow(known[shape], moved.get(shape), figures.of(shape, self._known.get(shape)))
+            self._row(known[shape], moved.get(shape), figures.of(shape, self._known.get(shape)))
             for shape in sorted(known, key=path_first)
         ]
         on_their_way = [row for row in rows if row.is_on_its_way]
@@ -137,6 +150,11 @@ class Listing:
             untouched=len(rows) - len(on_their_way),
             shortcoming=self._shortcoming,
         )
+
+    def _row(self, pair: Pair, moved: StoredStanding | None, figures: EndpointFigures) -> EndpointRow:
+        plan, stage = self._plan, figures.standing.stage
+        is_beyond_plan = None if plan is None else not plan.allows(figures.operation, stage)
+        return EndpointRow(pair, moved, figures, is_beyond_plan)
 
 
 def moved_document(moved: Moved) -> dict[str, Any]:

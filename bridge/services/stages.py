@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Standing
 from bridge.errors import DatabaseError
+from bridge.services.endpoints import in_words
 from bridge.store.endpoints import Endpoints, StoredStanding
 
 __all__ = ["Stages", "follow"]
@@ -20,11 +22,18 @@ _PATIENCE: Final = timedelta(seconds=2)
 class Stages:
     """What is in force, in memory: one for each process, never older than the last ``look``.
 
-    A database that is away changes nothing, and what was never read is Django's.
+    A database that is away changes nothing, and what was never read is Django's. A stage beyond the plan is obeyed:
+    whoever set it had another plan, or none, but a process that would not follow could not be rolled back either.
+
+    Args:
+        endpoints: the stages.
+        plan: what they may be; None: whatever a plan allows that says nothing.
+        patience: how long a look may take.
     """
 
-    def __init__(self, endpoints: Endpoints, *, patience: timedelta = _PATIENCE) -> None:
+    def __init__(self, endpoints: Endpoints, *, plan: Plan | None = None, patience: timedelta = _PATIENCE) -> None:
         self._endpoints = endpoints
+        self._plan = plan or Plan()
         self._patience = patience
         self._lock = asyncio.Lock()
         self._stored: Mapping[str, Standing] = {}
@@ -32,6 +41,7 @@ class Stages:
         self._in_force: Mapping[str, Standing] = {}
         self._is_away = False
         self._not_understood: frozenset[tuple[str, str]] = frozenset()
+        self._beyond_plan: frozenset[int] = frozenset()
 
     @property
     def in_force(self) -> Mapping[str, Standing]:
@@ -68,8 +78,19 @@ class Stages:
         for operation, stage in sorted(not_understood - self._not_understood):
             _logger.warning("%s is %s, which this version does not know: Django answers", operation, stage)
         self._not_understood = not_understood
+        self._warn_beyond_plan(stored)
         self._stored = {each.operation: each.standing for each in stored}
         self._combine()
+
+    def _warn_beyond_plan(self, stored: Sequence[StoredStanding]) -> None:
+        beyond = {
+            each.standing.version: each for each in stored if not self._plan.allows(each.operation, each.standing.stage)
+        }
+        for version in sorted(beyond.keys() - self._beyond_plan):
+            new = beyond[version]
+            stage = in_words(new.stage, new.share)
+            _logger.warning("%s is %s, beyond this process's plan; it is in force all the same", new.operation, stage)
+        self._beyond_plan = frozenset(beyond)
 
     def _combine(self) -> None:
         versions = {shape: standing.version for shape, standing in self._stored.items()}

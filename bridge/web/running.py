@@ -143,7 +143,7 @@ async def _found(
         clock=clock,
         rules=rules,
         endpoints=endpoints,
-        stages=Stages(endpoints),
+        stages=Stages(endpoints, plan=rules.plan),
         floor=Floor(pool),
         limits=limits,
     )

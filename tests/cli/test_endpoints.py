@@ -100,6 +100,7 @@ async def test_every_handler_is_listed_with_the_stage_in_force(endpoints: Comman
         "share": "5%",
         "is_tripped": False,
         "version": 1,
+        "is_beyond_plan": False,
         "changed_at": "2026-07-01T12:00:00+00:00",
         "actor": "cli:ada",
         "reason": "[bold]first[/] try",
@@ -154,8 +155,19 @@ async def test_what_is_broken_hides_no_stage(endpoints: Command, put: Put, tmp_p
     listed = json.loads(done.stdout)
     (row,) = listed["endpoints"]
     assert (row["operation"], row["handler"], row["stage"]) == ("GET /api/orders/{}/", None, "shadow")
+    assert row["is_beyond_plan"] is None
     assert listed["shortcoming"].startswith("The site profile was written by another version of the bridge")
     assert "ZeroDivisionError" in done.stderr
+    assert "BRIDGE_CUTOVER_FILE: cutover.toml" in done.stderr
+
+
+def test_a_stage_that_somebody_set_without_the_plan_is_marked(endpoints: Command):
+    moved(endpoints("set", ORDERS, "migrated", BRIDGE_CUTOVER_FILE=None))
+
+    (row,) = [row for row in document(endpoints("list", "--json"))["endpoints"] if row["stage"] == "migrated"]
+
+    assert (row["operation"], row["is_beyond_plan"]) == ("GET /api/orders/{number}/", True)
+    assert "migrated (beyond the plan)" in moved(endpoints("list"))
 
 
 def test_a_broken_router_hides_no_other(endpoints: Command, tmp_path: Path):

@@ -13,6 +13,7 @@ from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Handler, LegacyEndpoint, Pair
 from bridge.cutover.operations import Operation
 from bridge.cutover.parity import Verdict
+from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
 from bridge.services.listing import EndpointList, EndpointRow, Listing
 from bridge.services.traffic import Traffic
@@ -38,12 +39,13 @@ async def database(sqlite_url: str) -> AsyncIterator[Database]:
     await opened.close()
 
 
-async def listed(database: Database, *, everything: bool = False) -> EndpointList:
+async def listed(database: Database, *, everything: bool = False, plan: Plan | None = None) -> EndpointList:
     listing = Listing(
         endpoints=Endpoints(database),
         counts=EndpointCounts(database),
         known=KNOWN,
         shortcoming="",
+        plan=plan,
         clock=lambda: NOON,
     )
     return await listing.listed(everything=everything)
@@ -70,7 +72,7 @@ async def test_a_row_has_all_that_is_known_of_an_operation(database: Database):
     await traffic.flush()
     await put(database, ORDERS.shape, Standing(Stage.CANARY, 500))
 
-    document = row_of(await listed(database), "GET /orders/{id}/").to_document()
+    document = row_of(await listed(database, plan=Plan()), "GET /orders/{id}/").to_document()
 
     anybody = {"login": False, "staff": False, "superuser": False}
     names: dict[str, list[str]] = {"permissions": [], "groups": [], "scopes": [], "unknown": []}
@@ -84,6 +86,7 @@ async def test_a_row_has_all_that_is_known_of_an_operation(database: Database):
         "share": "5%",
         "is_tripped": False,
         "version": 1,
+        "is_beyond_plan": False,
         "changed_at": NOON.isoformat(),
         "actor": "cli:ada",
         "reason": "because",
@@ -121,3 +124,24 @@ async def test_what_a_newer_version_put_in_force_is_listed_as_it_stands(database
     row = row_of(await listed(database), "QUERY /orders/")
 
     assert (row.stage, row.standing.stage) == ("mirrored", Stage.LEGACY)
+
+
+@pytest.mark.parametrize(
+    ("stage", "is_beyond"), [(Stage.SHADOW, False), (Stage.CANARY, True)], ids=["within", "beyond"]
+)
+async def test_a_stage_in_force_that_the_plan_does_not_allow_is_marked(
+    database: Database, stage: Stage, *, is_beyond: bool
+):
+    await put(database, ORDERS.shape, Standing(stage, 500))
+    plan = Plan.parse(f'[operations."{ORDERS}"]\nstages = ["shadow"]')
+
+    found = await listed(database, plan=plan)
+
+    assert [(str(row.pair.operation), row.is_beyond_plan) for row in found.rows] == [
+        ("GET /new/", False),
+        ("GET /orders/{id}/", is_beyond),
+    ]
+
+
+async def test_without_a_plan_that_can_be_read_no_stage_is_said_to_be_within_it(database: Database):
+    assert {row.is_beyond_plan for row in (await listed(database)).rows} == {None}

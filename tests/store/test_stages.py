@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bridge.cutover.operations import Operation
+from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing
 from bridge.services.endpoints import Moving, Rules
 from bridge.services.stages import Stages, follow
@@ -20,6 +21,7 @@ from tests.conftest import FrozenClock, execute_on_server
 ORDERS: Final = "GET /orders/{}/"
 ITEMS: Final = "GET /items/"
 CANARY: Final = Standing.of(Stage.CANARY, 500)
+ONLY_SHADOW: Final = Plan.parse('[defaults]\nstages = ["shadow"]')
 LOGGER: Final = "bridge.services.stages"
 BOUND: Final = 20.0  # seconds, for a test that would otherwise wait for ever
 POLL: Final = timedelta(milliseconds=10)
@@ -220,6 +222,45 @@ async def test_a_stage_of_a_newer_version_is_djangos_and_told_of_once(
     (warning,) = warnings(caplog)
     assert ORDERS in warning
     assert "mirrored" in warning
+
+
+# Beyond the plan ------------------------------------------------------------------------------------------------------
+
+
+@on_sqlite
+async def test_a_stage_beyond_the_plan_is_obeyed_and_told_of_once_for_each_change(
+    endpoints: Endpoints, database: Database, author: Author, caplog: pytest.LogCaptureFixture
+):
+    stages = Stages(endpoints, plan=ONLY_SHADOW)
+    await put(database, ORDERS, CANARY, author)
+    await put(database, ITEMS, Standing.of(Stage.SHADOW), author)
+
+    for _ in range(3):
+        await stages.look()
+
+    assert stages.of(ORDERS).stage is Stage.CANARY
+    (warning,) = warnings(caplog)
+    assert f"{ORDERS} is canary 5%" in warning
+
+    await put(database, ORDERS, Standing(Stage.MIGRATED), author)
+    for _ in range(3):
+        await stages.look()
+
+    assert [ORDERS in each for each in warnings(caplog)] == [True, True]
+
+
+@on_sqlite
+async def test_the_way_back_from_beyond_the_plan_is_told_to_nobody(
+    endpoints: Endpoints, database: Database, author: Author, moving: Moving, caplog: pytest.LogCaptureFixture
+):
+    stages = Stages(endpoints, plan=ONLY_SHADOW)
+    await put(database, ORDERS, CANARY, author)
+    await stages.look()
+
+    await moving.rollback(None, actor="cli:ada", reason="it burns")
+    await stages.look()
+
+    assert (stages.of(ORDERS), len(warnings(caplog))) == (Standing(version=2), 1)
 
 
 # Tripped here ---------------------------------------------------------------------------------------------------------

@@ -328,6 +328,22 @@ async def test_the_plan_decides_over_the_api_as_well(serve: Serve, cast: Cast, t
 
 
 @before_any_database
+async def test_a_service_warns_of_a_stage_beyond_its_plan_and_lists_it_as_such(
+    serve: Serve, cast: Cast, tmp_path: Path, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    await cast.add("ada", is_staff=True)
+    await put(cast, ITEMS, Standing(Stage.MIGRATED), clock)
+    file = tmp_path / "cutover.toml"
+    file.write_text('[defaults]\nstages = ["shadow"]\n')
+
+    async with serve(cutover_file=file) as client:
+        listing = moved(await client.get(LIST, headers=await bearer(client, "ada")))
+
+    assert [each["operation"] for each in listing["endpoints"] if each["is_beyond_plan"]] == [ITEMS]
+    assert f"{ITEMS} is migrated, beyond this process's plan" in caplog.text
+
+
+@before_any_database
 async def test_a_plan_that_cannot_be_read_stops_the_service_before_it_serves(serve: Serve, tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"BRIDGE_CUTOVER_FILE: .* cannot be read"):
         async with serve(cutover_file=tmp_path / "missing.toml"):

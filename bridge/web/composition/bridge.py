@@ -168,7 +168,7 @@ def compose(
         reporting=reporting_of(database, profile, clock),
         askers=Askers(parts.identity),
         legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
-        listing=listing_of(database, profile, foundation.rules.served.values(), clock),
+        listing=listing_of(database, profile, foundation.rules.served.values(), clock, plan=foundation.rules.plan),
         cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
         overviews=_overviews(foundation, profile),
         form_tokens=FormTokens(settings.django_secrets),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from bridge.cutover.inventory import Handler, LegacyEndpoint, Pair, by_shape, side_by_side
+from bridge.cutover.plan import Plan
 from bridge.profile import SiteProfile
 from bridge.services.clock import Clock
 from bridge.services.cutover_report import CutoverReporting
@@ -29,13 +30,21 @@ def rules_of(settings: CutoverSettings, handlers: Iterable[Handler]) -> Rules:
     return Rules(plan=settings.plan(), file=file, served=by_shape(handlers))
 
 
-def listing_of(database: Database, profile: SiteProfile | None, handlers: Iterable[Handler], clock: Clock) -> Listing:
-    """Build what puts both apps side by side."""
+def listing_of(
+    database: Database,
+    profile: SiteProfile | None,
+    handlers: Iterable[Handler],
+    clock: Clock,
+    *,
+    plan: Plan | None,
+) -> Listing:
+    """Build what puts both apps side by side; without a plan that could be read, no stage is judged by it."""
     return Listing(
         endpoints=Endpoints(database),
         counts=EndpointCounts(database),
         known=_known(profile.urls.endpoints if profile else (), tuple(handlers)),
         shortcoming=profile.urls.shortcoming if profile else _NOT_TOLD,
+        plan=plan,
         clock=clock,
     )
 
