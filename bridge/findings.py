@@ -204,6 +204,13 @@ SITE_PATHS_HIDDEN: Final = Finding(
     "Give them another path at the site, or let its clients ask it and not the bridge.",
     blocking=False,
 )
+PLAN_NAMES_UNKNOWN: Final = Finding(
+    "plan-names-unknown",
+    "The plan names operations that neither a router nor the site has",
+    "Write them as `bridge endpoints list --all` does, slash at the end included: until then [defaults] hold for what "
+    "was meant.",
+    blocking=False,
+)
 
 # What runs
 

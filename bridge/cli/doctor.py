@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
+from fastapi import APIRouter
 from rich.console import Console
 
 from bridge import findings
@@ -12,6 +14,7 @@ from bridge.cli.opening import opened
 from bridge.cli.own_code import see_own_code
 from bridge.errors import DatabaseError
 from bridge.findings import Finding
+from bridge.profile import UrlInventory
 from bridge.services.clock import system_clock
 from bridge.services.preconditions import Preconditions
 from bridge.web.app import create_app, load_router
@@ -50,6 +53,7 @@ _CHECKED: Final = (
     (findings.URLS_UNLISTED, "The site has listed what it answers"),
     (findings.HANDLER_DEMANDS_LESS, "Migrated endpoints keep out whom Django keeps out"),
     (findings.SITE_PATHS_HIDDEN, "The bridge's own paths hide none of the site's"),
+    (findings.PLAN_NAMES_UNKNOWN, "The plan names only what one of both apps has"),
     (findings.CLOCK_SKEW, "This machine and the database agree on the time"),
     (findings.PING_PONG, "Nothing writes old hashes over upgraded ones"),
 )
@@ -78,9 +82,10 @@ _TOLD_BY_PROFILE: Final = (
     findings.URLS_UNLISTED,
     findings.HANDLER_DEMANDS_LESS,
     findings.SITE_PATHS_HIDDEN,
+    findings.PLAN_NAMES_UNKNOWN,
 )
 
-_TOLD_BY_URLS: Final = (findings.HANDLER_DEMANDS_LESS, findings.SITE_PATHS_HIDDEN)
+_TOLD_BY_URLS: Final = (findings.HANDLER_DEMANDS_LESS, findings.SITE_PATHS_HIDDEN, findings.PLAN_NAMES_UNKNOWN)
 
 _TOLD_BY_DATABASE: Final = (
     findings.WRAPPED_UNLISTED,
@@ -119,13 +124,18 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
         can_read = {findings.USER_TABLE_DIFFERS.code, findings.PRIVILEGES_MISSING.code}.isdisjoint(
             each.code for each in found
         )
-        inventory = profile.urls.endpoints if profile else ()
         return (
             *found,
             *await _of_usernames(preconditions),
             *(await preconditions.password_findings() if can_read else ()),
-            *endpoint_findings(create_app(settings, routers=routers), routers, inventory),
+            *_of_endpoints(settings, routers, profile.urls if profile else None),
         )
+
+
+def _of_endpoints(settings: Settings, routers: Sequence[APIRouter], urls: UrlInventory | None) -> tuple[Finding, ...]:
+    # Where none of the site's are known, all that the plan names would seem to be mistaken.
+    plan = settings.plan() if urls and (urls.endpoints or not urls.shortcoming) else None
+    return endpoint_findings(create_app(settings, routers=routers), routers, urls.endpoints if urls else (), plan)
 
 
 async def _of_usernames(preconditions: Preconditions) -> tuple[Finding, ...]:

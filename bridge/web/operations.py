@@ -13,7 +13,8 @@ from bridge import findings
 from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Handler, LegacyEndpoint, side_by_side
 from bridge.cutover.matching import OperationTable
-from bridge.cutover.operations import LONGEST_OPERATION, METHODS, Operation
+from bridge.cutover.operations import LONGEST_OPERATION, METHODS, Operation, path_first
+from bridge.cutover.plan import Plan
 from bridge.errors import ConfigurationError
 from bridge.findings import Finding, holding
 from bridge.web.asking import calls_of, effective_routes, routes_of
@@ -58,21 +59,36 @@ def own_paths(app: FastAPI, routers: Sequence[APIRouter]) -> tuple[re.Pattern[st
 
 
 def endpoint_findings(
-    app: FastAPI, routers: Sequence[APIRouter], inventory: Sequence[LegacyEndpoint]
+    app: FastAPI, routers: Sequence[APIRouter], inventory: Sequence[LegacyEndpoint], plan: Plan | None = None
 ) -> tuple[Finding, ...]:
-    """Name the handlers that demand less than Django's views, and the site's paths that the bridge's own hide.
+    """Name handlers that demand less than Django's views, paths of the site that are hidden, and mistakes in the plan.
+
+    Args:
+        app: what the routers were included into.
+        routers: the migrated ones.
+        inventory: what the site answers.
+        plan: whose operations are looked for in both apps; None: they are not.
 
     Raises:
         ConfigurationError: a migrated endpoint cannot be an operation.
     """
-    pairs = side_by_side(inventory, handlers_of(app, routers))
-    own = own_paths(app, routers)
+    handlers, own = handlers_of(app, routers), own_paths(app, routers)
+    pairs = side_by_side(inventory, handlers)
+    unknown = _unknown(plan, inventory, handlers) if plan else []
     lacking = [f"{pair.operation}: {', '.join(pair.lacking)}" for pair in pairs if pair.lacking]
     hidden = list(dict.fromkeys(each.template for each in inventory if _is_under(each.template, own)))
     return holding(
         (bool(lacking), findings.HANDLER_DEMANDS_LESS.about(_listed(lacking))),
         (bool(hidden), findings.SITE_PATHS_HIDDEN.about(_listed(hidden))),
+        (bool(unknown), findings.PLAN_NAMES_UNKNOWN.about(_listed(unknown))),
     )
+
+
+def _unknown(plan: Plan, inventory: Iterable[LegacyEndpoint], handlers: Iterable[Handler]) -> list[str]:
+    """Give the plan's operations that neither app has, by their shape; a view of any method has all."""
+    at_site = {operation.shape for endpoint in inventory for operation in endpoint.operations()}
+    here = {handler.operation.shape for handler in handlers}
+    return sorted(plan.operations.keys() - at_site - here, key=path_first)
 
 
 def _listed(found: Sequence[str]) -> str:

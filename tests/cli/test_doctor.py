@@ -113,6 +113,20 @@ def me(user: StaffUser) -> None: ...
 """
 
 
+PLAN: Final = """
+[operations."POST /api/orders"]
+[operations."POST /api/orders/"]
+[operations."GET /orders/"]
+"""
+
+
+@pytest.fixture
+def planned(tmp_path: Path) -> dict[str, str]:
+    """Settings that name a plan with a slash too few in one of its keys."""
+    (tmp_path / "cutover.toml").write_text(PLAN)
+    return {"cutover_file": "cutover.toml"}
+
+
 @pytest.fixture
 def endpoints(tmp_path: Path) -> dict[str, str]:
     """Settings that name migrated endpoints: one that demands less than the shop's own view, and one that does not."""
@@ -142,16 +156,44 @@ async def test_a_path_of_the_sites_that_the_bridge_would_hide_is_named(examine: 
 
 
 @on_sqlite
+async def test_an_operation_of_the_plan_that_neither_app_has_is_named_and_stands_in_nobodys_way(
+    examine: Examine, site: Site, planned: dict[str, str]
+):
+    done = examine("--json", settings=planned)
+
+    assert done.returncode == 0, done.stderr
+    [(code, found)] = not_ok(done).items()
+    assert (code, found["blocking"]) == ("plan-names-unknown", False)
+    assert found["message"].endswith(": POST /api/orders")
+
+
+@on_sqlite
 async def test_where_the_site_has_not_listed_its_urls_nothing_is_said_of_them(
-    examine: Examine, site: Site, endpoints: dict[str, str]
+    examine: Examine, site: Site, endpoints: dict[str, str], planned: dict[str, str]
 ):
     await site.profile.edit(lambda document: document["urls"].update(endpoints=[], shortcoming="ImportError"))
 
-    done = examine("--json", settings=endpoints)
+    done = examine("--json", settings=endpoints | planned)
 
     checks = {each["code"]: each["ok"] for each in json.loads(done.stdout)["checks"]}
-    codes = ("urls-unlisted", "handler-demands-less", "site-paths-hidden")
-    assert [checks[code] for code in codes] == [False, None, None]
+    codes = ("urls-unlisted", "handler-demands-less", "site-paths-hidden", "plan-names-unknown")
+    assert [checks[code] for code in codes] == [False, None, None, None]
+
+
+@on_sqlite
+async def test_where_the_site_has_listed_most_of_its_urls_the_plan_is_looked_at(
+    examine: Examine, site: Site, planned: dict[str, str]
+):
+    await site.profile.edit(lambda document: document["urls"].update(shortcoming="1 patterns could not be described"))
+
+    assert set(not_ok(examine("--json", settings=planned))) >= {"urls-unlisted", "plan-names-unknown"}
+
+
+@on_sqlite
+async def test_without_a_profile_nothing_is_said_of_the_plan(examine: Examine, site: Site, planned: dict[str, str]):
+    await site.profile.withdraw()
+
+    assert not_ok(examine("--json", settings=planned))["plan-names-unknown"]["ok"] is None
 
 
 @on_sqlite

@@ -229,3 +229,14 @@ def test_re_hashing_on_a_site_that_is_not_ready_is_warned_of(sqlite_url: str, tm
         pass
 
     assert "can lock users out of Django" in "".join(said)
+
+
+def test_an_operation_of_the_plan_that_neither_app_has_is_pointed_out_at_the_start(sqlite_url: str, tmp_path: Path):
+    (tmp_path / "cutover.toml").write_text('[operations."POST /api/orders"]')
+
+    with serving(sqlite_url, tmp_path, BRIDGE_CUTOVER_FILE="cutover.toml") as (_, said):
+        pass
+
+    (line,) = [line for line in said if "POST /api/orders" in line]
+    assert line.startswith("bridge: ")
+    assert not [line for line in said if "not upgraded" in line]

@@ -1,6 +1,6 @@
 """The migrated endpoints as operations: bridge.web.operations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
 import pytest
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Security, WebSocket
 
 from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Handler, LegacyEndpoint
+from bridge.cutover.plan import Plan
 from bridge.errors import ConfigurationError
 from bridge.web.app import create_app
 from bridge.web.dependencies import (
@@ -161,11 +162,11 @@ def view(template: str, demands: Demands) -> LegacyEndpoint:
     return LegacyEndpoint(("GET",), template, "", name="", view="shop.view", kind="view", demands=demands)
 
 
-def found(inventory: list[LegacyEndpoint]) -> dict[str, str]:
+def found(inventory: list[LegacyEndpoint], plan: Plan | None = None) -> dict[str, str]:
     router = APIRouter()
     router.get("/orders/")(open_to_all)
     router.get("/staff/")(for_staff)
-    return {each.code: each.message for each in endpoint_findings(served(router), [router], inventory)}
+    return {each.code: each.message for each in endpoint_findings(served(router), [router], inventory, plan)}
 
 
 def test_a_handler_that_demands_less_than_django_is_found():
@@ -196,3 +197,25 @@ def test_of_many_only_some_are_named():
 
 def test_where_nothing_is_wrong_nothing_is_found():
     assert found([view("/orders/", ANYBODY), view("/staff/", LOGIN), view("/{page}", LOGIN)]) == {}
+
+
+def planned(*operations: str) -> Plan:
+    return Plan.parse("".join(f'[operations."{each}"]\n' for each in operations))
+
+
+def test_an_operation_of_the_plan_that_neither_app_has_is_found():
+    """A slash too few, and what was meant falls to the defaults: its limits are lost."""
+    messages = found([view("/pay/", ANYBODY)], planned("GET /pay", "POST /pay/", "GET /pay/", "GET /orders/"))
+
+    assert list(messages) == ["plan-names-unknown"]
+    assert messages["plan-names-unknown"].endswith(": GET /pay; POST /pay/")
+
+
+def test_an_operation_of_the_plan_is_known_by_its_shape_from_either_app():
+    any_method = replace(view("/{page}/old/", ANYBODY), methods=())
+
+    assert found([any_method], planned("GET /staff/", "DELETE /{name}/old/")) == {}
+
+
+def test_where_the_sites_endpoints_are_not_known_nothing_is_said_of_the_plan():
+    assert found([], None) == {}
