@@ -107,7 +107,7 @@ def report(
     url, rules = settings.database_url.get_secret_value(), _rules(settings)
     drawn_up = asyncio.run(_report(url, rules, period=timedelta(days=days)))
     if as_json:
-        _print_json(drawn_up.to_document())
+        _print_json(drawn_up.to_document(with_values=True))
     else:
         show_report(drawn_up, _console())
 

@@ -73,6 +73,10 @@ def _needs(report: EndpointReport) -> Iterator[Text]:
             f" bridge {place.candidate or '-'} ({place.count:,} times)",
             style="dim",
         )
+        if place.values:
+            # Anybody's bytes, on an operator's terminal: written as Python would, which no terminal obeys.
+            legacy, candidate = place.values
+            yield Text(f"    the last time Django {legacy!r}, bridge {candidate!r}", style="dim")
 
 
 def _summary(report: CutoverReport) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from bridge.cutover.stages import Stage, share_text
-from bridge.progress.endpoints import EndpointFigures, ParityFigures, SideFigures
+from bridge.progress.endpoints import DifferingPlace, EndpointFigures, ParityFigures, SideFigures
 from bridge.progress.promotion import THRESHOLDS, lacks, next_stage
 
 __all__ = ["SCHEMA_VERSION", "CutoverReport", "EndpointReport"]
@@ -36,8 +36,8 @@ class EndpointReport:
         """Judge the figures of an operation that the plan allows some stages."""
         return cls(figures, next_stage(figures, allowed=allowed), lacks(figures, allowed=allowed, now=now))
 
-    def to_document(self) -> dict[str, Any]:
-        """Give the stable JSON form."""
+    def to_document(self, *, with_values: bool = False) -> dict[str, Any]:
+        """Give the stable JSON form; see ``CutoverReport.to_document``."""
         figures, standing = self.figures, self.figures.standing
         return {
             "operation": figures.operation,
@@ -50,7 +50,7 @@ class EndpointReport:
             "legacy": _side(figures.legacy),
             "bridge": _side(figures.bridge),
             "parity": _parity(figures.parity),
-            "differences": [asdict(each) | {"last_seen": each.last_seen.isoformat()} for each in figures.differences],
+            "differences": [_place(each, with_values=with_values) for each in figures.differences],
             "auth_differences": list(figures.auth_differences),
             "next_stage": self.next_stage.value if self.next_stage else None,
             "lacks": list(self.lacks),
@@ -101,8 +101,12 @@ class CutoverReport:
         """Give the share of the requests that the bridge answered, 0 to 1."""
         return self.requests_to_bridge / self.requests if self.requests else 0.0
 
-    def to_document(self) -> dict[str, Any]:
-        """Give the stable JSON form."""
+    def to_document(self, *, with_values: bool = False) -> dict[str, Any]:
+        """Give the stable JSON form.
+
+        Args:
+            with_values: whether with those that the plan kept of users' answers; for whoever may read the database.
+        """
         return {
             "schema_version": SCHEMA_VERSION,
             "generated_at": self.generated_at.isoformat(),
@@ -116,7 +120,7 @@ class CutoverReport:
             },
             "never_seen": None if self.never_seen is None else list(self.never_seen),
             "thresholds": asdict(THRESHOLDS),
-            "operations": [each.to_document() for each in self.endpoints],
+            "operations": [each.to_document(with_values=with_values) for each in self.endpoints],
         }
 
 
@@ -139,6 +143,14 @@ def _parity(parity: ParityFigures) -> dict[str, Any]:
         "by_status": _classes(parity.by_class),
         "by_role": dict(sorted(parity.by_role.items())),
     }
+
+
+def _place(place: DifferingPlace, *, with_values: bool) -> dict[str, Any]:
+    document = asdict(place) | {"last_seen": place.last_seen.isoformat()}
+    values = document.pop("values")
+    if with_values:
+        document["values"] = dict(zip(("legacy", "candidate"), values, strict=True)) if values else None
+    return document
 
 
 def _classes(counts: Mapping[int, int]) -> dict[str, int]:

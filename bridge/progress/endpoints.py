@@ -114,6 +114,8 @@ class DifferingPlace:
         legacy: what Django has there: a type, never a value.
         candidate: what the new handler has.
         count: how often.
+        values: both, the last time; None where the plan keeps none. Values of users: not for everybody who may read how
+            far the endpoints have moved.
     """
 
     place: str
@@ -122,6 +124,7 @@ class DifferingPlace:
     candidate: str
     count: int
     last_seen: datetime
+    values: tuple[str, str] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class CutoverReporting:
         since = first_hour(period, now=now)
         figures = await Figures.read(self._counts, await self._endpoints.all(), since=since)
         places = defaultdict[str, list[DifferingPlace]](list)
-        for shape, place in await self._counts.differing(since, most=_MOST_PLACES):
+        for shape, place in await self._counts.differing(since, now=now, most=_MOST_PLACES):
             places[shape].append(place)
         shapes = sorted((known.keys() | figures.operations) - _NO_OPERATIONS, key=path_first)
         return CutoverReport(

@@ -11,7 +11,7 @@ from bridge.store.database import Database, Row
 from bridge.store.moments import stored_moment
 from bridge.store.text import storable
 
-__all__ = ["Differences", "StoredDifference"]
+__all__ = ["Differences", "StoredDifference", "stored_values"]
 
 _LENGTHS: Final = {
     "place": 255,
@@ -88,6 +88,14 @@ class Differences:
         )
 
 
+def stored_values(sample: str) -> tuple[str, str] | None:
+    """Read what both apps had there; None where the plan kept no values."""
+    if not sample:
+        return None
+    legacy, candidate = json.loads(sample)
+    return legacy, candidate
+
+
 def _as_row(difference: Difference) -> dict[str, str]:
     # A place names keys of a body, and so whatever somebody put there.
     texts = {name: storable(getattr(difference, name), longest=length) for name, length in _LENGTHS.items()}
@@ -95,11 +103,8 @@ def _as_row(difference: Difference) -> dict[str, str]:
 
 
 def _stored(row: Row) -> StoredDifference:
-    legacy, candidate = json.loads(row["sample"]) if row["sample"] else ("", "")
     return StoredDifference(
-        difference=Difference(
-            **{name: row[name] for name in _LENGTHS}, values=(legacy, candidate) if row["sample"] else None
-        ),
+        difference=Difference(**{name: row[name] for name in _LENGTHS}, values=stored_values(row["sample"])),
         count=int(row["count"]),
         first_seen=stored_moment(row["first_seen"]),
         last_seen=stored_moment(row["last_seen"]),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bridge.progress.endpoints import DifferingPlace
 from bridge.store.counters import add_counts
 from bridge.store.database import Database, Executor, Row
+from bridge.store.differences import stored_values
 from bridge.store.moments import stored_moment
 
 __all__ = ["Answered", "Compared", "EndpointCounts"]
@@ -71,14 +72,17 @@ class EndpointCounts:
         rows = await self._database.fetch_all("SELECT DISTINCT operation FROM bridge_endpoint_traffic")
         return frozenset(row["operation"] for row in rows)
 
-    async def differing(self, since: datetime, *, most: int) -> Sequence[tuple[str, DifferingPlace]]:
-        """Give the places that differed since then, by operation: of each the most frequent, those first."""
+    async def differing(self, since: datetime, *, now: datetime, most: int) -> Sequence[tuple[str, DifferingPlace]]:
+        """Give the places that differed since then, by operation: of each the most frequent, those first.
+
+        What has expired by now is left out, though it may not have been dropped yet.
+        """
         rows = await self._database.fetch_all(
-            "SELECT * FROM (SELECT operation, place, kind, legacy, candidate, count, last_seen, row_number()"
+            "SELECT * FROM (SELECT operation, place, kind, legacy, candidate, count, last_seen, sample, row_number()"
             " OVER (PARTITION BY operation ORDER BY count DESC, place, kind, legacy, candidate) AS place_rank"
-            " FROM bridge_endpoint_difference WHERE last_seen >= :since) AS ranked"
+            " FROM bridge_endpoint_difference WHERE last_seen >= :since AND expires_at >= :now) AS ranked"
             " WHERE place_rank <= :most ORDER BY operation, place_rank",
-            {"since": since, "most": most},
+            {"since": since, "now": now, "most": most},
         )
         return [(row["operation"], _place(row)) for row in rows]
 
@@ -102,4 +106,5 @@ def _place(row: Row) -> DifferingPlace:
         candidate=row["candidate"],
         count=int(row["count"]),
         last_seen=stored_moment(row["last_seen"]),
+        values=stored_values(row["sample"]),
     )

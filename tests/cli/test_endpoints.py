@@ -3,15 +3,17 @@
 import getpass
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from bridge.cutover.operations import Operation
+from bridge.cutover.parity import Difference
 from bridge.cutover.stages import Stage, Standing
 from bridge.store.database import open_database
+from bridge.store.differences import Differences
 from bridge.store.endpoints import Author, Endpoints
 from tests.cli.conftest import Done, Run, assert_one_line
 
@@ -199,6 +201,20 @@ def test_the_report_in_json_is_a_document(endpoints: Command):
     (show,) = [each for each in report["operations"] if each["operation"] == "GET /api/orders/{}/"]
     assert (report["schema_version"], show["has_handler"], show["is_at_site"]) == (1, True, True)
     assert (show["stage"], show["next_stage"]) == ("legacy", "shadow")
+
+
+async def test_the_report_shows_the_values_that_the_plan_kept(endpoints: Command, sqlite_url: str):
+    found = Difference("$.price", kind="value", legacy="number", candidate="number", values=("1.50", "1.5"))
+    now, shape = datetime.now(UTC), Operation.parse(ORDERS).shape
+    database = await open_database(sqlite_url)
+    await Differences(database).add(shape, [found], now=now, expires_at=now + timedelta(days=1))
+    await database.close()
+
+    report, table = document(endpoints("report", "--json")), moved(endpoints("report"))
+
+    (show,) = [each for each in report["operations"] if each["operation"] == shape]
+    assert [each["values"] for each in show["differences"]] == [{"legacy": "1.50", "candidate": "1.5"}]
+    assert "the last time Django '1.50', bridge '1.5'" in table
 
 
 def test_a_report_goes_back_as_far_as_traffic_is_kept(endpoints: Command):

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Handler, LegacyEndpoint, Pair
 from bridge.cutover.operations import Operation
-from bridge.cutover.parity import Verdict
+from bridge.cutover.parity import Difference, Verdict
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
 from bridge.progress.cutover import CutoverReport, EndpointReport
@@ -20,6 +20,7 @@ from bridge.services.cutover_report import CutoverReporting
 from bridge.services.figures import PERIOD
 from bridge.services.traffic import UNNAMED, Traffic
 from bridge.store.database import Database, open_database
+from bridge.store.differences import Differences
 from bridge.store.endpoints import Author, Endpoints
 from bridge.store.traffic import EndpointCounts
 
@@ -184,3 +185,18 @@ async def test_a_verdict_that_a_newer_version_wrote_is_left_out(database: Databa
     )
 
     assert orders(await drawn(database, [PAIR])).figures.parity.by_verdict == {}
+
+
+async def test_values_that_were_kept_are_reported_only_until_they_expire(database: Database):
+    found = Difference("$.price", kind="value", legacy="number", candidate="number", values=("1.50", "1.5"))
+    for shape, left in ((ORDERS, timedelta(hours=1)), ("GET /old/", -timedelta(hours=1))):
+        await Differences(database).add(shape, [found], now=NOON - timedelta(days=1), expires_at=NOON + left)
+
+    report = await drawn(database, [PAIR, pair("GET /old/")])
+
+    assert {
+        each.figures.operation: [place.values for place in each.figures.differences] for each in report.endpoints
+    } == {
+        ORDERS: [("1.50", "1.5")],
+        "GET /old/": [],
+    }

@@ -2,17 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bridge.cutover.parity import Verdict
+from bridge.cutover.parity import Difference, Verdict
 from bridge.cutover.stages import Side
 from bridge.progress.endpoints import DifferingPlace
 from bridge.services.traffic import KEPT, Traffic
 from bridge.store.database import Database, open_database
+from bridge.store.differences import Differences
 from bridge.store.traffic import Answered, Compared, EndpointCounts
 
 NOON: Final = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
@@ -150,7 +152,7 @@ async def test_of_each_operation_the_places_that_differ_most_often_are_given(
             await _differ(database, operation, place, count, last_seen=NOON)
     await _differ(database, "GET /b/", "$.long_ago", 99, last_seen=NOON - timedelta(days=1))
 
-    found = await counts.differing(NOON, most=2)
+    found = await counts.differing(NOON, now=NOON, most=2)
 
     assert [(operation, each.place, each.count) for operation, each in found] == [
         ("GET /a/", "$.most", 3),
@@ -159,6 +161,22 @@ async def test_of_each_operation_the_places_that_differ_most_often_are_given(
         ("GET /b/", "$.some", 2),
     ]
     assert found[0][1] == DifferingPlace("$.most", "type", "string", "number", 3, NOON)
+
+
+async def test_values_are_given_where_they_were_kept_and_nothing_that_has_expired(
+    counts: EndpointCounts, database: Database
+):
+    differences, later = Differences(database), NOON + timedelta(days=2)
+    kept = Difference("$.kept", kind="value", legacy="number", candidate="number", values=("1.50", "\x1b1.5"))
+    other = Difference("$.other", kind="value", legacy="number", candidate="number")
+    old = replace(kept, place="$.old")
+    await differences.add("GET /a/", [kept, other], now=NOON, expires_at=later)
+    await differences.add("GET /a/", [old], now=NOON, expires_at=later - timedelta(days=1))
+
+    found = [place for _, place in await counts.differing(NOON, now=later, most=9)]
+
+    assert [(each.place, each.values) for each in found] == [("$.kept", ("1.50", "\x1b1.5")), ("$.other", None)]
+    assert "1.50" not in repr(found)
 
 
 async def _differ(database: Database, operation: str, place: str, count: int, *, last_seen: datetime) -> None:

@@ -1,6 +1,7 @@
 """How ``bridge endpoints report`` looks to people."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from rich.console import Console
@@ -47,6 +48,14 @@ def test_what_is_lacking_is_said_below():
 
 def test_the_places_that_differ_are_said_as_they_are():
     assert "GET /orders/{}/ $.price[bold]: type, Django string, bridge number (3 times)" in shown(SHADOWED)
+
+
+def test_values_that_were_kept_stand_below_their_place_and_reach_no_terminal_raw():
+    place = replace(SHADOWED.differences[0], values=("1.50", "\x1b[2J"))
+
+    text = shown(replace(SHADOWED, differences=(place,)))
+
+    assert "(3 times)\n    the last time Django '1.50', bridge '\\x1b[2J'\n" in text
 
 
 def test_one_that_was_tripped_says_so():

@@ -9,10 +9,12 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from bridge.cutover.parity import Difference
 from bridge.cutover.stages import Stage, Standing
 from bridge.demo.endpoints import router as demo_router
 from bridge.errors import ConfigurationError
 from bridge.store.database import MOST_CONNECTIONS, open_database
+from bridge.store.differences import Differences
 from bridge.store.endpoints import Author, Endpoints
 from bridge.web.app import create_app
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, running, settings_for
@@ -106,6 +108,21 @@ async def test_staff_see_how_far_the_endpoints_have_moved(staff: httpx.AsyncClie
     assert (items["stage"], items["has_handler"], items["next_stage"]) == ("canary", True, "migrated")
     assert "needs 200 compared answers, has 0" in items["lacks"]
     assert clock.now - datetime.fromisoformat(report["since"]) < timedelta(days=3, hours=1)
+
+
+@before_any_database
+async def test_staff_see_where_answers_differ_and_no_values_of_users(
+    staff: httpx.AsyncClient, cast: Cast, clock: FrozenClock
+):
+    found = Difference("$.iban", kind="value", legacy="string", candidate="string", values=("DE02", "DE03"))
+    expires_at = clock() + timedelta(days=1)
+    await Differences(cast.database).add(ITEMS, [found], now=clock(), expires_at=expires_at)
+
+    answer = await staff.get(REPORT)
+
+    (items,) = [each for each in moved(answer)["operations"] if each["operation"] == ITEMS]
+    assert [(each["place"], "values" in each) for each in items["differences"]] == [("$.iban", False)]
+    assert "DE02" not in answer.text
 
 
 @before_any_database

@@ -118,7 +118,7 @@ async def report(
     *,
     days: Annotated[int, Query(ge=1, le=KEPT.days, description="How far back its figures go")] = PERIOD.days,
 ) -> dict[str, Any]:
-    """Draw up how far the endpoints have moved; the same document as ``bridge endpoints report --json``."""
+    """Draw up how far the endpoints have moved; ``bridge endpoints report --json`` without the values that differed."""
     return (await bridge.cutover_reporting.report(period=timedelta(days=days))).to_document()
 
 

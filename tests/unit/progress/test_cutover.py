@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,18 @@ def test_parity_is_of_comparisons_that_had_a_result():
 def test_without_a_comparison_parity_is_nothing():
     assert ParityFigures().lower_bound == 0
     assert judged(EndpointFigures("GET /")).to_document()["parity"]["lower_bound"] is None
+
+
+def test_values_are_in_the_document_only_where_they_are_asked_for():
+    kept = DifferingPlace("$.price", "value", "number", "number", 3, NOON, values=("1.50", "1.5"))
+    other = replace(kept, place="$.name", values=None)
+    drawn_up = report(EndpointFigures("GET /orders/", differences=(kept, other)))
+
+    def values(document: dict[str, Any]) -> list[Any]:
+        return [each.get("values", "left out") for each in document["operations"][0]["differences"]]
+
+    assert values(drawn_up.to_document()) == ["left out", "left out"]
+    assert values(drawn_up.to_document(with_values=True)) == [{"legacy": "1.50", "candidate": "1.5"}, None]
 
 
 def test_the_document_is_stable():
