@@ -25,6 +25,7 @@ class LegacyEndpoint:
         kind: what kind of view it is.
         demands: what it declares; a view may look at ``request.user`` on its own, which nobody can tell from outside.
         csrf_exempt: as Django's middleware sees it; Django REST framework and ninja check for themselves.
+        actions: of a viewset, what it calls each of ``methods``, in their order; none of other views.
     """
 
     methods: tuple[str, ...]
@@ -35,10 +36,15 @@ class LegacyEndpoint:
     kind: Literal["view", "class", "drf", "ninja", "admin"]
     demands: Demands
     csrf_exempt: bool = False
+    actions: tuple[str, ...] = ()
 
     def operations(self) -> Iterator[Operation]:
         """Give its operations; of one that says nothing of methods all that there could be."""
         return (Operation(method, self.template) for method in self.methods or METHODS)
+
+    def action(self, method: str) -> str | None:
+        """Give the viewset's action that answers a method; None of other views."""
+        return dict(zip(self.methods, self.actions, strict=False)).get(method)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What the site answers: the inventory of its URLs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
@@ -31,7 +31,12 @@ class UrlInventory:
 
     def to_document(self) -> dict[str, Any]:
         """Give the JSON form; a site may have thousands of them, so that what is not said is what is most common."""
-        return {"endpoints": [_endpoint_document(each) for each in self.endpoints], "shortcoming": self.shortcoming}
+        return {
+            "endpoints": [_endpoint_document(each) for each in self.endpoints],
+            # Beside the endpoints, by position: a version that knows no actions refuses an endpoint that says any.
+            "actions": {str(place): list(each.actions) for place, each in enumerate(self.endpoints) if each.actions},
+            "shortcoming": self.shortcoming,
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -40,10 +45,13 @@ class UrlInventory:
         Raises:
             KeyError: it is larger than any site's.
         """
-        endpoints = document["endpoints"]
+        endpoints, actions = document["endpoints"], document.get("actions", {})
         if len(endpoints) > MOST_ENDPOINTS:
             raise KeyError("endpoints")
-        return cls(tuple(_endpoint(each) for each in endpoints), shortcoming=document["shortcoming"])
+        return cls(
+            tuple(_endpoint(each, actions.get(str(place), ())) for place, each in enumerate(endpoints)),
+            shortcoming=document["shortcoming"],
+        )
 
 
 def _endpoint_document(endpoint: LegacyEndpoint) -> dict[str, Any]:
@@ -65,12 +73,13 @@ def _endpoint_document(endpoint: LegacyEndpoint) -> dict[str, Any]:
     )
 
 
-def _endpoint(document: Mapping[str, Any]) -> LegacyEndpoint:
+def _endpoint(document: Mapping[str, Any], actions: Iterable[str]) -> LegacyEndpoint:
     if not len(document["template"]) <= LONGEST_TEXT >= len(document["regex"]):
         raise KeyError("template")
     said = document.get("demands")
     demands = _demands(said) if said else _ANYBODY  # many replicas read thousands of them every few seconds
-    return LegacyEndpoint(**{**document, "methods": tuple(document["methods"]), "demands": demands})
+    methods = tuple(document["methods"])
+    return LegacyEndpoint(**{**document, "methods": methods, "demands": demands, "actions": tuple(actions)})
 
 
 def _demands(document: Mapping[str, Any]) -> Demands:

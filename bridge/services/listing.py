@@ -58,6 +58,8 @@ class EndpointRow:
             "operation": str(self.pair.operation),
             "view": legacy.view if legacy else None,
             "view_kind": legacy.kind if legacy else None,
+            "url_name": legacy.name or None if legacy else None,
+            "action": legacy.action(self.pair.operation.method) if legacy else None,
             "handler": handler.name if handler else None,
             **_standing_document(self.stage, self.standing),
             "is_beyond_plan": self.is_beyond_plan,

@@ -97,6 +97,8 @@ async def test_every_handler_is_listed_with_the_stage_in_force(endpoints: Comman
         "operation": "GET /api/orders/{number}/",
         "view": "legacy_django.shop.api.OrderViewSet",
         "view_kind": "drf",
+        "url_name": "order-detail",
+        "action": "retrieve",
         "handler": "shop_api.show",
         "stage": "canary",
         "share": "5%",

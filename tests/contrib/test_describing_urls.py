@@ -9,6 +9,7 @@ import pytest
 from django.contrib.admin import AdminSite
 from django.urls import Resolver404, path, resolve
 from django.utils.translation import override
+from django.views.decorators.http import require_POST
 from pytest_django import Settings
 
 from bridge.contrib.django.describing import describe_site
@@ -132,6 +133,43 @@ def test_what_a_view_demands_is_told_by_its_methods(
 ):
     # The router has its own with and without a suffix.
     assert told(name) == demands
+
+
+ACTIONS: Final = {
+    "api_groups": {("GET",): ("list",), ("POST",): ("create",)},
+    "api_group": {("GET",): ("retrieve",), ("PUT", "PATCH"): ("update", "partial_update"), ("DELETE",): ("destroy",)},
+    "api_status": {("GET",): ("list",), ("POST",): ("create",)},
+    "team-freeze": {("POST",): ("freeze",)},
+    "api_open": {BOTH: ()},
+    "api_function": {("GET", "PUT"): ()},
+    "both": {BOTH: ()},
+    "plain": {ANY_METHOD: ()},
+}
+
+
+@pytest.mark.parametrize(("name", "actions"), ACTIONS.items(), ids=list(ACTIONS))
+def test_a_viewset_tells_the_action_of_each_method_and_no_other_view_has_any(
+    every_kind: Settings, name: str, actions: dict[tuple[str, ...], tuple[str, ...]]
+):
+    assert {each.methods: each.actions for each in urls().endpoints if each.name == name} == actions
+
+
+def test_a_decorator_that_lets_some_methods_pass_leaves_the_actions_of_these(settings: Settings):
+    from tests.site.inventory_views import Groups  # noqa: PLC0415  # it needs the site's settings
+
+    view = require_POST(Groups.as_view({"get": "list", "post": "create"}))
+    settings.ROOT_URLCONF = urlconf(path("groups/", view))
+
+    assert [(each.methods, each.actions) for each in urls().endpoints] == [(("POST",), ("create",))]
+
+
+def test_an_action_that_the_viewset_does_not_have_is_none_and_hides_nothing(settings: Settings):
+    from tests.site.inventory_views import Groups  # noqa: PLC0415  # it needs the site's settings
+
+    views = [Groups.as_view({"get": "nowhere"}), Groups.as_view({"get": "nowhere", "post": "create"})]
+    settings.ROOT_URLCONF = urlconf(*(path(f"{place}/", require_POST(view)) for place, view in enumerate(views)))
+
+    assert [each.actions for each in urls().endpoints] == [(), ("create",)]
 
 
 @pytest.mark.parametrize(

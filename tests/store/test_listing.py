@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -15,6 +16,7 @@ from bridge.cutover.operations import Operation
 from bridge.cutover.parity import Verdict
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
+from bridge.progress.endpoints import EndpointFigures
 from bridge.services.listing import EndpointList, EndpointRow, Listing
 from bridge.services.traffic import Traffic
 from bridge.store.database import Database, open_database
@@ -26,7 +28,14 @@ ORDERS: Final = Operation.parse("GET /orders/{id}/")
 REPORTS: Final = Operation.parse("GET /reports/")
 NEW: Final = Operation.parse("GET /new/")
 VIEW: Final = LegacyEndpoint(
-    ("GET",), "/orders/{pk}/", "", name="", view="shop.orders", kind="drf", demands=Demands(login=True, staff=True)
+    ("POST", "GET"),
+    "/orders/{pk}/",
+    "",
+    name="api:order",
+    view="shop.orders",
+    kind="drf",
+    demands=Demands(login=True, staff=True),
+    actions=("create", "retrieve"),
 )
 HANDLER: Final = Handler(ORDERS, Demands(login=True), re.compile(""), name="shop_api.orders")
 KNOWN: Final = (Pair(ORDERS, VIEW, HANDLER), Pair(REPORTS, legacy=VIEW), Pair(NEW, handler=HANDLER))
@@ -81,6 +90,8 @@ async def test_a_row_has_all_that_is_known_of_an_operation(database: Database):
         "operation": "GET /orders/{id}/",
         "view": "shop.orders",
         "view_kind": "drf",
+        "url_name": "api:order",
+        "action": "retrieve",
         "handler": "shop_api.orders",
         "stage": "canary",
         "share": "5%",
@@ -99,6 +110,17 @@ async def test_a_row_has_all_that_is_known_of_an_operation(database: Database):
             "lacking": [lacking],
         },
     }
+
+
+def test_what_has_neither_a_name_nor_an_action_is_listed_with_none():
+    plain = replace(VIEW, methods=(), name="", actions=())
+
+    documents = [
+        EndpointRow(pair, None, EndpointFigures("GET /"), None).to_document()
+        for pair in (Pair(ORDERS, plain), Pair(NEW))
+    ]
+
+    assert [(each["url_name"], each["action"]) for each in documents] == [(None, None), (None, None)]
 
 
 async def test_what_nothing_was_done_about_is_counted_and_listed_only_on_request(database: Database):

@@ -104,12 +104,16 @@ PROFILES = {
                         unknown=("shop.checked",),
                     ),
                     csrf_exempt=True,
+                    actions=("list", "create"),
                 ),
             ),
             shortcoming="1 patterns could not be described",
         ),
     ),
 }
+
+
+OF_AN_ENDPOINT = {"methods", "template", "regex", "name", "view", "kind", "demands", "csrf_exempt"}
 
 
 @pytest.mark.parametrize("profile", [pytest.param(each, id=name) for name, each in PROFILES.items()])
@@ -124,6 +128,33 @@ def test_a_document_of_before_the_site_told_of_its_login_is_read():
     del document["simple_jwt"]["asks_second_factor"]
 
     assert SiteProfile.from_document(document).simple_jwt == SimpleJwtProfile()
+
+
+def test_a_document_of_before_the_site_told_of_actions_is_read():
+    document = PROFILES["full"].to_document()
+    del document["urls"]["actions"]
+
+    urls = SiteProfile.from_document(document).urls
+
+    assert [each.actions for each in urls.endpoints] == [(), ()]
+    assert [each.name for each in urls.endpoints] == ["", "shop:order"]
+
+
+def test_actions_stand_where_a_version_that_does_not_know_them_does_not_look():
+    """It reads an endpoint by all that its document says, and refuses what it has no field for."""
+    document = PROFILES["full"].to_document()["urls"]
+
+    assert document["actions"] == {"1": ["list", "create"]}
+    assert [set(each) - OF_AN_ENDPOINT for each in document["endpoints"]] == [set(), set()]
+
+
+@pytest.mark.parametrize("actions", [7, {"1": 7}, ["list"]], ids=["number", "number_for_one", "list"])
+def test_actions_that_no_site_publishes_are_refused(actions: Any):
+    document = PROFILES["full"].to_document()
+    document["urls"]["actions"] = actions
+
+    with pytest.raises(ValueError, match="not what a site publishes"):
+        SiteProfile.from_document(document)
 
 
 @pytest.mark.parametrize("version", [0, SCHEMA_VERSION - 1, SCHEMA_VERSION + 1, str(SCHEMA_VERSION), None])
@@ -148,6 +179,7 @@ def test_a_site_of_two_thousand_endpoints_fits_into_a_row_that_is_read_every_few
         "drf",
         demands,
         csrf_exempt=True,
+        actions=("retrieve", "update", "partial_update", "destroy"),
     )
 
     assert len(json.dumps(UrlInventory((endpoint,) * 2000).to_document())) < 1_000_000

@@ -11,11 +11,11 @@ from django.contrib.auth.mixins import LoginRequiredMixin, PermissionRequiredMix
 from django.views.generic import View
 
 from bridge.contrib.django.describing.urls.layers import ANYBODY, CLASS_VIEWS, LOGIN, layers_around, unwrapped
-from bridge.contrib.django.describing.urls.names import dotted, held_by, is_frameworks
+from bridge.contrib.django.describing.urls.names import LONGEST_NAME, dotted, held_by, is_frameworks
 from bridge.cutover.demands import Demands
 from bridge.cutover.operations import METHODS
 
-__all__ = ["BuiltView", "built_from", "demands"]
+__all__ = ["BuiltView", "actions_of", "built_from", "demands"]
 
 _API_VIEW: Final = ("rest_framework.views", "APIView")
 
@@ -59,6 +59,14 @@ def built_from(view: Any) -> BuiltView | None:
         return None
     held = held_by(view)
     return BuiltView(held["cls"], held["initkwargs"], held.get("actions"))
+
+
+def actions_of(view: Any) -> Mapping[str, str]:
+    """Give what a viewset calls each method that it answers; nothing for other views."""
+    built = built_from(view)
+    if built is None or built.actions is None:
+        return {}
+    return {method: built.actions[method.lower()][:LONGEST_NAME] for method, _ in built.handlers()}
 
 
 def demands(view: BuiltView) -> tuple[Demands, dict[str, Demands] | None]:

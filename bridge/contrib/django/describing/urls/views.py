@@ -1,6 +1,6 @@
 """What a view is, which methods it answers, and what it demands."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import and_
@@ -29,24 +29,28 @@ class View:
     Attributes:
         name: dotted.
         demands: for each group of methods that demand the same; no methods where it says nothing of them.
+        actions: of a viewset, for each method.
     """
 
     name: str
     kind: Kind
     demands: tuple[tuple[tuple[str, ...], Demands], ...]
     is_csrf_exempt: bool
+    actions: Mapping[str, str]
 
 
 def view_of(callback: Any) -> View:
     """Describe what a URL leads to."""
     layers = list(layers_around(callback))
-    kind, name, within, by_method = _inside(unwrapped(callback)[1])
+    inner = unwrapped(callback)[1]
+    kind, name, within, by_method = _inside(inner)
     around = reduce(and_, (layer.demands for layer in layers), _of_middleware(callback) & within)
     return View(
         name=name,
         kind="admin" if any(layer.is_admins for layer in layers) or name.startswith("django.contrib.admin.") else kind,
         demands=tuple(_grouped(_let_pass(by_method, layers), around)),
         is_csrf_exempt=bool(getattr(callback, "csrf_exempt", False)),
+        actions=class_views.actions_of(inner),
     )
 
 

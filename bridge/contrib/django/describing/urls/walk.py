@@ -85,4 +85,5 @@ def _endpoints(view: View, *, template: str, regex: str, name: str) -> Iterator[
             kind=view.kind,
             demands=demands,
             csrf_exempt=view.is_csrf_exempt,
+            actions=tuple(view.actions[method] for method in methods) if view.actions else (),
         )
