@@ -204,6 +204,18 @@ SITE_PATHS_HIDDEN: Final = Finding(
     "Give them another path at the site, or let its clients ask it and not the bridge.",
     blocking=False,
 )
+HANDLER_HIDDEN: Final = Finding(
+    "handler-hidden",
+    "A migrated endpoint is never reached: the path of one before it in the routers takes its requests",
+    "Put the narrower path first.",
+    blocking=False,
+)
+HANDLER_FOR_SEVERAL_VIEWS: Final = Finding(
+    "handler-for-several-views",
+    "A migrated endpoint answers for several of Django's views, told apart there by the types of their parameters",
+    "Give its path their types, {pk:int} for <int:pk>, or answer for all of them.",
+    blocking=False,
+)
 PLAN_NAMES_UNKNOWN: Final = Finding(
     "plan-names-unknown",
     "The plan names operations that neither a router nor the site has",

@@ -53,6 +53,8 @@ _CHECKED: Final = (
     (findings.URLS_UNLISTED, "The site has listed what it answers"),
     (findings.HANDLER_DEMANDS_LESS, "Migrated endpoints keep out whom Django keeps out"),
     (findings.SITE_PATHS_HIDDEN, "The bridge's own paths hide none of the site's"),
+    (findings.HANDLER_HIDDEN, "Every migrated endpoint is reached"),
+    (findings.HANDLER_FOR_SEVERAL_VIEWS, "Each migrated endpoint answers for one of Django's views"),
     (findings.PLAN_NAMES_UNKNOWN, "The plan names only what one of both apps has"),
     (findings.CLOCK_SKEW, "This machine and the database agree on the time"),
     (findings.PING_PONG, "Nothing writes old hashes over upgraded ones"),
@@ -82,10 +84,16 @@ _TOLD_BY_PROFILE: Final = (
     findings.URLS_UNLISTED,
     findings.HANDLER_DEMANDS_LESS,
     findings.SITE_PATHS_HIDDEN,
+    findings.HANDLER_FOR_SEVERAL_VIEWS,
     findings.PLAN_NAMES_UNKNOWN,
 )
 
-_TOLD_BY_URLS: Final = (findings.HANDLER_DEMANDS_LESS, findings.SITE_PATHS_HIDDEN, findings.PLAN_NAMES_UNKNOWN)
+_TOLD_BY_URLS: Final = (
+    findings.HANDLER_DEMANDS_LESS,
+    findings.SITE_PATHS_HIDDEN,
+    findings.HANDLER_FOR_SEVERAL_VIEWS,
+    findings.PLAN_NAMES_UNKNOWN,
+)
 
 _TOLD_BY_DATABASE: Final = (
     findings.WRAPPED_UNLISTED,

@@ -1,6 +1,7 @@
 """The migrated endpoints as operations: what they answer, and what their dependencies demand."""
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from operator import and_
@@ -29,6 +30,7 @@ _DEMANDS: Final = (
     (super_user, Demands(login=True, superuser=True)),
 )
 _MOST_NAMED: Final = 5
+_ANY_TEXT: Final = "[^/]+"  # what Starlette's paths match where a parameter has no type
 _OURS: Final = ("bridge.web.", "fastapi.")
 
 
@@ -61,7 +63,7 @@ def own_paths(app: FastAPI, routers: Sequence[APIRouter]) -> tuple[re.Pattern[st
 def endpoint_findings(
     app: FastAPI, routers: Sequence[APIRouter], inventory: Sequence[LegacyEndpoint], plan: Plan | None = None
 ) -> tuple[Finding, ...]:
-    """Name handlers that demand less than Django's views, paths of the site that are hidden, and mistakes in the plan.
+    """Name handlers that let in more people, or answer for more views; what is hidden; and mistakes in the plan.
 
     Args:
         app: what the routers were included into.
@@ -74,14 +76,38 @@ def endpoint_findings(
     """
     handlers, own = handlers_of(app, routers), own_paths(app, routers)
     pairs = side_by_side(inventory, handlers)
+    unreached, several = list(_unreached(handlers)), list(_for_several_views(handlers, inventory))
     unknown = _unknown(plan, inventory, handlers) if plan else []
     lacking = [f"{pair.operation}: {', '.join(pair.lacking)}" for pair in pairs if pair.lacking]
     hidden = list(dict.fromkeys(each.template for each in inventory if _is_under(each.template, own)))
     return holding(
         (bool(lacking), findings.HANDLER_DEMANDS_LESS.about(_listed(lacking))),
         (bool(hidden), findings.SITE_PATHS_HIDDEN.about(_listed(hidden))),
+        (bool(unreached), findings.HANDLER_HIDDEN.about(_listed(unreached))),
+        (bool(several), findings.HANDLER_FOR_SEVERAL_VIEWS.about(_listed(several))),
         (bool(unknown), findings.PLAN_NAMES_UNKNOWN.about(_listed(unknown))),
     )
+
+
+def _unreached(handlers: Sequence[Handler]) -> Iterator[str]:
+    table = OperationTable(handlers)
+    for handler in handlers:
+        method, template = handler.operation.method, handler.operation.template
+        taker = table.find(method, template)  # a template is a path of its own, as below
+        if taker is not None and taker is not handler:
+            yield f"{handler.operation}, behind {taker.operation}"
+
+
+def _for_several_views(handlers: Iterable[Handler], inventory: Iterable[LegacyEndpoint]) -> Iterator[str]:
+    """Name the handlers of any text in a parameter, where Django has views of one shape for some texts each."""
+    views: dict[str, dict[str, str]] = defaultdict(dict)
+    for endpoint in inventory:
+        for operation in endpoint.operations():
+            views[operation.shape].setdefault(endpoint.regex, endpoint.view)
+    for handler in handlers:
+        names = list(dict.fromkeys(views[handler.operation.shape].values()))
+        if len(names) > 1 and _ANY_TEXT in handler.regex.pattern:
+            yield f"{handler.operation}: {', '.join(names)}"
 
 
 def _unknown(plan: Plan, inventory: Iterable[LegacyEndpoint], handlers: Iterable[Handler]) -> list[str]:

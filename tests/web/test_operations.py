@@ -183,6 +183,39 @@ def test_a_path_of_the_sites_that_the_bridge_hides_is_found():
     assert messages["site-paths-hidden"].endswith(": /auth/token; /auth/grants/{id}")
 
 
+def test_a_handler_that_another_takes_the_requests_of_is_found():
+    router = APIRouter()
+    router.get("/orders/{id}/")(open_to_all)
+    router.post("/orders/latest/")(open_to_all)
+    router.get("/orders/latest/")(for_staff)
+    router.get("/orders/{number:int}/")(for_staff)
+
+    [finding] = endpoint_findings(served(router), [router], [])
+
+    assert finding.code == "handler-hidden"
+    assert finding.message.endswith(
+        ": GET /orders/latest/, behind GET /orders/{id}/; GET /orders/{number}/, behind GET /orders/{id}/"
+    )
+
+
+@pytest.mark.parametrize(("path", "is_found"), [("/orders/{pk}/", True), ("/orders/{pk:int}/", False)])
+def test_a_handler_that_answers_for_several_views_is_found(path: str, *, is_found: bool):
+    """Django tells them apart by the types of their parameters: the second one's paths would move unseen."""
+    router = APIRouter()
+    router.get(path)(open_to_all)
+    inventory = [
+        replace(view("/orders/{pk}/", ANYBODY), regex=r"/orders/([0-9]+)/\Z", view="shop.order"),
+        replace(view("/orders/{slug}/", ANYBODY), regex=r"/orders/([-a-z]+)/\Z", view="shop.named"),
+        replace(view("/orders/{again}/", ANYBODY), regex=r"/orders/([-a-z]+)/\Z", view="shop.never"),
+    ]
+
+    messages = {each.code: each.message for each in endpoint_findings(served(router), [router], inventory)}
+
+    assert list(messages) == (["handler-for-several-views"] if is_found else [])
+    if is_found:
+        assert messages["handler-for-several-views"].endswith(": GET /orders/{pk}/: shop.order, shop.named")
+
+
 def test_of_many_only_some_are_named():
     router = APIRouter()
     for number in range(9):
