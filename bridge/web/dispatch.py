@@ -174,15 +174,15 @@ def _handler(cutover: Cutover, bridge: Bridge, method: str, path: str) -> Handle
 
     A handler for ``/orders/{id}/`` would take ``/orders/export/`` too, which has not moved with it.
     """
-    handler = cutover.handlers.find(method, path) or _retired(cutover, method, f"{path}/")
+    handler = cutover.handlers.find(method, path) or _retired(cutover, method, path)
     if handler is None or bridge.legacy_operations.has_narrower(path, than=handler.operation.template):
         return None
     return handler
 
 
 def _retired(cutover: Cutover, method: str, path: str) -> Handler | None:
-    """Give the handler of a path that Django, which has it no more, would not send anybody to (APPEND_SLASH)."""
-    handler = cutover.handlers.find(method, path)
+    """Give the handler of a path but for its slash: Django, which has it no more, sends nobody there (APPEND_SLASH)."""
+    handler = None if path.endswith("/") else cutover.handlers.find(method, f"{path}/")
     is_retired = handler is not None and cutover.stages.of(handler.operation.shape).stage is Stage.RETIRED
     return handler if is_retired else None
 

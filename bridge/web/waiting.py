@@ -11,7 +11,7 @@ from typing import Final
 from fastapi import APIRouter, FastAPI
 
 from bridge.cutover.matching import OwnPaths
-from bridge.errors import DatabaseUnavailable
+from bridge.errors import BridgeError, DatabaseUnavailable
 from bridge.web.operations import own_paths
 from bridge.web.proxy import Upstream, open_upstream
 from bridge.web.settings import Settings
@@ -50,7 +50,7 @@ async def waiting(
         settings: of both.
         upstream: the site, as BRIDGE_UPSTREAM names it.
         routers: the migrated endpoints.
-        service: what serves, while its context lasts; raises ``DatabaseUnavailable`` where it cannot yet.
+        service: what serves, while its context lasts; raises a ``BridgeError`` where it cannot yet.
     """
     site = await open_upstream(
         upstream,
@@ -61,7 +61,7 @@ async def waiting(
     _logger.warning("the database is away: all requests go to the site until it answers")
     ending = asyncio.Event()
     beginning = asyncio.create_task(_begin(service, ending))
-    beginning.add_done_callback(_tell_of_failure)
+    beginning.add_done_callback(_tell_of_end)
     try:
         yield
     finally:
@@ -71,17 +71,22 @@ async def waiting(
 
 
 async def _begin(service: Callable[[], AbstractAsyncContextManager[None]], ending: asyncio.Event) -> None:
+    told = ""
     while not ending.is_set():
         try:
             async with service():
                 _logger.info("the database answers: endpoints are where their stages are")
                 await ending.wait()
-        except DatabaseUnavailable:
+        except BridgeError as exc:
+            # What an operator has to mend holds no longer than until they have.
+            if not isinstance(exc, DatabaseUnavailable) and str(exc) != told:
+                told = str(exc)
+                _logger.critical("the service cannot begin, all requests go to the site: %s", told)
             with suppress(TimeoutError):
                 await asyncio.wait_for(ending.wait(), _AGAIN_SECONDS)
 
 
-def _tell_of_failure(beginning: asyncio.Task[None]) -> None:
-    """Log why the service does not begin though the database answers; everything stays with the site."""
+def _tell_of_end(beginning: asyncio.Task[None]) -> None:
+    """Log what nobody foresaw; everything stays with the site."""
     if not beginning.cancelled() and beginning.exception() is not None:
-        _logger.critical("the service cannot begin, all requests go to the site", exc_info=beginning.exception())
+        _logger.critical("the service does not begin, restart this process", exc_info=beginning.exception())

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sqlite3
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
@@ -29,9 +30,10 @@ async def test_the_site_answers_everything_and_the_bridges_own_paths_say_what_is
             assert_problem(await client.get(path), status=503, code="database_unavailable")
 
 
-async def test_what_keeps_the_service_from_beginning_is_logged_and_takes_nothing_from_the_site(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_what_keeps_the_service_from_beginning_is_logged_until_it_is_mended(
+    tmp_path: Path, sqlite_url: str, caplog: pytest.LogCaptureFixture
 ):
+    """A database without the bridge's tables: the site goes on, and nobody has to restart anything."""
     file = tmp_path / "away.sqlite3"
     app = create_app(settings_for(f"sqlite:///{file}", upstream=UPSTREAM), routers=[router])
 
@@ -40,9 +42,14 @@ async def test_what_keeps_the_service_from_beginning_is_logged_and_takes_nothing
             sqlite3.connect(file).executescript("CREATE TABLE other (id integer)")
             while not caplog.records:  # noqa: ASYNC110  # nobody tells
                 await asyncio.sleep(0.01)
-            answered = by(await client.get("/moved/"))
+            before = by(await client.get("/moved/")), (await client.get("/readyz")).status_code
+            Path(sqlite_url.removeprefix("sqlite:///")).replace(file)
+            while (await client.get("/readyz")).status_code != HTTPStatus.OK:  # noqa: ASYNC110  # likewise
+                await asyncio.sleep(0.01)
+            after = by(await client.get("/moved/"))
 
-    assert answered == "django"
+    assert (before, after) == (("django", 503), "django")
+    assert len(caplog.records) == 1
     assert "bridge migrate" in caplog.text
 
 
