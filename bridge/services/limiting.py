@@ -9,13 +9,15 @@ from typing import Final
 
 from bridge.services.client import Client
 from bridge.services.devices import KnownDevices
-from bridge.store.rate_limits import Rates, Windows
+from bridge.store.rate_limits import Rates, Windows, times
 
 __all__ = ["Admitted", "LimitRules", "Limited", "Limits", "network_of"]
 
 _KEY: Final = b"bridge.services.limiting"
 _IPV6_NETWORK: Final = 64
 _EVERYBODY: Final = "everybody"
+_DEVICES: Final = 3
+"""So many devices' limits are what all of a user's may use up together: fewer failures than hashes may wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,11 @@ class Limits:
         """Admit a password for a username, which need not exist; a known device has a limit of its own instead."""
         device = self.devices.name(username, client.device)
         if device is not None:
-            found = await self._admit(("device", self._rules.device, device))
+            # Every login makes another device of one that says nothing: together they have a limit, too.
+            found = await self._admit(
+                ("device", self._rules.device, device),
+                ("device", times(self._rules.device, _DEVICES), f"all/{self.name(username)}"),
+            )
             return Admitted(found.counted, is_known=True) if isinstance(found, Admitted) else found
         return await self._admit(
             ("network", self._rules.network, network_of(client.address)),

@@ -28,6 +28,7 @@ __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 
 _logger: Final = logging.getLogger(__name__)
 _NEWEST: Final = 100
+_LONGEST_NAME: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,5 +248,9 @@ class Login:
 
 
 def normalised(username: str) -> str:
-    """Strip and NFKC-normalise a typed username (``django.contrib.auth.forms.UsernameField``)."""
-    return unicodedata.normalize("NFKC", username.strip())
+    """Strip and NFKC-normalise a typed username (``django.contrib.auth.forms.UsernameField``).
+
+    One that is longer than any stays as it is: to put many combining marks in order takes the square of their number.
+    """
+    stripped = username.strip()
+    return unicodedata.normalize("NFKC", stripped) if len(stripped) <= _LONGEST_NAME else stripped

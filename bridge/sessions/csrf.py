@@ -30,6 +30,8 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _ALPHABET: Final = ascii_letters + digits
 _SECRET_LENGTH: Final = 32
 _MASKED_LENGTH: Final = 2 * _SECRET_LENGTH
+_MOST_ESCAPES: Final = 64
+"""In a cookie; no cookie of either app has any."""
 _BAD_REFERER: Final = "Referer checking failed - %s does not match any trusted origins."
 
 
@@ -200,7 +202,11 @@ def _secret(request: CsrfRequest, rules: CsrfRules) -> str | None:
 
 
 def _cookies(meta: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = parse_cookie(meta.get("HTTP_COOKIE", ""))
+    header = meta.get("HTTP_COOKIE", "")
+    if "\\" in header:
+        # Pythons before 3.11.10 and 3.12.6 take the square of a value's length to unquote it (CVE-2024-7592).
+        header = ";".join(pair for pair in header.split(";") if pair.count("\\") <= _MOST_ESCAPES)
+    found: dict[str, str] = parse_cookie(header)
     return found
 
 

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 
 from bridge.errors import ConfigurationError
 
-__all__ = ["Rates", "Windows", "parse_rates", "refuse_unusable_storage"]
+__all__ = ["Rates", "Windows", "parse_rates", "refuse_unusable_storage", "times"]
 
 Rates = tuple[RateLimitItem, ...]
 """Each of them holds; none: unlimited."""
@@ -40,6 +40,11 @@ def parse_rates(text: str) -> Rates:
         ValueError: it is none of these.
     """
     return () if text.strip() == _OFF else tuple(parse_many(text))
+
+
+def times(rates: Rates, factor: int) -> Rates:
+    """Give limits of so many times as many."""
+    return tuple(type(each)(each.amount * factor, each.multiples, each.namespace) for each in rates)
 
 
 def refuse_unusable_storage(url: str) -> None:
@@ -156,7 +161,7 @@ class Windows:
 
 
 class BoundedMemory(Storage):
-    """This process's own windows; of too many the oldest is forgotten (``limits``' own keeps them all).
+    """This process's own windows; of too many, the one counted in longest ago is forgotten. ``limits``' own keeps all.
 
     They end when their time has passed, whatever becomes of the machine's clock.
     """
@@ -179,8 +184,8 @@ class BoundedMemory(Storage):
         count, ends = self._window(key)
         if not count:
             ends = self._monotonic() + expiry
-            self._windows.pop(key, None)
         self._windows[key] = (max(0, count + amount), ends)
+        self._windows.move_to_end(key)  # what is tried at this moment outlasts what somebody makes many of
         while len(self._windows) > self._most:
             self._windows.popitem(last=False)
         return max(0, count + amount)

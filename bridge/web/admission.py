@@ -9,6 +9,7 @@ from bridge.services.client import Client
 from bridge.services.lockout import LockedOut
 from bridge.services.login import LoginRefused
 from bridge.services.second_factors import CodeRefused, LoginExpired, SecondFactorRequired, TooManyCodes
+from bridge.sessions.csrf import request_cookies
 from bridge.store.users import StoredUser
 from bridge.web.composition import Bridge
 from bridge.web.errors import CHALLENGE, Problem
@@ -28,14 +29,16 @@ def client_of(request: Request) -> Client:
         user_agent=request.headers.get("user-agent"),
         accept=request.headers.get("accept"),
         path=request.url.path,
-        device=request.cookies.get(DEVICE_COOKIE),
+        device=_device(request),
         hung_up=partial(_hung_up, request),
     )
 
 
 def remember(bridge: Bridge, user: StoredUser, request: Request, response: Response) -> None:
     """Mark the device of a user who has just logged in, so that nobody can lock them out of it."""
-    mark = bridge.devices.mark(user.username, request.cookies.get(DEVICE_COOKIE))
+    if request.headers.get("sec-fetch-site") == "cross-site":  # another site's page; the cookie that is here stays away
+        return
+    mark = bridge.devices.mark(user.username, _device(request))
     if mark is not None:
         response.set_cookie(
             DEVICE_COOKIE,
@@ -64,6 +67,10 @@ def refusal(
             return _refusal("expired_token", "The login has expired; start again with the password")
         case LockedOut(retry_after) | TooManyCodes(retry_after):
             return too_many(retry_after)
+
+
+def _device(request: Request) -> str | None:
+    return request_cookies(request.scope["headers"]).get(DEVICE_COOKIE)
 
 
 async def _hung_up(request: Request) -> None:

@@ -22,6 +22,7 @@ from bridge.web.dashboard import router as dashboard
 from bridge.web.dispatch import Dispatch
 from bridge.web.docs_policy import DocsPolicyMiddleware
 from bridge.web.errors import register_handlers
+from bridge.web.form_charset import FormCharsetMiddleware
 from bridge.web.hardening import HardeningMiddleware
 from bridge.web.heading import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
@@ -64,6 +65,7 @@ def create_app(
         routers, lifespan=running(settings, routers, clock=clock, follow_every=follow_every, tracer=tracer)
     )
     register_handlers(app)
+    app.add_middleware(FormCharsetMiddleware)
     app.add_middleware(HardeningMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(DocsPolicyMiddleware)
     if settings.trusted_proxies:

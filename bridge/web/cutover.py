@@ -13,6 +13,7 @@ from starlette.types import Scope
 from bridge.cutover import Plan
 from bridge.cutover.matching import OperationTable, OwnPaths
 from bridge.errors import DatabaseError
+from bridge.profile import SiteProfile
 from bridge.services.endpoints import Moving
 from bridge.services.shadowing import Shadowing
 from bridge.services.stages import Stages
@@ -37,7 +38,6 @@ class Cutover:
 
     Attributes:
         upstream: the site.
-        forwarding: what is believed of a client that a proxy speaks for.
         own_paths: what the bridge answers, whatever has moved.
         handlers: the migrated endpoints.
         stages: which of both answers on them.
@@ -49,7 +49,6 @@ class Cutover:
     """
 
     upstream: Upstream
-    forwarding: Forwarding
     own_paths: OwnPaths
     handlers: OperationTable
     stages: Stages
@@ -58,6 +57,15 @@ class Cutover:
     tripping: Tripping
     shadow: Shadow
     secret_keys: tuple[str, ...]
+
+    @property
+    def forwarding(self) -> Forwarding:
+        """What is believed of a client that a proxy speaks for."""
+        return self.upstream.forwarding
+
+    def follow(self, profile: SiteProfile | None) -> None:
+        """Take up what the site says of itself now."""
+        self.forwarding.follow(profile.csrf.secure_proxy_ssl_header if profile else None)
 
     async def close(self) -> None:
         """End what is under way, write down what was counted, and let go of the site."""
@@ -74,14 +82,11 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         ConfigurationError: there is no such application, or the path of a migrated endpoint is too long.
     """
     settings, database, plan = foundation.settings, foundation.database, foundation.rules.plan
-    profile = app.state.bridge.profile
     if settings.upstream is None:
         return None
-    scheme_header = profile.csrf.secure_proxy_ssl_header if profile else None
     upstream = await open_upstream(
         settings.upstream,
         trusted_proxies=settings.trusted_proxies,
-        scheme_header=scheme_header,
         timeout=timedelta(seconds=settings.upstream_timeout),
     )
     traffic = Traffic(
@@ -91,9 +96,8 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         window_of=lambda shape: plan.of(shape).trip.window,
         handled=foundation.rules.served,
     )
-    return Cutover(
+    cutover = Cutover(
         upstream=upstream,
-        forwarding=Forwarding(trusted_proxies=settings.trusted_proxies, scheme_header=scheme_header),
         own_paths=OwnPaths(own_paths(app, routers)),
         handlers=OperationTable(handlers_of(app, routers)),
         stages=foundation.stages,
@@ -109,6 +113,8 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         shadow=_shadow(app, foundation, upstream, traffic),
         secret_keys=settings.django_secrets,
     )
+    cutover.follow(app.state.bridge.profile)
+    return cutover
 
 
 def _shadow(app: FastAPI, foundation: Foundation, upstream: Upstream, traffic: Traffic) -> Shadow:

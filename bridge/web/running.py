@@ -180,6 +180,8 @@ async def _look_at_site(app: FastAPI, foundation: Foundation) -> None:
     await foundation.safety.look(candidate.preconditions)
     if is_new:
         app.state.bridge = candidate
+        if running is not None and app.state.cutover is not None:
+            app.state.cutover.follow(profile)
         if running is not None and keys != running.keys:
             foundation.recorder.note(Event.KEYS_CHANGED)
         published = profile.published_at if profile else "nobody"

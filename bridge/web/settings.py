@@ -147,7 +147,8 @@ class Settings(KeySettings, CutoverSettings):
         rate_limit_storage: ``memory://``, or ``redis://…`` where there is more than one replica.
         limit_account: failed logins of one username, and wrong current passwords of one user: ``20/15 minutes``, for
             one; several separated by ``;``; or ``off``.
-        limit_device: likewise, from one device that the user has logged in on; none of the others holds for that.
+        limit_device: likewise, from one device that the user has logged in on, and three times as many from all of
+            these; none of the others holds for them.
         limit_network: failed logins and codes of one IPv4 address or one /64 of IPv6.
         limit_everybody: failed logins of all clients together.
         limit_tokens: refused refreshes and introspections of one network.

@@ -89,7 +89,8 @@ class Shortcuts:
         return None
 
     def _planned(self, route: Any) -> ASGIApp | None:
-        # Its paths may be many; what it depends on is one thing.
-        if id(route) not in self._plans:
-            self._plans[id(route)] = (route, solved_by_plan(route))
-        return self._plans[id(route)][1]
+        # Its paths may be many; what it depends on is one thing. The route itself may be a new one in each look.
+        key = id(route.dependant)
+        if key not in self._plans:
+            self._plans[key] = (route.dependant, solved_by_plan(route))
+        return self._plans[key][1]

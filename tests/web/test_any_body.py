@@ -1,5 +1,6 @@
 """No request body, however broken, gets a 500."""
 
+import encodings
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final
@@ -31,6 +32,7 @@ CONTENT_TYPES: Final = (
     b"application/x-www-form-urlencoded",
     b"multipart/form-data; boundary=b",
     b"multipart/form-data",
+    *(b"multipart/form-data; boundary=b; charset=" + each for each in (b"undefined", b"utf-7", b"idna", b"klingon")),
     b"application/problem+json; charset=utf-16",
     b"text/plain",
 )
@@ -87,6 +89,34 @@ async def test_no_body_gets_a_500(
     answer = await open_client.request(method, path, content=body, headers={b"content-type": content_type})
 
     assert answer.status_code < 500, answer.text
+
+
+UNWRITABLE: Final = (
+    b'--b\r\nContent-Disposition: form-data; name="username"\r\n\r\n+2AA-\r\n'
+    b'--b\r\nContent-Disposition: form-data; name="password"\r\n\r\nx\r\n--b--\r\n'
+)
+
+
+@pytest.mark.parametrize("path", ["/auth/token", "/auth/revoke", "/migration/login", "/migration/login/code"])
+@pytest.mark.parametrize(
+    "charset", ["charset=utf-7", "charset=undefined", "Charset*=utf-8''utf-7", 'charset="u\\tf-7"', "charset*0=utf-7"]
+)
+async def test_no_form_chooses_what_it_is_read_by(client: httpx.AsyncClient, path: str, charset: str):
+    content_type = f"multipart/form-data; boundary=b; {charset}"
+
+    answer = await client.post(path, content=UNWRITABLE, headers={"content-type": content_type})
+
+    assert answer.status_code < 500, answer.text
+    assert "\ud800" not in answer.text
+
+
+async def test_no_name_of_a_charset_is_remembered(client: httpx.AsyncClient):
+    """Python keeps each that it was asked for, for as long as it runs."""
+    content_type = "multipart/form-data; boundary=b; charset=of-nobody-that-is-known"
+
+    await client.post("/auth/token", content=UNWRITABLE, headers={"content-type": content_type})
+
+    assert not [name for name in encodings._cache if "nobody" in name]
 
 
 @given(value=st.binary(max_size=60).filter(lambda each: not set(each) & {10, 13}))

@@ -30,6 +30,22 @@ async def test_a_site_that_becomes_unsafe_stops_the_upgrades_without_a_restart(
     assert await cast.stored_password("ada") == before
 
 
+async def test_the_header_that_says_https_is_followed(service_url: str, profile: PublishedProfile, clock: FrozenClock):
+    """Until the bridge knows its name, anybody's word in it passes to the site."""
+    settings = settings_for(service_url, upstream="http://127.0.0.1:9")
+    app = create_app(settings, clock=clock, follow_every=timedelta(milliseconds=10))
+    request = {"scheme": "http", "client": ("198.51.100.7", 1), "headers": [(b"x-scheme", b"https")]}
+
+    def passed_on() -> list[bytes]:
+        return [name for name, _ in app.state.cutover.forwarding.request_headers(request)]
+
+    async with running(app), asyncio.timeout(BOUND):
+        assert b"x-scheme" in passed_on()
+        await profile.edit(lambda document: document["csrf"].update(secure_proxy_ssl_header=["HTTP_X_SCHEME", "https"]))
+        while b"x-scheme" in passed_on():  # noqa: ASYNC110  # nobody tells
+            await asyncio.sleep(0)
+
+
 async def test_a_start_beside_an_unsafe_site_is_warned_of(
     service_url: str, profile: PublishedProfile, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):

@@ -96,6 +96,16 @@ async def test_a_devices_mark_is_for_nobodys_eyes_but_the_bridges(serve: Serve, 
     assert "set-cookie" not in refused.headers
 
 
+async def test_another_sites_page_marks_no_device(serve: Serve, cast: Cast):
+    """A form of somebody's with their own password would put their mark over that of who opens the page."""
+    await cast.add("ada")
+    credentials = {"username": "ada", "password": PASSWORD}
+    async with serve() as client:
+        for site, is_marked in (("cross-site", False), ("same-site", True)):
+            answer = await client.post("/auth/login", json=credentials, headers={"Sec-Fetch-Site": site})
+            assert (answer.status_code, DEVICE in answer.cookies) == (200, is_marked), site
+
+
 async def test_no_device_is_known_where_none_is_to_be(serve: Serve, cast: Cast):
     await cast.add("ada")
     async with serve(known_device_days=0) as client:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+from bridge.web.asking import routes_of
 from bridge.web.shortcuts import Shortcuts
 
 router = APIRouter(prefix="/items")
@@ -121,3 +122,5 @@ async def test_only_so_many_ways_are_remembered():
             )
         assert len(shortcuts._known) == 4_096
         assert (await client.get("/items/1")).json()["given"] == 1
+        # FastAPI makes a route anew for each look: what is kept for one must not be kept again for each path.
+        assert len(shortcuts._plans) <= len(list(routes_of(app)))

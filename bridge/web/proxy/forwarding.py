@@ -41,6 +41,10 @@ class Forwarding:
     def __init__(self, *, trusted_proxies: Sequence[str], scheme_header: tuple[str, str] | None) -> None:
         self._trusted = tuple(ip_network(each) for each in trusted_proxies)
         self._is_trusted = lru_cache(_PEERS_REMEMBERED)(self._look_up)
+        self.follow(scheme_header)
+
+    def follow(self, scheme_header: tuple[str, str] | None) -> None:
+        """Take up the site's SECURE_PROXY_SSL_HEADER as it is now."""
         self._scheme_name, self._secure_value = _as_sent(scheme_header) if scheme_header else (b"", b"")
 
     def request_headers(self, scope: Scope) -> list[tuple[bytes, bytes]]:

@@ -62,9 +62,16 @@ class UpstreamAddress:
 
 
 class Upstream:
-    """The Django site, as an ASGI app for HTTP and WebSockets; see ``open_upstream``."""
+    """The Django site, as an ASGI app for HTTP and WebSockets; see ``open_upstream``.
 
-    def __init__(self, *, http: ASGIApp, websocket: ASGIApp, close: Callable[[], Awaitable[None]]) -> None:
+    Attributes:
+        forwarding: what the site is told of clients.
+    """
+
+    def __init__(
+        self, *, http: ASGIApp, websocket: ASGIApp, forwarding: Forwarding, close: Callable[[], Awaitable[None]]
+    ) -> None:
+        self.forwarding = forwarding
         self._http = http
         self._websocket = websocket
         self._close = close
@@ -97,7 +104,6 @@ async def open_upstream(
     url: str,
     *,
     trusted_proxies: Sequence[str] = (),
-    scheme_header: tuple[str, str] | None = None,
     timeout: timedelta = _TIMEOUT,  # noqa: ASYNC109  # not of this call
 ) -> Upstream:
     """Open the Django site that BRIDGE_UPSTREAM names. Nothing is asked of it yet.
@@ -105,7 +111,6 @@ async def open_upstream(
     Args:
         url: ``http(s)://host[:port]``, ``unix:/path`` or ``wsgi:module:application``.
         trusted_proxies: whose X-Forwarded-* is passed on; anybody else's is replaced.
-        scheme_header: the site's SECURE_PROXY_SSL_HEADER.
         timeout: how long the site may say nothing, before an answer and within one.
 
     Raises:
@@ -113,10 +118,10 @@ async def open_upstream(
         ConfigurationError: there is no such application.
     """
     address = UpstreamAddress.parse(url)
-    forwarding = Forwarding(trusted_proxies=trusted_proxies, scheme_header=scheme_header)
+    forwarding = Forwarding(trusted_proxies=trusted_proxies, scheme_header=None)  # the site's profile has it
     if address.kind == "wsgi":
         mounted = InProcess.load(address.place, forwarding=forwarding, timeout=timeout)
-        return Upstream(http=mounted, websocket=mounted.refuse, close=mounted.close)
+        return Upstream(http=mounted, websocket=mounted.refuse, forwarding=forwarding, close=mounted.close)
     base = URL(address.place if address.kind == "http" else "http://localhost")
     opening = _opening(timeout)
     kept = KeptConnections(base, connector=_connector(address, keeps=True), timeout=opening, longest_line=_LONGEST_LINE)
@@ -130,6 +135,7 @@ async def open_upstream(
     return Upstream(
         http=HttpProxy(base, connections=connections, forwarding=forwarding, timeout=timeout),
         websocket=WebSocketProxy(base, session=sockets, forwarding=forwarding, timeout=timeout),
+        forwarding=forwarding,
         close=close,
     )
 

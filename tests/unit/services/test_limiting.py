@@ -168,6 +168,26 @@ def test_a_mark_outlives_a_rotation_of_the_secret_and_no_device_is_known_where_n
     assert (devices(days=0).mark("ada", None), devices(days=0).name("ada", mark)) == (None, None)
 
 
+async def test_a_users_devices_have_a_limit_together_that_no_new_one_lifts():
+    """A login without a mark gives another one: somebody could collect them, and have much hashed at once."""
+    asked = limits(device="2/hour", account="1/hour")
+    known = [marked("ada") for _ in range(5)]
+
+    admitted = [type(await asked.login("ada", device)) for device in known for _ in range(2)]
+
+    assert admitted == [Admitted] * 6 + [Limited] * 4
+    assert isinstance(await asked.login("bob", marked("bob")), Admitted)
+
+
+async def test_a_window_that_is_counted_in_outlasts_those_that_somebody_makes_many_of():
+    memory = BoundedMemory(most=3)
+
+    for key in ("busy", "a", "busy", "b", "c", "busy", "d"):
+        await memory.incr(key, 60)
+
+    assert await memory.get("busy") == 3
+
+
 async def test_this_process_remembers_a_bounded_number_of_windows():
     memory = BoundedMemory(most=3)
 
