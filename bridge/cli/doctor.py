@@ -2,16 +2,15 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from typing import Annotated, Final
 
 import typer
-from fastapi import APIRouter
 from rich.console import Console
 
 from bridge import findings
 from bridge.cli.opening import opened
 from bridge.cli.own_code import see_own_code
+from bridge.cutover import Plan
 from bridge.errors import DatabaseError
 from bridge.findings import Finding
 from bridge.profile import UrlInventory
@@ -136,14 +135,18 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
             *found,
             *await _of_usernames(preconditions),
             *(await preconditions.password_findings() if can_read else ()),
-            *_of_endpoints(settings, routers, profile.urls if profile else None),
+            *endpoint_findings(
+                create_app(settings, routers=routers),
+                routers,
+                profile.urls.endpoints if profile else (),
+                _plan_to_check(settings, profile.urls) if profile else None,
+            ),
         )
 
 
-def _of_endpoints(settings: Settings, routers: Sequence[APIRouter], urls: UrlInventory | None) -> tuple[Finding, ...]:
-    # Where none of the site's are known, all that the plan names would seem to be mistaken.
-    plan = settings.plan() if urls and (urls.endpoints or not urls.shortcoming) else None
-    return endpoint_findings(create_app(settings, routers=routers), routers, urls.endpoints if urls else (), plan)
+def _plan_to_check(settings: Settings, urls: UrlInventory) -> Plan | None:
+    """Give the plan; None where none of the site's endpoints are known, and all that it names would seem mistaken."""
+    return settings.plan() if urls.endpoints or not urls.shortcoming else None
 
 
 async def _of_usernames(preconditions: Preconditions) -> tuple[Finding, ...]:
