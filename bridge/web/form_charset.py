@@ -1,4 +1,4 @@
-"""Forms are UTF-8: a multipart form has no charset to choose (RFC 7578 section 4.6 and 5.1.2)."""
+"""Forms are UTF-8: ``multipart/form-data`` has no charset to choose (RFC 7578 section 8 names ``boundary`` alone)."""
 
 from typing import Final
 
@@ -8,8 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 __all__ = ["FormCharsetMiddleware"]
 
 _NAME: Final = b"content-type"
-_MULTIPART: Final = b"multipart/"
-_CHARSET: Final = b"charset"
+_MULTIPART: Final = b"multipart/form-data"
 _UNSAFE: Final = b'"\\'
 
 
@@ -25,19 +24,17 @@ class FormCharsetMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] == "http" and any(_says_charset(*header) for header in scope["headers"]):
-            headers = [(name, _without(value) if name == _NAME else value) for name, value in scope["headers"]]
-            scope = {**scope, "headers": headers}
+        if scope["type"] == "http":
+            # Read by Starlette's own parser, and like there the first one counts.
+            given = next((value for name, value in scope["headers"] if name == _NAME), b"")
+            media_type, options = parse_options_header(given)
+            if media_type == _MULTIPART and b"charset" in options:
+                others = [header for header in scope["headers"] if header[0] != _NAME]
+                scope = {**scope, "headers": [*others, (_NAME, _with(options.get(b"boundary", b"")))]}
         await self._app(scope, receive, send)
 
 
-def _says_charset(name: bytes, value: bytes) -> bool:
-    return name == _NAME and value[: len(_MULTIPART)].lower() == _MULTIPART and _CHARSET in value.lower()
-
-
-def _without(content_type: bytes) -> bytes:
-    media_type, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
+def _with(boundary: bytes) -> bytes:
     if not boundary or any(each in boundary for each in _UNSAFE):
-        return media_type
-    return media_type + b'; boundary="' + boundary + b'"'
+        return _MULTIPART
+    return _MULTIPART + b'; boundary="' + boundary + b'"'
