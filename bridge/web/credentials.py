@@ -9,6 +9,7 @@ from starlette.datastructures import UploadFile
 
 from bridge.errors import MalformedRequest
 from bridge.tokens import LONGEST_SCOPE, is_scope_token
+from bridge.web.form_bodies import URLENCODED, is_form
 
 __all__ = [
     "LOGIN_BODY",
@@ -26,9 +27,6 @@ __all__ = [
     "shown_token",
 ]
 
-_FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
-
-_FORM_TYPE: Final = _FORM_TYPES[0]
 _TEXT: Final[dict[str, Any]] = {"type": "string"}
 _SECRET: Final[dict[str, Any]] = {"type": "string", "format": "password"}
 _LONGEST_TOKEN: Final = 8192
@@ -41,7 +39,7 @@ def _body(media_type: str, *, required: tuple[str, ...] = (), **properties: dict
 
 
 TOKEN_BODY: Final = _body(
-    _FORM_TYPE,
+    URLENCODED,
     required=("grant_type",),
     grant_type={"type": "string", "enum": ["password", "refresh_token"]},
     username=_TEXT,
@@ -52,7 +50,7 @@ TOKEN_BODY: Final = _body(
 LOGIN_BODY: Final = _body("application/json", required=("username", "password"), username=_TEXT, password=_SECRET)
 MFA_BODY: Final = _body("application/json", required=("mfa_token", "code"), mfa_token=_SECRET, code=_TEXT)
 REFRESH_BODY: Final = _body("application/json", required=("refresh_token",), refresh_token=_SECRET)
-SHOWN_TOKEN_BODY: Final = _body(_FORM_TYPE, required=("token",), token=_SECRET, token_type_hint=_TEXT)
+SHOWN_TOKEN_BODY: Final = _body(URLENCODED, required=("token",), token=_SECRET, token_type_hint=_TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,8 @@ async def from_token_request(request: Request) -> Credentials | RefreshRequest:
     """Read an OAuth2 token request (RFC 6749 sections 4.3.2 and 6).
 
     Raises:
-        MalformedRequest: ``invalid_request``, ``unsupported_grant_type`` or ``invalid_scope``; a parameter that stands
-            there twice is the first (section 3.2), and so is a body that is no form.
+        MalformedRequest: ``invalid_request``, ``unsupported_grant_type`` or ``invalid_scope``; of these the
+            first for a parameter that stands there twice (section 3.2), and for a body that is no form.
     """
     parameters = await _form(request)
     match parameters.get("grant_type"):
@@ -154,8 +152,8 @@ async def _json(request: Request) -> dict[str, Any]:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORM_TYPES:
-        raise _malformed("The body must be application/x-www-form-urlencoded")
+    if not is_form(request):
+        raise _malformed(f"The body must be {URLENCODED}")
     found: dict[str, str] = {}
     async with request.form(max_files=0) as form:
         for name, value in form.multi_items():

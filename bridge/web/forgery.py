@@ -9,10 +9,10 @@ from starlette.types import Message
 from bridge.services.sessions import SiteSession
 from bridge.sessions.csrf import FORM_FIELD, SAFE_METHODS, CsrfRequest, CsrfRules, csrf_rejection, header_meta
 from bridge.web.errors import Problem
+from bridge.web.form_bodies import is_form
 
 __all__ = ["refuse_forgery"]
 
-_FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _LIMIT_BYTES: Final = 2_621_440  # Django's DATA_UPLOAD_MAX_MEMORY_SIZE
 
 
@@ -42,7 +42,7 @@ async def refuse_forgery(request: Request, *, session: SiteSession, rules: CsrfR
 
 
 async def _form_token(request: Request) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORM_TYPES:
+    if not is_form(request):
         return ""
     try:
         body = await _kept_body(request)

@@ -46,7 +46,7 @@ from bridge.tokens import KeySet
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of
 from bridge.web.composition.parts import Foundation, Parts, parts_of
 from bridge.web.composition.site import reporting_of, site_sessions, upgrading_of
-from bridge.web.forms import FormTokens
+from bridge.web.form_tokens import FormTokens
 from bridge.web.settings import Settings
 
 __all__ = ["Bridge", "bridge_of", "compose"]

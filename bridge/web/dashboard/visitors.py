@@ -17,7 +17,7 @@ from bridge.web.composition import Bridge
 from bridge.web.dashboard.cookies import Cookies
 from bridge.web.dependencies import BridgeServices
 from bridge.web.errors import CHALLENGE, Problem
-from bridge.web.forms import FIELD, is_from_elsewhere
+from bridge.web.form_tokens import FIELD, is_from_elsewhere
 
 __all__ = ["NOT_LOGGED_IN", "SendingStaff", "StaffVisitor", "Visitor", "possible_visitor", "refuse_forged"]
 
