@@ -9,26 +9,14 @@ from rich.text import Text
 
 from bridge.progress import MigrationReport
 from bridge.progress.census import TARGET
-from bridge.progress.forecast import Forecast, Milestone, NotForecast
+from bridge.progress.forecast import Forecast, Milestone
 from bridge.progress.gate import RemovalGate
+from bridge.progress.words import COHORTS, LACKING
 from bridge.progress.wrapped import WrappedUsers
 
 __all__ = ["show_gate", "show_report"]
 
 _BAR_WIDTH: Final = 32
-_COHORTS: Final = {
-    "7d": "within 7 days",
-    "30d": "within 30 days",
-    "90d": "within 90 days",
-    "365d": "within 365 days",
-    "older": "longer ago",
-    "never": "never",
-}
-_LACKING: Final = {
-    NotForecast.FEW_ACCOUNTS: "fewer than a hundred accounts are active",
-    NotForecast.TOO_SHORT: "upgrades began less than a week ago, or not at all",
-    NotForecast.NOT_FOR_ALL: "not everybody who logs in is upgraded yet",
-}
 
 
 def show_report(counted: MigrationReport) -> None:
@@ -65,7 +53,7 @@ def show_gate(gate: RemovalGate) -> None:
         f" {gate.active:,} of them active, {gate.staff:,} staff. By their last login:"
     )
     for cohort, users in gate.by_cohort:
-        console.print(f"  {_COHORTS[cohort]:16} {users:>10,}")
+        console.print(f"  {COHORTS[cohort]:16} {users:>10,}")
     if gate.is_listed is False:
         console.print("The site does not verify it any more: they are locked out now.")
 
@@ -90,7 +78,7 @@ def _by_cohort(counted: MigrationReport) -> Table:
     table.add_column("", min_width=_BAR_WIDTH)
     for cohort, share in counted.by_cohort:
         bar = _bar(share.upgraded_share, "green") if share.usable else Text()
-        table.add_row(_COHORTS[cohort], f"{share.usable:,}", f"{share.upgraded:,}", bar)
+        table.add_row(COHORTS[cohort], f"{share.usable:,}", f"{share.upgraded:,}", bar)
     return table
 
 
@@ -106,7 +94,7 @@ def _wrapped(kinds: Sequence[WrappedUsers]) -> Iterator[str]:
 
 def _forecast(found: Forecast) -> Iterator[str]:
     if found.lacking is not None:
-        yield f"No forecast, not enough data: {_LACKING[found.lacking]}."
+        yield f"No forecast, not enough data: {LACKING[found.lacking]}."
     for each in found.milestones:
         yield f"{each.share:.0%} of active accounts: {_when(each)}"
 

@@ -5,24 +5,17 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from bridge.progress.census import TARGET
+from bridge.progress.census import TARGET, UNKNOWN, UNUSABLE
+from bridge.progress.words import COHORTS, LACKING
 from bridge.services.overview import DAYS, Overview
 from bridge.services.recording import Event
 from bridge.web.dashboard.charts import HEIGHT, DailyChart, Trend, daily_chart, trend_of
 from bridge.web.dashboard.gates import Gate, listed, would_be
-from bridge.web.dashboard.milestones import LACKING, Milestone, milestones_of
+from bridge.web.dashboard.milestones import Milestone, milestones_of
 from bridge.web.dashboard.troubles import Trouble, troubles_of
 
-__all__ = ["COHORTS", "Board"]
+__all__ = ["Board"]
 
-COHORTS: Final = {
-    "7d": "within 7 days",
-    "30d": "within 30 days",
-    "90d": "within 90 days",
-    "365d": "within 365 days",
-    "older": "longer ago",
-    "never": "never",
-}
 _APPS: Final = {"bridge": "Bridge", "django": "Django"}
 _OUTCOMES: Final = {
     "succeeded": (Event.LOGIN_SUCCEEDED,),
@@ -120,7 +113,7 @@ class Board:
             return "target"
         if algorithm.startswith(_WRAPPED):
             return "wrapped"
-        return "none" if algorithm in ("unusable", "unknown") else "old"
+        return "none" if algorithm in (UNUSABLE, UNKNOWN) else "old"
 
     @cached_property
     def lacking(self) -> str | None:

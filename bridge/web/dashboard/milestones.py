@@ -3,18 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final
+from typing import Any
 
-from bridge.progress.forecast import NotForecast
-
-__all__ = ["LACKING", "Milestone", "milestones_of"]
-
-LACKING: Final = {
-    NotForecast.FEW_ACCOUNTS: "fewer than a hundred accounts are active",
-    NotForecast.TOO_SHORT: "upgrades began less than a week ago, or have not begun",
-    NotForecast.NOT_FOR_ALL: "not everybody who logs in is upgraded yet",
-}
-"""Why there is no forecast."""
+__all__ = ["Milestone", "milestones_of"]
 
 
 @dataclass(frozen=True, slots=True)
