@@ -1,7 +1,6 @@
 """Ends grants and takes tokens back, at once and on every replica."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Final
 
 from bridge.errors import InvalidToken
@@ -12,20 +11,11 @@ from bridge.store.grants import Grants, StoredGrant
 from bridge.store.revocations import Revocations
 from bridge.store.sessions import Sessions
 from bridge.store.users import is_storable
-from bridge.tokens import AccessClaims, RefreshClaims, TokenVerifier, unverified_session_id
+from bridge.tokens import AccessClaims, EndedBy, RefreshClaims, TokenVerifier, unverified_session_id
 
-__all__ = ["EndedBy", "Ending"]
+__all__ = ["Ending"]
 
 _MOST_SHOWN: Final = 200
-
-
-class EndedBy(StrEnum):
-    """Why a grant ended before its time."""
-
-    LOGOUT = "logout"
-    REVOKED = "revoked"
-    REUSE = "reuse"
-    PASSWORD = "password"  # noqa: S105  # that it was changed
 
 
 class Ending:

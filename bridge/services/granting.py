@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from bridge.errors import DatabaseError, DatabaseUnavailable
-from bridge.services.ending import EndedBy, Ending
+from bridge.services.ending import Ending
 from bridge.services.lineage import Continuity
 from bridge.services.sessions import SiteSession, SiteSessions
 from bridge.services.token_pairs import Granted, TokenPairs
 from bridge.store.database import Database
 from bridge.store.grants import Grants, StoredGrant
 from bridge.store.users import StoredUser, Users
+from bridge.tokens import EndedBy
 
 __all__ = ["Granting"]
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bridge.errors import InvalidToken, MalformedRequest
 from bridge.services.clock import Clock
-from bridge.services.ending import EndedBy, Ending
+from bridge.services.ending import Ending
 from bridge.services.lineage import Continuity
 from bridge.services.recording import Event, Recorder
 from bridge.services.second_factors import SecondFactors
@@ -16,7 +16,7 @@ from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
 from bridge.store.users import StoredUser, Users, is_storable
-from bridge.tokens import LONGEST_SCOPE, Chain, RefreshClaims, TokenVerifier, Turn, turn_of
+from bridge.tokens import LONGEST_SCOPE, Chain, EndedBy, RefreshClaims, TokenVerifier, Turn, turn_of
 
 __all__ = ["RefreshRefused", "Refreshing"]
 

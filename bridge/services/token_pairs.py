@@ -3,7 +3,6 @@
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final
 
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock
@@ -11,11 +10,9 @@ from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Batch
 from bridge.store.grants import StoredGrant
 from bridge.store.users import is_storable
-from bridge.tokens import RefreshClaims, TokenIssuer, without_signature
+from bridge.tokens import LONGEST_DEVICE, RefreshClaims, TokenIssuer, without_signature
 
 __all__ = ["GrantTimes", "Granted", "TokenPairs"]
-
-_LONGEST_DEVICE: Final = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ class TokenPairs:
             user_id=user_id,
             auth_hash=auth_hash,
             current_token_id=uuid.uuid4().hex,
-            device=device[:_LONGEST_DEVICE] if is_storable(device[:_LONGEST_DEVICE]) else "",
+            device=device[:LONGEST_DEVICE] if is_storable(device[:LONGEST_DEVICE]) else "",
             created_at=now,
             rotated_at=now,
             expires_at=now + self._times.absolute,

@@ -17,8 +17,9 @@ from pytest_django import Settings
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken
 
-from bridge.contrib.django.ending import EndedBy, end_all, end_grant
+from bridge.contrib.django.ending import end_grant
 from bridge.contrib.django.models import Grant
+from bridge.tokens import EndedBy
 from tests.conftest import PASSWORD, old_hash
 from tests.contrib.conftest import LIFETIME, awaiting, bearer, issued, open_at_the_bridge, refresh_token_of
 
@@ -393,16 +394,13 @@ def test_a_logout_of_what_has_ended_before_takes_nothing_with_it(ada: User):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("everything", [False, True], ids=["one", "all"])
-def test_where_the_sessions_row_cannot_be_deleted_its_grant_goes_on(
-    site: Client, ada: User, token: str, grant: Grant, *, everything: bool
-):
+def test_where_the_sessions_row_cannot_be_deleted_its_grant_goes_on(site: Client, ada: User, token: str, grant: Grant):
     exchange(site, token)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE django_session RENAME COLUMN expire_date TO expires_otherwise")
     try:
         with pytest.raises(DatabaseError):
-            end_all(ada) if everything else end_grant(grant.pk, user_id=str(ada.pk), by=EndedBy.LOGOUT)
+            end_grant(grant.pk, user_id=str(ada.pk), by=EndedBy.LOGOUT)
     finally:
         with connection.cursor() as cursor:
             cursor.execute("ALTER TABLE django_session RENAME COLUMN expires_otherwise TO expire_date")
@@ -421,19 +419,6 @@ def test_nobody_ends_somebody_elses(ada: User, grace: User, grant: Grant):
     assert not end_grant(grant.pk, user_id=str(grace.pk), by=EndedBy.LOGOUT)
 
     assert Grant.objects.get().ended_at is None
-
-
-def test_all_of_a_users_grants_end_with_their_sessions(site: Client, ada: User, grace: User, token: str):
-    exchange(site, token)
-    open_at_the_bridge(ada)
-    theirs = Client()
-    exchange(theirs, issued(grace.pk, session_id=open_at_the_bridge(grace).pk))
-    site.post("/api/token/", {"username": "ada", "password": PASSWORD})
-
-    assert end_all(ada) == 3
-
-    assert BlacklistedToken.objects.count() == 1
-    assert (who(site), who(theirs)) == (None, "grace")
 
 
 def test_logging_out_by_refresh_token_ends_the_session(site: Client, ada: User):

@@ -21,11 +21,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from bridge.contrib.django.ending import EndedBy, end_grant
+from bridge.contrib.django.ending import end_grant
 from bridge.contrib.django.joining import session_name
 from bridge.contrib.django.middleware import AuthenticationMiddleware
 from bridge.contrib.django.models import Grant
 from bridge.sessions.naming import NAME_KEY, is_name
+from bridge.tokens import EndedBy
 from tests.conftest import PASSWORD
 from tests.contrib.conftest import Shop, bearer, issued, open_at_the_bridge
 

@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 
 from bridge.tokens import RefreshClaims, unverified_session_id
 
-__all__ = ["is_kept", "record", "spend", "spend_all", "spend_grants", "spent_among"]
+__all__ = ["is_kept", "record", "spend", "spend_grants", "spent_among"]
 
 
 def is_kept() -> bool:
@@ -51,12 +51,6 @@ def spend_grants(user_id: str, grant_ids: Collection[str], *, token_ids: Collect
         live = _live(user_id, using=using).values_list("pk", "jti", "token")
         members = [pk for pk, jti, text in live if jti in token_ids or unverified_session_id(text) in grant_ids]
         _spend(members, using=using)
-
-
-def spend_all(user_id: str, *, using: str) -> None:
-    """Blacklist a user's refresh tokens, of grants or not."""
-    if is_kept():
-        _spend(_live(user_id, using=using).values_list("pk", flat=True), using=using)
 
 
 def _live(user_id: str, *, using: str) -> Any:

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -15,12 +14,10 @@ from bridge.contrib.django import blacklist
 from bridge.contrib.django.liveness import database, is_storable
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time
-from bridge.tokens import RefreshClaims
+from bridge.tokens import EndedBy, RefreshClaims
 
 __all__ = [
-    "EndedBy",
     "delete_session",
-    "end_all",
     "end_grant",
     "end_of_session",
     "end_of_token",
@@ -28,14 +25,6 @@ __all__ = [
 ]
 
 _logger = logging.getLogger(__name__)
-
-
-class EndedBy(StrEnum):
-    """Why a grant ended before its time, in the bridge's words."""
-
-    LOGOUT = "logout"
-    REUSE = "reuse"
-    PASSWORD = "password"  # noqa: S105  # that it was changed
 
 
 def end_grant(grant_id: str, *, user_id: str, by: EndedBy) -> bool:
@@ -62,21 +51,6 @@ def end_grant(grant_id: str, *, user_id: str, by: EndedBy) -> bool:
     if not _is_row_in(using):
         delete_session(over[grant_id].session_key)
     return has_ended
-
-
-def end_all(user: AbstractBaseUser, *, by: EndedBy = EndedBy.LOGOUT) -> int:
-    """End all grants of a user with their sessions, and refresh tokens without one; give the number of grants."""
-    using = database()
-    own, end = Grant.objects.using(using).filter(user_id=str(user.pk)), _ended(by, using)
-    with transaction.atomic(using=using):
-        number = own.filter(ended_at=None).update(**end)
-        blacklist.spend_all(str(user.pk), using=using)
-        names = list(own.filter(**end).values_list("session_key", flat=True))
-        for name in names if _is_row_in(using) else ():
-            delete_session(name)
-    for name in () if _is_row_in(using) else names:
-        delete_session(name)
-    return number
 
 
 def end_of_token(user: AbstractBaseUser, claims: RefreshClaims, *, by: EndedBy = EndedBy.LOGOUT) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ObjectDoesNotExist
@@ -19,17 +18,16 @@ from django.db.models import F
 from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import grant_lifetime, refresh_grace
 from bridge.contrib.django.counting import count
-from bridge.contrib.django.ending import EndedBy, end_grant
+from bridge.contrib.django.ending import end_grant
 from bridge.contrib.django.liveness import auth_hash_of, database, hangs_on_present_password, is_alive, is_storable
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time, moment_of
 from bridge.contrib.django.second_factors import has_second_factor
-from bridge.tokens import LONGEST_SCOPE, Chain, RefreshClaims, Turn, turn_of
+from bridge.tokens import LONGEST_DEVICE, LONGEST_SCOPE, Chain, EndedBy, RefreshClaims, Turn, turn_of
 
 __all__ = ["can_keep", "lock_grant_of", "locked_live_grant", "open_grant", "take_turn"]
 
 _logger = logging.getLogger(__name__)
-_LONGEST_DEVICE: Final = 255
 
 
 class _Reused(Exception):
@@ -194,7 +192,7 @@ def _new_grant(user: AbstractBaseUser, claims: RefreshClaims, *, device: str) ->
         auth_hash=auth_hash_of(user),
         current_token_id=claims.token_id,
         scope=" ".join(claims.scope),
-        device=device[:_LONGEST_DEVICE] if is_storable(device[:_LONGEST_DEVICE]) else "",
+        device=device[:LONGEST_DEVICE] if is_storable(device[:LONGEST_DEVICE]) else "",
         created_at=column_time(now, using=using),
         rotated_at=column_time(now, using=using),
         # A site that does not rotate may have given its token longer than that.

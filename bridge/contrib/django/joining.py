@@ -8,6 +8,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from bridge.contrib.django.liveness import database, is_migrated, is_storable
 from bridge.contrib.django.models import Grant
 from bridge.sessions.naming import NAME_KEY, is_name, new_name
+from bridge.tokens import EndedBy
 
 __all__ = ["ahas_ended", "begin_name", "has_ended", "session_name", "take_name"]
 
@@ -71,5 +72,5 @@ def _is_of_ended_grant(name: str) -> bool:
     if not is_migrated(using):
         return False
     # Of a changed password the session's own hash tells; the one that changed it goes on, by Django's design.
-    ended = Grant.objects.using(using).filter(session_key=name, ended_at__isnull=False).exclude(ended_by="password")
-    return ended.exists()
+    ended = Grant.objects.using(using).filter(session_key=name, ended_at__isnull=False)
+    return ended.exclude(ended_by=EndedBy.PASSWORD).exists()
