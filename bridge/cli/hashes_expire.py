@@ -4,7 +4,7 @@ import asyncio
 import csv
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
@@ -18,7 +18,7 @@ from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
 from bridge.passwords.encoded import ALGORITHMS, WRAPPED
 from bridge.services.clock import system_clock
-from bridge.services.expiring import Expiring, Progress
+from bridge.services.expiring import Enlist, Expiring, Progress
 from bridge.store.users import StoredUser
 from bridge.web.composition import site_profile, upgrading_of
 from bridge.web.settings import Settings
@@ -28,8 +28,6 @@ __all__ = ["expire"]
 _EXPIRABLE: Final = tuple(name for name in ALGORITHMS if name != "argon2")
 _LEGACY: Final = tuple(name for name in _EXPIRABLE if name not in WRAPPED)
 _HEADING: Final = ("id", "username", "email", "last_login")
-
-Enlist = Callable[[Sequence[StoredUser]], None]
 
 
 def expire(

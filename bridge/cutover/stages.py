@@ -5,7 +5,7 @@ from decimal import Decimal, DecimalException
 from enum import StrEnum
 from typing import Final, Self
 
-__all__ = ["WHOLE", "Side", "Stage", "Standing", "basis_points", "share_text"]
+__all__ = ["NEVER_MOVED", "WHOLE", "Side", "Stage", "Standing", "basis_points", "share_text"]
 
 WHOLE: Final = 10_000
 """Shares are counted in basis points: hundredths of a per cent."""
@@ -72,6 +72,10 @@ class Standing:
         if self.stage is Stage.CANARY and (is_listed or (bucket is not None and bucket < self.share)):
             return Side.BRIDGE
         return Side.LEGACY
+
+
+NEVER_MOVED: Final = Standing()
+"""What stands for an operation that no row is about: Django answers."""
 
 
 def basis_points(text: str) -> int:

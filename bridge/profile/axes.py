@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-__all__ = ["AxesProfile"]
+__all__ = ["LOCKOUT_PARAMETERS", "AxesProfile"]
 
-_PARAMETERS: Final = frozenset({"username", "ip_address", "user_agent"})
+LOCKOUT_PARAMETERS: Final = frozenset({"username", "ip_address", "user_agent"})
+"""What of a client axes can count by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class AxesProfile:
             KeyError: something else than a client's username, address or browser is counted.
         """
         parameters = tuple(tuple(each) for each in document["lockout_parameters"])
-        if any(name not in _PARAMETERS for each in parameters for name in each):
+        if any(name not in LOCKOUT_PARAMETERS for each in parameters for name in each):
             raise KeyError("lockout_parameters")
         return cls(
             **{

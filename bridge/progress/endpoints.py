@@ -4,17 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from bridge.cutover.confidence import lower_bound
 from bridge.cutover.latency import quantile
 from bridge.cutover.parity import Verdict
-from bridge.cutover.stages import Standing
+from bridge.cutover.stages import NEVER_MOVED, Standing
 from bridge.cutover.window import RESULTS
 
 __all__ = ["DifferingPlace", "EndpointFigures", "ParityFigures", "SideFigures"]
-
-_NEVER_MOVED: Final = Standing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,7 @@ class EndpointFigures:
     """
 
     operation: str
-    standing: Standing = _NEVER_MOVED
+    standing: Standing = NEVER_MOVED
     changed_at: datetime | None = None
     has_handler: bool = True
     is_at_site: bool = True

@@ -10,7 +10,7 @@ from bridge.store.database import Database
 from bridge.store.holders import Holders
 from bridge.store.users import StoredUser
 
-__all__ = ["Expiring", "Progress"]
+__all__ = ["Enlist", "Expiring", "Progress"]
 
 Enlist = Callable[[Sequence[StoredUser]], None]
 

@@ -8,7 +8,7 @@ from typing import Final, Self
 from bridge.cutover.demands import Demands
 from bridge.cutover.inventory import Pair
 from bridge.cutover.parity import Verdict
-from bridge.cutover.stages import Side, Standing
+from bridge.cutover.stages import NEVER_MOVED, Side
 from bridge.progress.endpoints import EndpointFigures, ParityFigures, SideFigures
 from bridge.services.traffic import run_of
 from bridge.store.endpoints import StoredStanding
@@ -71,7 +71,7 @@ class Figures:
         stored = self._standings.get(shape)
         return EndpointFigures(
             operation=shape,
-            standing=stored.standing if stored else Standing(),
+            standing=stored.standing if stored else NEVER_MOVED,
             changed_at=stored.changed_at if stored else None,
             has_handler=pair is not None and pair.handler is not None,
             is_at_site=pair is None or pair.legacy is not None,

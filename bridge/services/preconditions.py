@@ -14,12 +14,12 @@ from bridge.services.clock import Clock
 from bridge.services.recording import Event
 from bridge.store.activity import Activity
 from bridge.store.inspection import Inspection
+from bridge.tokens.claims import TOLERATED_SKEW
 
 __all__ = ["BridgeFacts", "Preconditions", "Safety"]
 
 _logger: Final = logging.getLogger(__name__)
 _FRESH: Final = timedelta(days=7)
-_TOLERATED_SKEW: Final = timedelta(seconds=30)
 _NAMES_CHECKED_EVERY: Final = timedelta(hours=1)
 PING_PONG_LIMIT: Final = 5
 """Downgrades of upgraded values, today and yesterday, from which on automatic re-hashing stops."""
@@ -135,7 +135,7 @@ class Preconditions:
             yield findings.PRIVILEGES_MISSING.about(", ".join(f"{each.right} on {each.table}" for each in lacking))
             return  # what follows may not be readable
         skew = abs(await self._inspection.now() - self._clock())
-        if skew > _TOLERATED_SKEW:
+        if skew > TOLERATED_SKEW:
             yield findings.CLOCK_SKEW.about(f"by {skew.total_seconds():.0f} s")
         reverted = await self._activity.since((self._clock() - timedelta(days=1)).date(), event=Event.UPGRADE_REVERTED)
         if reverted >= PING_PONG_LIMIT:

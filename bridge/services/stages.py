@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from bridge.cutover.plan import Plan
-from bridge.cutover.stages import Standing
+from bridge.cutover.stages import NEVER_MOVED, Standing
 from bridge.errors import DatabaseError
 from bridge.services.endpoints import in_words
 from bridge.store.endpoints import Endpoints, StoredStanding
@@ -15,7 +15,6 @@ from bridge.store.endpoints import Endpoints, StoredStanding
 __all__ = ["Stages", "follow"]
 
 _logger: Final = logging.getLogger(__name__)
-_NEVER_MOVED: Final = Standing()
 _PATIENCE: Final = timedelta(seconds=2)
 
 
@@ -50,7 +49,7 @@ class Stages:
 
     def of(self, shape: str) -> Standing:
         """Give what is in force for an operation."""
-        return self._in_force.get(shape, _NEVER_MOVED)
+        return self._in_force.get(shape, NEVER_MOVED)
 
     async def look(self) -> None:
         """Read anew; a database that is away, or does not answer, is told of once."""
@@ -70,7 +69,7 @@ class Stages:
 
     def trip_locally(self, shape: str) -> None:
         """Let Django answer in this process, whatever the database says, until the operation is moved there."""
-        self._tripped = {**self._tripped, shape: self._stored.get(shape, _NEVER_MOVED).version}
+        self._tripped = {**self._tripped, shape: self._stored.get(shape, NEVER_MOVED).version}
         self._combine()
 
     def _take(self, stored: Sequence[StoredStanding]) -> None:

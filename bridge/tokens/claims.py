@@ -1,9 +1,13 @@
 """The claims of a verified token, whoever issued it."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
-__all__ = ["AccessClaims", "RefreshClaims", "TokenClaims"]
+__all__ = ["TOLERATED_SKEW", "AccessClaims", "RefreshClaims", "TokenClaims"]
+
+TOLERATED_SKEW: Final = timedelta(seconds=30)
+"""By which the clocks of two machines may differ, so that what one of them has written seems to be of the future."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+
+from bridge.tokens.claims import TOLERATED_SKEW
 
 __all__ = ["Chain", "Turn", "turn_of"]
-
-_DIFFERING_CLOCKS: Final = timedelta(seconds=30)
 
 
 class Turn(Enum):
@@ -57,7 +56,7 @@ def turn_of(token_id: str, *, issued_at: datetime | None, chain: Chain, now: dat
         return Turn.REUSED if token_id in spent else Turn.ROTATE
     if token_id == chain.previous:
         # By another machine's clock, or before one was put back, it may seem to be rotated in a moment.
-        is_of_now = -_DIFFERING_CLOCKS <= now - chain.rotated_at <= grace
+        is_of_now = -TOLERATED_SKEW <= now - chain.rotated_at <= grace
         is_lost_answer = is_of_now and chain.current not in spent
         return Turn.REPEAT if is_lost_answer else Turn.REUSED
     # A site with a blacklist may have rotated the newest by itself: its child is younger, and not spent.

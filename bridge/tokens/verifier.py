@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import jwt
 
 from bridge.errors import InvalidToken
-from bridge.tokens.claims import AccessClaims, RefreshClaims
+from bridge.tokens.claims import TOLERATED_SKEW, AccessClaims, RefreshClaims
 from bridge.tokens.keyset import VerifyingKeys
 from bridge.tokens.memory import Memory
 
@@ -18,7 +18,6 @@ __all__ = ["TokenVerifier", "is_of_bridge", "unverified_session_id"]
 _MAXIMUM_LENGTH: Final = 8192
 _MAXIMUM_ID_LENGTH: Final = 255
 _LONGEST_REMEMBERED: Final = 2048  # what is kept of a token is no longer than the token
-_TOLERATED_SKEW: Final = timedelta(seconds=30)
 _EXTENSIONS: Final = ("crit", "b64")  # RFC 7515 section 4.1.11, RFC 7797
 _OPTIONS: Final[Any] = {
     "require": ["exp", "jti"],
@@ -179,7 +178,7 @@ def _check_times(payload: dict[str, Any], now: datetime) -> None:
     """
     if now >= _moment(payload["exp"]):
         raise InvalidToken("expired")
-    if any(name in payload and _moment(payload[name]) > now + _TOLERATED_SKEW for name in ("nbf", "iat")):
+    if any(name in payload and _moment(payload[name]) > now + TOLERATED_SKEW for name in ("nbf", "iat")):
         raise InvalidToken("not valid yet")
 
 

@@ -10,7 +10,7 @@ from bridge.services.token_pairs import Granted
 from bridge.web.admission import client_of
 from bridge.web.composition import Bridge
 from bridge.web.credentials import RefreshRequest
-from bridge.web.errors import CHALLENGE, Problem
+from bridge.web.errors import CHALLENGE, NO_STORE, Problem
 from bridge.web.limiting import trying
 
 __all__ = ["TOKEN_ANSWERS", "TokenOut", "device_of", "refreshed", "token_answer"]
@@ -25,7 +25,6 @@ TOKEN_ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     429: {"description": "Too many failed attempts"},
     503: {"description": "No hashing capacity, or no database"},
 }
-_NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
 class TokenOut(BaseModel):
@@ -42,7 +41,7 @@ class TokenOut(BaseModel):
 
 def token_answer(granted: Granted, response: Response) -> TokenOut:
     """Give tokens, which no cache may keep (RFC 6749 section 5.1)."""
-    response.headers.update(_NO_STORE)
+    response.headers.update(NO_STORE)
     return TokenOut(
         access_token=granted.access_token,
         expires_in=int(granted.expires_in.total_seconds()),

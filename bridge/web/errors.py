@@ -25,13 +25,14 @@ from bridge.errors import (
     WriteRefused,
 )
 
-__all__ = ["CHALLENGE", "Problem", "oauth_answer", "problem_answer", "problem_of", "register_handlers"]
+__all__ = ["CHALLENGE", "NO_STORE", "Problem", "oauth_answer", "problem_answer", "problem_of", "register_handlers"]
 
 CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 """What a 401 asks for where no token was sent (RFC 6750 section 3.1)."""
 
 _logger: Final = logging.getLogger(__name__)
-_NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+NO_STORE: Final = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+"""On whatever holds tokens, or refuses them (RFC 6749 section 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ def oauth_answer(error: BridgeError | Problem) -> JSONResponse:
         status, detail, headers = answer.status, answer.detail or str(error.args[0]), _headers(error, answer)
         code = error.code if isinstance(error, MalformedRequest) else answer.oauth
     body = {"error": code, "error_description": detail, "detail": detail, **more}
-    return JSONResponse(body, status, dict(headers or {}) | _NO_STORE)
+    return JSONResponse(body, status, dict(headers or {}) | NO_STORE)
 
 
 def _answer_for(error: BridgeError) -> Answer:

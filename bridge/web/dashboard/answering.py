@@ -1,6 +1,5 @@
 """How the dashboard's routes answer: headers and cookies on all, and errors as pages where a browser asks."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,13 +10,11 @@ from bridge.errors import BridgeError
 from bridge.web.dashboard.cookies import write_cookies
 from bridge.web.dashboard.pages import HEADERS, page
 from bridge.web.errors import Problem, problem_of
-from bridge.web.routes import BoundedRoute
+from bridge.web.routes import BoundedRoute, Handler
 
 __all__ = ["PageRoute", "to"]
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 class PageRoute(BoundedRoute):

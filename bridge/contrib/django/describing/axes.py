@@ -9,10 +9,10 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from bridge.profile import AxesProfile
+from bridge.profile.axes import LOCKOUT_PARAMETERS
 
 __all__ = ["axes"]
 
-_PARAMETERS: Final = frozenset({"username", "ip_address", "user_agent"})
 _FLAGS: Final = (
     "enabled",
     "lock_out_at_failure",
@@ -84,7 +84,7 @@ def _cool_off() -> Any:
 def _is_known(parameters: Any) -> bool:
     if not isinstance(parameters, list | tuple) or not parameters:
         return False
-    return all(name in _PARAMETERS for each in _combinations(parameters) for name in each)
+    return all(name in LOCKOUT_PARAMETERS for each in _combinations(parameters) for name in each)
 
 
 def _combinations(parameters: Any) -> tuple[tuple[str, ...], ...]:
