@@ -14,10 +14,10 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope, Send
 
 from bridge.cutover import WHOLE, AllowList, CanaryGroup, Side, Standing, bucket_of
-from bridge.errors import DatabaseError
+from bridge.errors import DatabaseError, InvalidToken
 from bridge.services.canary import Asker, Askers
 from bridge.sessions.csrf import request_cookies
-from bridge.web.authentication import note_role, role_of
+from bridge.web.authentication import bearer_token, note_role, role_of
 
 __all__ = ["COOKIE", "Choice", "asker_of", "chosen", "marking"]
 
@@ -58,7 +58,7 @@ async def asker_of(
     headers: Iterable[tuple[bytes, bytes]] = scope["headers"]
     cookie = request_cookies(headers).get(session_cookie)
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        asker = await askers.of(token=_bearer(headers), cookie=cookie, allow=allow)
+        asker = await askers.of(token=_bearer(scope), cookie=cookie, allow=allow)
     note_role(scope, asker.role if asker else role_of(scope, session_cookie=session_cookie))
     return asker
 
@@ -132,10 +132,12 @@ def _set_cookie(value: str, *, is_secure: bool) -> str:
     return morsel.OutputString()
 
 
-def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    given = [value for name, value in headers if name == b"authorization"]
-    scheme, _, token = (given[0] if len(given) == 1 else b"").partition(b" ")
-    return token.decode("latin-1") if scheme.lower() == b"bearer" and token and b" " not in token else None
+def _bearer(scope: Scope) -> str | None:
+    """Read the token as endpoints do; what they would refuse names nobody."""
+    try:
+        return bearer_token(scope)
+    except InvalidToken:
+        return None
 
 
 def _signed(number: str, secret: str) -> str:
