@@ -10,7 +10,8 @@ from bridge.passwords.pool import HashingPool
 from bridge.passwords.validation import PasswordRules, email_error, username_error
 from bridge.services.clock import Clock
 from bridge.services.login import normalised
-from bridge.store.users import EDITABLE, StoredUser, Users, is_storable
+from bridge.store.text import is_storable
+from bridge.store.users import EDITABLE, StoredUser, Users
 
 __all__ = [
     "Accounts",

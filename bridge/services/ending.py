@@ -10,7 +10,7 @@ from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
 from bridge.store.revocations import Revocations
 from bridge.store.sessions import Sessions
-from bridge.store.users import is_storable
+from bridge.store.text import is_storable
 from bridge.tokens import AccessClaims, EndedBy, RefreshClaims, TokenVerifier, unverified_session_id
 
 __all__ = ["Ending"]

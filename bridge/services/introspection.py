@@ -7,7 +7,8 @@ from bridge.services.lineage import Continuity
 from bridge.store.blacklist import Blacklist
 from bridge.store.database import Database
 from bridge.store.grants import Grants
-from bridge.store.users import StoredUser, Users, is_storable
+from bridge.store.text import is_storable
+from bridge.store.users import StoredUser, Users
 from bridge.tokens import RefreshClaims, TokenClaims, TokenVerifier
 
 __all__ = ["Introspection"]

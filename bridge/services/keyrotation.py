@@ -8,13 +8,13 @@ from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock
 from bridge.store.keyfiles import KeyDirectory, keys_in
 from bridge.tokens import KeySet, SigningKey
-from bridge.tokens.keys import KeySettings
+from bridge.tokens.keys import KeyNames
 from bridge.tokens.keyset import MAXIMUM_KEYS, DatedKey, KeyState, KeyTimes
 
 __all__ = ["Added", "KeyRotation", "KeyStanding", "Left"]
 
 _SHORTEST_PREFIX: Final = 6
-_TAKEN: Final = KeySettings("The private key", "The algorithm")
+_TAKEN: Final = KeyNames("The private key", "The algorithm")
 _TICK: Final = timedelta(microseconds=1)
 """By which a new key is younger than every other, whatever this machine's clock says: the oldest signs meanwhile."""
 

@@ -14,7 +14,7 @@ from bridge.profile import AxesProfile
 from bridge.services.client import Client
 from bridge.services.clock import Clock
 from bridge.store.axes import Attempt, AxesAttempts, Failures
-from bridge.store.users import is_storable
+from bridge.store.text import is_storable
 
 __all__ = ["LockedOut", "Lockout"]
 

@@ -22,7 +22,8 @@ from bridge.services.recording import Event, Recorder
 from bridge.services.second_factors import SecondFactorRequired, SecondFactors
 from bridge.services.upgrading import Replaced, Upgrading
 from bridge.store.database import Database
-from bridge.store.users import StoredUser, Users, is_storable
+from bridge.store.text import is_storable
+from bridge.store.users import StoredUser, Users
 
 __all__ = ["LoggedIn", "Login", "LoginRefused", "Rehashing"]
 

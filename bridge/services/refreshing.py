@@ -15,7 +15,8 @@ from bridge.services.token_pairs import Granted, TokenPairs
 from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
-from bridge.store.users import StoredUser, Users, is_storable
+from bridge.store.text import is_storable
+from bridge.store.users import StoredUser, Users
 from bridge.tokens import LONGEST_SCOPE, Chain, EndedBy, RefreshClaims, TokenVerifier, Turn, turn_of
 
 __all__ = ["RefreshRefused", "Refreshing"]

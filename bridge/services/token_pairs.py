@@ -9,7 +9,7 @@ from bridge.services.clock import Clock
 from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Batch
 from bridge.store.grants import StoredGrant
-from bridge.store.users import is_storable
+from bridge.store.text import is_storable
 from bridge.tokens import LONGEST_DEVICE, RefreshClaims, TokenIssuer, without_signature
 
 __all__ = ["GrantTimes", "Granted", "TokenPairs"]

@@ -9,7 +9,7 @@ from bridge.store.database import Batch, Executor, Parameters, quoted
 from bridge.store.text import is_storable
 from bridge.store.user_rows import StoredUser, UserRows
 
-__all__ = ["EDITABLE", "StoredUser", "Users", "is_storable"]
+__all__ = ["EDITABLE", "StoredUser", "Users"]
 
 EDITABLE: Final = ("email", "first_name", "last_name")
 

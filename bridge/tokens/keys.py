@@ -21,7 +21,7 @@ from jwt.exceptions import InvalidKeyError
 from bridge.errors import ConfigurationError
 from bridge.tokens.jwk import fits, thumbprint
 
-__all__ = ["ALGORITHMS", "KEY_PAIR_ALGORITHMS", "KeySettings", "SigningKey", "verifying_fingerprint"]
+__all__ = ["ALGORITHMS", "KEY_PAIR_ALGORITHMS", "KeyNames", "SigningKey", "verifying_fingerprint"]
 
 ALGORITHMS: Final = ("HS256", "RS256", "ES256", "EdDSA")
 """What BRIDGE_SIGNING_ALGORITHM may be. A token's own header never chooses."""
@@ -35,14 +35,14 @@ _FINGERPRINT: Final = b"bridge.tokens.fingerprint"
 
 
 @dataclass(frozen=True, slots=True)
-class KeySettings:
+class KeyNames:
     """What a key and its algorithm are called where they were set, for an error to name what can be changed."""
 
     key: str
     algorithm: str
 
 
-_OF_THE_BRIDGE: Final = KeySettings("BRIDGE_SIGNING_KEY", "BRIDGE_SIGNING_ALGORITHM")
+_OF_THE_BRIDGE: Final = KeyNames("BRIDGE_SIGNING_KEY", "BRIDGE_SIGNING_ALGORITHM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class SigningKey:
     kid: str | None = field(default=None, repr=False)
 
     @classmethod
-    def load(cls, material: str, *, algorithm: str, named: KeySettings = _OF_THE_BRIDGE) -> Self:
+    def load(cls, material: str, *, algorithm: str, named: KeyNames = _OF_THE_BRIDGE) -> Self:
         """Take an HS256 secret or a PEM private key.
 
         Args:
@@ -108,7 +108,7 @@ class SigningKey:
         return pem.decode()
 
     @classmethod
-    def _shared(cls, secret: str, named: KeySettings) -> Self:
+    def _shared(cls, secret: str, named: KeyNames) -> Self:
         if "PRIVATE KEY" in secret or "PUBLIC KEY" in secret:
             raise ConfigurationError(
                 f"{named.key} is a PEM key but the algorithm is HS256",
@@ -133,7 +133,7 @@ class SigningKey:
         return cls(algorithm="HS256", private=secret, public=secret)
 
     @classmethod
-    def _pair(cls, pem: str, algorithm: str, named: KeySettings) -> Self:
+    def _pair(cls, pem: str, algorithm: str, named: KeyNames) -> Self:
         try:
             key: Any = load_pem_private_key(pem.encode(), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as exc:

@@ -15,7 +15,8 @@ from bridge.errors import ConstraintViolated
 from bridge.profile import UserTable
 from bridge.store.database import Database, open_database
 from bridge.store.identities import Identities
-from bridge.store.users import StoredUser, Users, is_storable
+from bridge.store.text import is_storable
+from bridge.store.users import StoredUser, Users
 from tests.conftest import Cast, execute_on_server
 
 NOW: Final = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)

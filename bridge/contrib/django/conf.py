@@ -23,7 +23,7 @@ from bridge.contrib.django.jwks import fetched_keys
 from bridge.errors import ConfigurationError
 from bridge.profile import SimpleJwtProfile
 from bridge.tokens.jwk import read_public_key
-from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, KeySettings, SigningKey
+from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, KeyNames, SigningKey
 from bridge.tokens.keyset import MAXIMUM_KEYS, KeySet, PublicKeys, VerifyingKeys
 from bridge.tokens.verifier import TokenVerifier
 
@@ -99,7 +99,7 @@ def _secret(own: dict[str, Any], simple_jwt: dict[str, Any], algorithm: str) -> 
 
 def _signing(material: Any, algorithm: str, *, named: str) -> KeySet:
     chosen = "BRIDGE['SIGNING_ALGORITHM']" if _own("SIGNING_ALGORITHM", None) else "SIMPLE_JWT['ALGORITHM']"
-    return KeySet.of_one(SigningKey.load(force_str(material), algorithm=algorithm, named=KeySettings(named, chosen)))
+    return KeySet.of_one(SigningKey.load(force_str(material), algorithm=algorithm, named=KeyNames(named, chosen)))
 
 
 def _public_keys(given: Any, algorithm: str) -> PublicKeys:
