@@ -20,18 +20,18 @@ from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
 from bridge.web.dashboard import router as dashboard
 from bridge.web.dispatch import Dispatch
-from bridge.web.docs_policy import DocsPolicyMiddleware
 from bridge.web.errors import register_handlers
-from bridge.web.form_charset import FormCharsetMiddleware
-from bridge.web.hardening import HardeningMiddleware
-from bridge.web.heading import HeadMiddleware
+from bridge.web.middleware.docs_policy import DocsPolicyMiddleware
+from bridge.web.middleware.form_charset import FormCharsetMiddleware
+from bridge.web.middleware.hardening import HardeningMiddleware
+from bridge.web.middleware.head import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
 from bridge.web.operations import handlers_of
 from bridge.web.proxy import prepare_upstream
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
+from bridge.web.routing.shortcuts import Shortcuts
 from bridge.web.running import running
 from bridge.web.settings import Settings
-from bridge.web.shortcuts import Shortcuts
 from bridge.web.tracing import FASTAPI_TELEMETRY, Tracing, tracer_of_process
 
 if TYPE_CHECKING:

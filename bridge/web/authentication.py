@@ -13,10 +13,10 @@ from bridge.services.sessions import SiteSession
 from bridge.sessions.csrf import request_cookies
 from bridge.store.users import StoredUser
 from bridge.tokens import AccessClaims, is_scope_token
-from bridge.web.asking import asked_by
 from bridge.web.composition import Bridge, bridge_of
 from bridge.web.errors import CHALLENGE, Problem
 from bridge.web.forgery import refuse_forgery
+from bridge.web.routing.asking import asked_by
 from bridge.web.varying import depends_on_cookie
 
 __all__ = [

@@ -20,7 +20,6 @@ from bridge.services.permissions import Permissions
 from bridge.store.database import Database
 from bridge.store.rights import Rights
 from bridge.store.users import StoredUser
-from bridge.web.asking import Asking
 from bridge.web.authentication import (
     BearerClaims,
     BridgeServices,
@@ -34,6 +33,7 @@ from bridge.web.authentication import (
 )
 from bridge.web.composition import bridge_of
 from bridge.web.errors import Problem
+from bridge.web.routing.asking import Asking
 
 __all__ = [
     "AccountUser",

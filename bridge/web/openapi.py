@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
-from bridge.web.asking import calls_of, effective_routes
 from bridge.web.authentication import SESSION_SCHEME, Entrance, account_user, bearer_claims, unlimited_bearer
 from bridge.web.composition import Bridge
 from bridge.web.dependencies import Requirement, staff_user, super_user
 from bridge.web.routes import BoundedRoute, OAuthRoute, SiteRoute
+from bridge.web.routing.asking import calls_of, effective_routes
 
 __all__ = ["DocumentedApp"]
 

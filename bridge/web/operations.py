@@ -18,9 +18,9 @@ from bridge.cutover.operations import LONGEST_OPERATION, METHODS, Operation, pat
 from bridge.cutover.plan import Plan
 from bridge.errors import ConfigurationError
 from bridge.findings import Finding, holding
-from bridge.web.asking import calls_of, effective_routes, routes_of
 from bridge.web.authentication import Entrance
 from bridge.web.dependencies import Requirement, staff_user, super_user
+from bridge.web.routing.asking import calls_of, effective_routes, routes_of
 
 __all__ = ["Handler", "OperationTable", "endpoint_findings", "handlers_of", "own_paths"]
 

@@ -23,7 +23,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 class WrappingRoute(APIRoute):
-    """A route that puts something around its handler: FastAPI's, or one that does the same (``bridge.web.direct``)."""
+    """A route that puts something around its handler: FastAPI's, or ``bridge.web.routing.direct``'s."""
 
     def get_route_handler(self) -> Any:
         """Wrap FastAPI's handler."""

@@ -9,8 +9,8 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
-from bridge.web.asking import routes_of
-from bridge.web.shortcuts import Shortcuts
+from bridge.web.routing.asking import routes_of
+from bridge.web.routing.shortcuts import Shortcuts
 
 router = APIRouter(prefix="/items")
 

@@ -26,11 +26,11 @@ from fastapi.security import SecurityScopes
 from pydantic import BaseModel
 from starlette.responses import PlainTextResponse, RedirectResponse, StreamingResponse
 
-from bridge.web.asking import effective_routes
 from bridge.web.authentication import Entrance
 from bridge.web.routes import Handler, WrappingRoute
-from bridge.web.shortcuts import Shortcuts
-from bridge.web.solving import solved_by_plan
+from bridge.web.routing.asking import effective_routes
+from bridge.web.routing.shortcuts import Shortcuts
+from bridge.web.routing.solving import solved_by_plan
 
 SEEN: list[Any] = []
 """What was called, in order."""
@@ -460,7 +460,9 @@ def test_only_what_is_known_has_a_plan():
 def test_what_takes_only_parameters_and_gives_json_is_called_without_fastapis_handler():
     answering = {route.path: solved_by_plan(route) for route in effective_routes(make_app())}
 
-    direct = {path for path, answer in answering.items() if getattr(answer, "__module__", "") == "bridge.web.direct"}
+    direct = {
+        path for path, answer in answering.items() if getattr(answer, "__module__", "") == "bridge.web.routing.direct"
+    }
     assert direct == {
         *("/direct", "/planned/one", "/planned/wrong", "/planned/simple/every/{number}", "/planned/simple/refuses"),
         *("/planned/simple/instead", "/planned/simple/object", "/planned/simple/untyped", "/planned/several"),

@@ -3,7 +3,8 @@
 FastAPI walks through the whole tree of an endpoint's dependencies with every request, and finds out each time anew what
 every one of them is and takes. Where all of them are coroutines that take the request, one another's results, or, as
 the bridge's own do, scopes, that never changes: what is left to do is to call them in order. What else an endpoint
-takes, and its answer, are ``bridge.web.direct``'s business where they are simple, and FastAPI's where they are not.
+takes, and its answer, are ``bridge.web.routing.direct``'s business where they are simple, and FastAPI's where they are
+not.
 """
 
 import inspect
@@ -20,8 +21,8 @@ from fastapi.security.base import SecurityBase
 from starlette.types import ASGIApp
 
 from bridge.web.authentication import Entrance
-from bridge.web.direct import answered_directly
 from bridge.web.routes import Handler, WrappingRoute
+from bridge.web.routing.direct import answered_directly
 
 __all__ = ["solved_by_plan"]
 

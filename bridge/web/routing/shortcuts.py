@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bridge.web.asking import routes_of
-from bridge.web.solving import solved_by_plan
+from bridge.web.routing.asking import routes_of
+from bridge.web.routing.solving import solved_by_plan
 
 __all__ = ["Shortcuts"]
 

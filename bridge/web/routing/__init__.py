@@ -1,0 +1,1 @@
+"""Straight to an endpoint: what FastAPI finds out with each request is found out once a route."""
