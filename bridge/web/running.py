@@ -2,11 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
@@ -36,7 +36,7 @@ from bridge.store.traffic import EndpointCounts
 from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
 from bridge.web.composition.limits import limits_of
-from bridge.web.cutover import open_cutover
+from bridge.web.cutover import Cutover, open_cutover
 from bridge.web.operations import handlers_of
 from bridge.web.settings import Settings
 from bridge.web.waiting import waiting
@@ -83,22 +83,11 @@ def running(
             foundation = await _found(settings, rules, clock, stack, tracer)
             await _look_at_site(app, foundation)
             await foundation.stages.look()
-            background = [
-                _follow_site(app, foundation, follow_every),
-                _prune(app, foundation),
-                _keep_floor(app),
-                foundation.recorder.keep_flushing(),
-                keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry)),
-            ]
             cutover = await open_cutover(app, foundation, routers)
             app.state.cutover = cutover
             if cutover is not None:
                 stack.push_async_callback(cutover.close)
-                background += [
-                    follow(foundation.stages, every=_STAGES_EVERY),
-                    cutover.traffic.keep_flushing(),
-                    cutover.tripping.watch(),
-                ]
+            background = _background(app, foundation, cutover, follow_every=follow_every)
             tasks = [asyncio.create_task(each) for each in background]
             for task in tasks:
                 task.add_done_callback(_tell_of_end)
@@ -147,6 +136,21 @@ async def _found(
         floor=Floor(pool),
         limits=limits,
     )
+
+
+def _background(
+    app: FastAPI, foundation: Foundation, cutover: Cutover | None, *, follow_every: timedelta
+) -> Iterator[Coroutine[Any, Any, None]]:
+    """Give what goes on for as long as the service runs."""
+    yield _follow_site(app, foundation, follow_every)
+    yield _prune(app, foundation)
+    yield _keep_floor(app)
+    yield foundation.recorder.keep_flushing()
+    yield keep_snapshots(lambda: app.state.bridge.reporting, ReportGauges(foundation.registry))
+    if cutover is not None:
+        yield follow(foundation.stages, every=_STAGES_EVERY)
+        yield cutover.traffic.keep_flushing()
+        yield cutover.tripping.watch()
 
 
 def _tell_of_end(task: asyncio.Task[None]) -> None:

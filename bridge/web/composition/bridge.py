@@ -132,39 +132,15 @@ def compose(
         devices=foundation.limits.devices,
         login=_login(foundation, profile, parts),
         second_factors=parts.second_factors,
-        granting=Granting(
-            database=database,
-            users=parts.users,
-            grants=parts.grants,
-            sessions=parts.sessions,
-            continuity=parts.continuity,
-            pairs=parts.pairs,
-            ending=parts.ending,
-        ),
+        granting=_granting(database, parts),
         refreshing=_refreshing(foundation, parts, knows_site=profile is not None),
         ending=parts.ending,
         identity=parts.identity,
         session_cookie=site_sessions(profile).cookie_name,
         csrf_rules=_csrf_rules(profile.csrf if profile else CsrfProfile()),
-        introspection=Introspection(
-            identity=parts.identity,
-            users=parts.users,
-            grants=parts.grants,
-            blacklist=parts.blacklist,
-            continuity=parts.continuity,
-            verifier=parts.verifier,
-            database=database,
-            clock=clock,
-        ),
+        introspection=_introspection(foundation, parts),
         permissions=Permissions(parts.identities),
-        accounts=Accounts(
-            users=parts.users,
-            policy=parts.policy,
-            pool=foundation.pool,
-            rules=_rules(settings, profile),
-            site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
-            clock=clock,
-        ),
+        accounts=_accounts(foundation, profile, parts),
         reporting=reporting_of(database, profile, clock),
         askers=Askers(parts.identity),
         legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
@@ -208,6 +184,18 @@ def _login(foundation: Foundation, profile: SiteProfile | None, parts: Parts) ->
     )
 
 
+def _granting(database: Database, parts: Parts) -> Granting:
+    return Granting(
+        database=database,
+        users=parts.users,
+        grants=parts.grants,
+        sessions=parts.sessions,
+        continuity=parts.continuity,
+        pairs=parts.pairs,
+        ending=parts.ending,
+    )
+
+
 def _refreshing(foundation: Foundation, parts: Parts, *, knows_site: bool) -> Refreshing:
     return Refreshing(
         database=foundation.database,
@@ -223,6 +211,31 @@ def _refreshing(foundation: Foundation, parts: Parts, *, knows_site: bool) -> Re
         grace=foundation.settings.grant_times.grace,
         clock=foundation.clock,
         knows_site=knows_site,
+    )
+
+
+def _introspection(foundation: Foundation, parts: Parts) -> Introspection:
+    return Introspection(
+        database=foundation.database,
+        identity=parts.identity,
+        users=parts.users,
+        grants=parts.grants,
+        blacklist=parts.blacklist,
+        continuity=parts.continuity,
+        verifier=parts.verifier,
+        clock=foundation.clock,
+    )
+
+
+def _accounts(foundation: Foundation, profile: SiteProfile | None, parts: Parts) -> Accounts:
+    settings = foundation.settings
+    return Accounts(
+        users=parts.users,
+        policy=parts.policy,
+        pool=foundation.pool,
+        rules=_rules(settings, profile),
+        site_takes_argon2=settings.rehash.mode == "on" or (profile is not None and profile.takes_argon2),
+        clock=foundation.clock,
     )
 
 

@@ -119,18 +119,7 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
         grants=grants,
         blacklist=blacklist,
         continuity=continuity,
-        pairs=TokenPairs(
-            issuer=TokenIssuer(
-                keys=keys,
-                issuer=settings.issuer,
-                audience=settings.audience,
-                lifetime=settings.access_lifetime,
-            ),
-            blacklist=blacklist,
-            times=settings.grant_times,
-            clock=clock,
-            obstacle=_obstacle(profile, guards),
-        ),
+        pairs=_pairs(settings, keys, blacklist, clock, obstacle=_obstacle(profile, guards)),
         verifier=verifier,
         ending=Ending(
             database=database,
@@ -171,6 +160,20 @@ def _verifier(settings: Settings, profile: SiteProfile | None, keys: KeySet, clo
         remembers=_MOST_TOKENS,
         clock=clock,
     )
+
+
+def _pairs(
+    settings: Settings,
+    keys: KeySet,
+    blacklist: Blacklist | None,
+    clock: Clock,
+    *,
+    obstacle: ConfigurationError | None,
+) -> TokenPairs:
+    issuer = TokenIssuer(
+        keys=keys, issuer=settings.issuer, audience=settings.audience, lifetime=settings.access_lifetime
+    )
+    return TokenPairs(issuer=issuer, blacklist=blacklist, times=settings.grant_times, clock=clock, obstacle=obstacle)
 
 
 def _obstacle(profile: SiteProfile | None, guards: Collection[str]) -> ConfigurationError | None:
