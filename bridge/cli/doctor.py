@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 from rich.console import Console
 
 from bridge import findings
 from bridge.cli.opening import opened
+from bridge.cli.options import AsJson
 from bridge.cli.own_code import see_own_code
 from bridge.cutover import Plan
 from bridge.errors import DatabaseError
@@ -105,7 +106,7 @@ _TOLD_BY_DATABASE: Final = (
 )
 
 
-def doctor(*, as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False) -> None:
+def doctor(*, as_json: AsJson = False) -> None:
     """Check every precondition of re-hashing. Exit 1 if re-hashing would be unsafe."""
     see_own_code()
     found = asyncio.run(examine(Settings.load()))

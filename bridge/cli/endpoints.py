@@ -15,6 +15,7 @@ from bridge.cli.auditing import actor
 from bridge.cli.endpoints_report import show_report
 from bridge.cli.endpoints_tables import show_demands, show_endpoints, show_log
 from bridge.cli.opening import opened
+from bridge.cli.options import AsJson
 from bridge.cli.own_code import see_own_code
 from bridge.cutover.inventory import Handler, by_shape
 from bridge.cutover.operations import Operation
@@ -69,7 +70,6 @@ def _storable(text: str) -> str:
 _OPERATION: Final = typer.Argument(parser=_operation, metavar="OPERATION", help="As in 'GET /orders/{id}/'.")
 Reason = Annotated[str, typer.Option(callback=_storable, help="Why; it goes to the log.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 
 @app.callback()

@@ -11,6 +11,7 @@ from bridge.cli.auditing import actor
 from bridge.cli.hashes_expire import expire
 from bridge.cli.hashes_wrap import wrap
 from bridge.cli.opening import opened
+from bridge.cli.options import AsJson
 from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
 from bridge.passwords.journal import JournalOpener
@@ -38,7 +39,7 @@ def restore(
     private_key: Annotated[Path, typer.Option(help="The X25519 private key of BRIDGE_REHASH_JOURNAL_KEY, in PEM.")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be put back, and write nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put replaced values back wherever the bridge's own value still stands. May be interrupted and run again."""
     try:

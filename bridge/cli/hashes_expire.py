@@ -14,6 +14,7 @@ import typer
 from bridge.cli.auditing import actor
 from bridge.cli.bulk import holders_of, require_among, safe_profile
 from bridge.cli.opening import opened
+from bridge.cli.options import AsJson
 from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
 from bridge.passwords.encoded import ALGORITHMS, WRAPPED
@@ -41,7 +42,7 @@ def expire(
     ] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would be expired, and change nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make the old passwords of dormant users unusable. May be interrupted and run again, with another file.
 

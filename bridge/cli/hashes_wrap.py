@@ -9,6 +9,7 @@ import typer
 from bridge.cli.auditing import actor
 from bridge.cli.bulk import holders_of, require_among, safe_profile
 from bridge.cli.opening import opened
+from bridge.cli.options import AsJson
 from bridge.cli.progress_bar import progress_bar
 from bridge.errors import ConfigurationError
 from bridge.passwords.encoded import WRAPPED
@@ -33,7 +34,7 @@ def wrap(
     per_second: Annotated[float | None, typer.Option(min=0.01, help="At most so many users a second.")] = None,
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be wrapped, and write nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Wrap stored values in argon2, without their passwords. May be interrupted and run again, or run twice at a time.
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bridge.cli.auditing import actor
+from bridge.cli.options import AsJson
 from bridge.errors import ConfigurationError
 from bridge.services.clock import system_clock
 from bridge.services.keyrotation import KeyRotation, KeyStanding, Left
@@ -24,7 +25,6 @@ __all__ = ["app"]
 app = typer.Typer(no_args_is_help=True, help="The key directory that signs access tokens, and its rotation.")
 
 Directory = Annotated[Path | None, typer.Option(help="The key directory; BRIDGE_SIGNING_KEY if left out.")]
-AsJson = Annotated[bool, typer.Option("--json", help="For scripts.")]
 
 _MEANINGS: Final = {
     "waiting": "signs from {signs_from} on",
