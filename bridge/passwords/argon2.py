@@ -3,7 +3,7 @@
 argon2-cffi's ordinary calls start a thread for each lane of each quarter of a pass, 64 for one hash with Django's
 settings, and have its 100 MiB faulted in and given back every time: two fifths of the CPU that a login takes, and
 sixteen threads that compete with the event loop. Its ``low_level.core`` takes both from the caller. The value is the
-same: lanes are a part of the algorithm (RFC 9106 section 3.1.1), the threads that fill them are not.
+same: lanes are a part of the algorithm (RFC 9106 section 3.1), the threads that fill them are not.
 """
 
 import base64

@@ -40,8 +40,8 @@ _OLD_VALUES: Final = {
     "unsalted_sha1": re.compile(r"sha1\$\$()[0-9a-f]{40}"),
 }
 _EMPTY_SALT: Final = re.compile(r"^(?:md5|sha1)\$\$")
-# Salt and hash in bytes, the first that fits. RFC 9106, 3.1: 16 bytes of hash do, and 8 of salt where space is short;
-# the old value has a salt of its own.
+# Salt and hash in bytes, the first that fits. 16 bytes of hash do, and 8 of salt where space is short (RFC 9106 section
+# 4); the old value has a salt of its own.
 _LENGTHS: Final = ((16, 32), (16, 24), (16, 16), (8, 16))
 _SETTINGS: Final = {"pbkdf2_sha256": 2, "pbkdf2_sha1": 2, "md5": 1, "sha1": 1, "unsalted_md5": 0, "unsalted_sha1": 0}
 _PHC_FIELDS: Final = 5

@@ -22,8 +22,8 @@ from bridge.second_factors.totp import Totp
 __all__ = ["has_second_factor", "share_used_codes"]
 
 _logger: Final = logging.getLogger(__name__)
-# SQL outside the store, which Django's own connection does not reach, for what its models cannot say:
-# `ON CONFLICT … WHERE` is the same on both databases: of two apps at once, one writes.
+# SQL outside the store, on Django's own connection, for what its models cannot say: of two apps at once, one writes.
+# Both databases have `ON CONFLICT … WHERE`.
 _CLAIM: Final = (
     "INSERT INTO bridge_second_factor (user_id, last_step, failures) VALUES (%s, %s, 0)"
     " ON CONFLICT (user_id) DO UPDATE SET last_step = excluded.last_step"

@@ -12,7 +12,8 @@ __all__ = ["Forwarding", "RawHeaders", "answer_headers"]
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
-# RFC 9110 section 7.6.1, what announces the trailers that are not sent on, and what no header may be called (9.6).
+# RFC 9110 section 7.6.1, what announces the trailers that are not sent on, and what no header may be called (RFC 9112
+# section 9.6).
 _OF_THE_CONNECTION: Final = frozenset(
     (b"connection", b"close", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
