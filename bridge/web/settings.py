@@ -20,7 +20,7 @@ from bridge.services.limiting import LimitRules
 from bridge.services.token_pairs import GrantTimes
 from bridge.services.upgrading import JournalKeeping
 from bridge.store.rate_limits import Rates, parse_rates, refuse_unusable_storage
-from bridge.tokens import KeySet
+from bridge.tokens import KeySet, defaults
 from bridge.tokens.keyset import PUBLICATION, KeyTimes
 from bridge.web.proxy import UpstreamAddress
 
@@ -111,7 +111,7 @@ class KeySettings(BaseSettings):
     )
 
     access_token_lifetime: Annotated[int, Field(ge=1, le=86_400)] = 900
-    refresh_token_lifetime: Annotated[int, Field(ge=60, le=31_536_000)] = 1_209_600
+    refresh_token_lifetime: Annotated[int, Field(ge=60, le=31_536_000)] = defaults.REFRESH_TOKEN_LIFETIME
     key_publication_seconds: Annotated[int, Field(ge=60, le=604_800)] = int(PUBLICATION.total_seconds())
 
     @property
@@ -161,10 +161,10 @@ class Settings(KeySettings, CutoverSettings):
     django_secret_key_fallbacks: tuple[SecretStr, ...] = ()
     signing_key: SecretStr
     signing_algorithm: str = "HS256"
-    issuer: str = "bridge"
-    audience: str = "django"
-    grant_lifetime: Annotated[int, Field(ge=60, le=315_360_000)] = 7_776_000
-    refresh_grace: Annotated[int, Field(ge=0, le=60)] = 10
+    issuer: str = defaults.ISSUER
+    audience: str = defaults.AUDIENCE
+    grant_lifetime: Annotated[int, Field(ge=60, le=315_360_000)] = defaults.GRANT_LIFETIME
+    refresh_grace: Annotated[int, Field(ge=0, le=60)] = defaults.REFRESH_GRACE
     introspection_clients: dict[str, SecretStr] = Field(default_factory=dict)
     rehash: Annotated[RehashRollout, NoDecode, BeforeValidator(_rollout)] = RehashRollout("auto")
     hashing_workers: Annotated[int, Field(ge=1, le=256)] | None = None

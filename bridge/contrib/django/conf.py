@@ -22,6 +22,7 @@ from django.utils.encoding import force_str
 from bridge.contrib.django.jwks import fetched_keys
 from bridge.errors import ConfigurationError
 from bridge.profile import SimpleJwtProfile
+from bridge.tokens import defaults
 from bridge.tokens.jwk import read_public_key
 from bridge.tokens.keys import KEY_PAIR_ALGORITHMS, KeyNames, SigningKey
 from bridge.tokens.keyset import MAXIMUM_KEYS, KeySet, PublicKeys, VerifyingKeys
@@ -37,11 +38,6 @@ __all__ = [
     "token_verifier",
 ]
 
-DEFAULT_ISSUER = "bridge"
-DEFAULT_AUDIENCE = "django"
-DEFAULT_REFRESH_TOKEN_LIFETIME = 1_209_600
-DEFAULT_GRANT_LIFETIME = 7_776_000
-DEFAULT_REFRESH_GRACE = 10
 DEFAULT_SIMPLE_JWT_REFRESH_TOKEN_LIFETIME = timedelta(days=1)
 
 
@@ -56,7 +52,7 @@ def token_verifier() -> TokenVerifier:
     return TokenVerifier(
         keys=_verifying_keys(own, simple_jwt),
         issuer=bridge_issuer(),
-        audience=own.get("AUDIENCE", DEFAULT_AUDIENCE),
+        audience=own.get("AUDIENCE", defaults.AUDIENCE),
         site_issuer=simple_jwt.get("ISSUER"),
         site_audience=simple_jwt.get("AUDIENCE"),
         site_tokens=simple_jwt_profile(simple_jwt).tokens_can_be_read,
@@ -142,24 +138,24 @@ def secret_keys() -> tuple[str, ...]:
 
 def bridge_issuer() -> str:
     """Give ``iss`` of the bridge's own tokens."""
-    return str(_own("ISSUER", DEFAULT_ISSUER))
+    return str(_own("ISSUER", defaults.ISSUER))
 
 
 def grant_lifetime() -> timedelta:
     """Give how long a login goes on however often it is refreshed."""
-    return timedelta(seconds=_own("GRANT_LIFETIME", DEFAULT_GRANT_LIFETIME))
+    return timedelta(seconds=_own("GRANT_LIFETIME", defaults.GRANT_LIFETIME))
 
 
 def refresh_grace() -> timedelta:
     """Give how long after a refresh its lost answer may be asked for again."""
-    return timedelta(seconds=_own("REFRESH_GRACE", DEFAULT_REFRESH_GRACE))
+    return timedelta(seconds=_own("REFRESH_GRACE", defaults.REFRESH_GRACE))
 
 
 def lineage_age() -> timedelta:
     """Give how long what hangs on a stored password may live without a sign of life: sessions, and refresh tokens."""
     return max(
         timedelta(seconds=settings.SESSION_COOKIE_AGE),
-        timedelta(seconds=_own("REFRESH_TOKEN_LIFETIME", DEFAULT_REFRESH_TOKEN_LIFETIME)),
+        timedelta(seconds=_own("REFRESH_TOKEN_LIFETIME", defaults.REFRESH_TOKEN_LIFETIME)),
         _simple_jwt_refresh_lifetime(getattr(settings, "SIMPLE_JWT", {})),
     )
 
