@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from bridge.cutover.differences import Difference
 from bridge.cutover.rules import ALWAYS_REDACTED, Comparison
 
-__all__ = ["MOST_DIFFERENCES", "REDACTED", "Differences"]
+__all__ = ["MOST_DIFFERENCES", "REDACTED", "FoundDifferences"]
 
 V = TypeVar("V")
 
@@ -19,7 +19,7 @@ _LONGEST_VALUE: Final = 200
 _DIGEST_LENGTH: Final = 16
 
 
-class Differences:
+class FoundDifferences:
     """Those found so far.
 
     Args:

@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bridge.cutover.differences import Answer
-from bridge.cutover.gathering import Differences
+from bridge.cutover.gathering import FoundDifferences
 from bridge.cutover.rules import Comparison
 
 __all__ = ["add_header_differences", "header_values", "is_html", "is_json", "media_type"]
@@ -43,7 +43,9 @@ def is_html(media: str) -> bool:
     return media in ("text/html", "application/xhtml+xml")
 
 
-def add_header_differences(legacy: Answer, candidate: Answer, *, rules: Comparison, host: str, to: Differences) -> None:
+def add_header_differences(
+    legacy: Answer, candidate: Answer, *, rules: Comparison, host: str, to: FoundDifferences
+) -> None:
     """Compare the headers of the allow-list.
 
     Args:

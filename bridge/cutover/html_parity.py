@@ -8,7 +8,7 @@ All whitespace counts. This reads tags, not meaning, and takes no longer than a 
 import re
 from typing import Final
 
-from bridge.cutover.gathering import Differences
+from bridge.cutover.gathering import FoundDifferences
 
 __all__ = ["add_html_differences", "masked"]
 
@@ -42,7 +42,7 @@ def masked(page: str) -> str:
     return page
 
 
-def add_html_differences(legacy: str, candidate: str, *, to: Differences) -> None:
+def add_html_differences(legacy: str, candidate: str, *, to: FoundDifferences) -> None:
     """Compare two pages. Their texts are never kept: nothing says which of them would have to be redacted."""
     legacy, candidate = masked(legacy), masked(candidate)
     if legacy == candidate:

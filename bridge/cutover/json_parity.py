@@ -9,7 +9,7 @@ import json
 from math import isclose, isnan
 from typing import Any, Final
 
-from bridge.cutover.gathering import Differences
+from bridge.cutover.gathering import FoundDifferences
 from bridge.cutover.json_forms import DEEPEST, Forms, NotStructured, form
 from bridge.cutover.places import ITEMS, Place, Spot
 from bridge.cutover.rules import Comparison
@@ -30,7 +30,7 @@ _TYPES: Final = {
 }
 
 
-def add_json_differences(legacy: bytes, candidate: bytes, *, rules: Comparison, to: Differences) -> None:
+def add_json_differences(legacy: bytes, candidate: bytes, *, rules: Comparison, to: FoundDifferences) -> None:
     """Compare two documents.
 
     Raises:
@@ -63,7 +63,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def _walk(root: Spot, legacy: Any, candidate: Any, *, tolerance: float, to: Differences) -> None:
+def _walk(root: Spot, legacy: Any, candidate: Any, *, tolerance: float, to: FoundDifferences) -> None:
     """Go through two documents side by side, without recursion."""
     forms = Forms()
     pending = [(root, legacy, candidate)]
@@ -101,7 +101,7 @@ def _kind(spot: Spot, ours: Any, theirs: Any, tolerance: float) -> str:
     return "" if _is_close(ours, theirs, tolerance) else "value"
 
 
-def _add(spot: Spot, kind: str, ours: Any, theirs: Any, to: Differences) -> None:
+def _add(spot: Spot, kind: str, ours: Any, theirs: Any, to: FoundDifferences) -> None:
     words = (_TYPES[type(ours)], _TYPES[type(theirs)])
     are_scalar = not {"array", "object"} & set(words)  # of a container nothing is kept: who knows what is in it
     if kind == "length":

@@ -9,7 +9,7 @@ import zlib
 from typing import Final
 
 from bridge.cutover.differences import Answer, Difference, Verdict, without_noise
-from bridge.cutover.gathering import MOST_DIFFERENCES, Differences
+from bridge.cutover.gathering import MOST_DIFFERENCES, FoundDifferences
 from bridge.cutover.header_parity import add_header_differences, header_values, is_html, is_json, media_type
 from bridge.cutover.html_parity import add_html_differences
 from bridge.cutover.json_parity import NotStructured, add_json_differences
@@ -43,14 +43,14 @@ def compare(
         rules: of the operation.
         head: whether HEAD was asked, whose answers have no body.
         host: that the client asked for, as in its Host header.
-        key: of the digests (``bridge.cutover.gathering.Differences``).
+        key: of the digests (``bridge.cutover.gathering.FoundDifferences``).
 
     Returns:
         At most ``MOST_DIFFERENCES``, no two of a kind at a place; none if the answers are the same.
     """
     if legacy.status != candidate.status:
         return (Difference("status", kind="status", legacy=str(legacy.status), candidate=str(candidate.status)),)
-    in_headers = Differences(rules, key=key)
+    in_headers = FoundDifferences(rules, key=key)
     add_header_differences(legacy, candidate, rules=rules, host=host, to=in_headers)
     in_bodies = () if head else _body_differences(legacy, candidate, rules=rules, key=key)
     return (*in_headers.all(), *in_bodies)[:MOST_DIFFERENCES]
@@ -66,12 +66,12 @@ def _body_differences(legacy: Answer, candidate: Answer, *, rules: Comparison, k
     if ours is None or theirs is None or ours == theirs or "body" in rules.ignore:
         return ()
     media = media_type(legacy) if media_type(legacy) == media_type(candidate) else ""
-    found = Differences(rules, key=key)
+    found = FoundDifferences(rules, key=key)
     if is_json(media):
         try:
             add_json_differences(ours, theirs, rules=rules, to=found)
         except NotStructured:
-            return _of_bytes(ours, theirs, Differences(rules, key=key))
+            return _of_bytes(ours, theirs, FoundDifferences(rules, key=key))
     elif is_html(media):
         # every charset that HTML may have keeps its tags so, and loses no byte
         add_html_differences(ours.decode("latin-1"), theirs.decode("latin-1"), to=found)
@@ -80,7 +80,7 @@ def _body_differences(legacy: Answer, candidate: Answer, *, rules: Comparison, k
     return found.all()
 
 
-def _of_bytes(ours: bytes, theirs: bytes, found: Differences) -> tuple[Difference, ...]:
+def _of_bytes(ours: bytes, theirs: bytes, found: FoundDifferences) -> tuple[Difference, ...]:
     kind, words = "value", ("bytes", "bytes")
     if len(ours) != len(theirs):
         kind, words = "length", ("longer", "shorter") if len(ours) > len(theirs) else ("shorter", "longer")

@@ -15,7 +15,7 @@ from bridge.store.authenticators import Authenticator, Authenticators
 from bridge.store.database import Executor
 from bridge.store.otp_devices import OtpDevices, StaticDevice, TotpDevice
 
-__all__ = ["AllauthCodes", "Codes", "OtpCodes", "Trial", "Tried", "Verdict"]
+__all__ = ["Accepted", "AllauthCodes", "Codes", "OtpCodes", "Trial", "Tried"]
 
 _logger: Final = logging.getLogger(__name__)
 _TOTP: Final = "totp"
@@ -39,7 +39,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Accepted:
     """The code was right, and is used up.
 
     Attributes:
@@ -65,7 +65,7 @@ class Tried:
 class Codes(Protocol):
     """One place where a site keeps second factors."""
 
-    async def attempt(self, trial: Trial) -> Verdict | Tried:
+    async def attempt(self, trial: Trial) -> Accepted | Tried:
         """Try a code, and use it up if it is right."""
         ...
 
@@ -84,7 +84,7 @@ class OtpCodes:
         self._devices = devices
         self._profile = profile
 
-    async def attempt(self, trial: Trial) -> Verdict | Tried:
+    async def attempt(self, trial: Trial) -> Accepted | Tried:
         """Try a code on each confirmed device that takes one now."""
         totp = await self._devices.totp(trial.user_id, executor=trial.executor)
         static = await self._devices.static(trial.user_id, executor=trial.executor)
@@ -94,10 +94,10 @@ class OtpCodes:
                 await self._devices.record_totp(
                     device, step=match.step, drift=match.drift, now=trial.now, executor=trial.executor
                 )
-                return Verdict(trial.last_step)
+                return Accepted(trial.last_step)
         for each in static:
             if self._allowed_from(each, trial.now) is None and await self._consume(each, trial):
-                return Verdict(trial.last_step)
+                return Accepted(trial.last_step)
         return self._tried([*totp, *static], trial.now)
 
     async def record_failure(self, trial: Trial) -> None:
@@ -134,7 +134,7 @@ class AllauthCodes:
         self._profile = profile
         self._recovery = RecoveryCodes(profile.recovery_code_count, profile.recovery_code_digits)
 
-    async def attempt(self, trial: Trial) -> Verdict | Tried:
+    async def attempt(self, trial: Trial) -> Accepted | Tried:
         """Try a code on each authenticator that codes are for."""
         if not self._profile.codes_can_be_verified:
             return Tried(count=0)
@@ -144,7 +144,7 @@ class AllauthCodes:
             if taken is not None:
                 data, last_step = taken
                 await self._authenticators.record_use(each, data=data, now=trial.now, executor=trial.executor)
-                return Verdict(last_step)
+                return Accepted(last_step)
         return Tried(count=sum(each.kind in (_TOTP, _RECOVERY_CODES) for each in found))
 
     async def record_failure(self, trial: Trial) -> None:

@@ -10,7 +10,7 @@ from bridge.profile import AllauthMfaProfile
 from bridge.second_factors.codes import MAXIMUM_LENGTH
 from bridge.services.client import Client
 from bridge.services.clock import Clock
-from bridge.services.codes import Codes, Trial, Verdict
+from bridge.services.codes import Accepted, Codes, Trial
 from bridge.services.lineage import Continuity
 from bridge.services.lockout import Lockout
 from bridge.services.recording import Event, Recorder
@@ -204,11 +204,11 @@ class SecondFactors:
         trial = Trial(user_id=user.id, code=code, now=now, last_step=seen.last_step, executor=executor)
         tried = []
         for each in self._codes:
-            verdict = await each.attempt(trial)
-            if isinstance(verdict, Verdict):
-                await self._memory.record_success(user.id, last_step=verdict.last_step, executor=executor)
+            outcome = await each.attempt(trial)
+            if isinstance(outcome, Accepted):
+                await self._memory.record_success(user.id, last_step=outcome.last_step, executor=executor)
                 return None
-            tried.append(verdict)
+            tried.append(outcome)
         waits = [each.allowed_from for each in tried if each.allowed_from is not None]
         if waits and not any(each.count for each in tried):
             return _until(min(waits), now)
