@@ -8,8 +8,9 @@ import httpx
 import pytest
 from django.contrib.auth.hashers import identify_hasher, make_password
 
+from bridge.web.app import create_app
 from bridge.web.composition import reporting_of
-from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in
+from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, bearer, log_in, running, settings_for
 from tests.web.conftest import assert_problem, moment
 
 REPORT: Final = "/migration/report"
@@ -132,6 +133,18 @@ async def test_what_this_process_counted_last_is_in_its_reports(client: httpx.As
 
     assert {each["event"] for each in report["activity"]} == {"login_refused", "login_succeeded", "upgrade_written"}
     assert "Nobody upgraded since." in page
+
+
+async def test_a_count_by_hand_is_the_report_of_the_next_moment(service_url: str, cast: Cast):
+    """Counting is a pass over the whole table: the dashboard and the report have one count between them."""
+    await cast.add("ada")
+    app = create_app(settings_for(service_url))
+    async with running(app):
+        await app.state.bridge.overviews.count()
+        report = await app.state.bridge.reporting.report()
+        kept = await app.state.bridge.reporting.latest_snapshot()
+
+    assert kept["generated_at"] == report.generated_at.isoformat()
 
 
 async def test_no_hash_and_no_username_is_in_a_report(client: httpx.AsyncClient, cast: Cast):

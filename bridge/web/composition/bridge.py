@@ -117,6 +117,9 @@ def compose(
     """
     settings, database, clock = foundation.settings, foundation.database, foundation.clock
     parts = parts_of(foundation, profile, keys, guards=guards)
+    # One of each: whoever asks while others wait, or after them, is given what they are.
+    reporting = reporting_of(database, profile, clock)
+    cutover_reporting = cutover_reporting_of(database, profile, foundation.rules, clock)
     return Bridge(
         database=database,
         registry=foundation.registry,
@@ -141,27 +144,26 @@ def compose(
         introspection=_introspection(foundation, parts),
         permissions=Permissions(parts.identities),
         accounts=_accounts(foundation, profile, parts),
-        reporting=reporting_of(database, profile, clock),
+        reporting=reporting,
         askers=Askers(parts.identity),
         legacy_operations=_legacy_table(profile.urls.endpoints if profile else ()),
         listing=listing_of(database, profile, foundation.rules.served.values(), clock, plan=foundation.rules.plan),
-        cutover_reporting=cutover_reporting_of(database, profile, foundation.rules, clock),
-        overviews=_overviews(foundation, profile),
+        cutover_reporting=cutover_reporting,
+        overviews=_overviews(foundation, reporting, cutover_reporting),
         form_tokens=FormTokens(settings.django_secrets),
         stages=foundation.stages,
         moving=Moving(endpoints=foundation.endpoints, clock=clock, rules=foundation.rules),
     )
 
 
-def _overviews(foundation: Foundation, profile: SiteProfile | None) -> Overviews:
-    database, clock = foundation.database, foundation.clock
+def _overviews(foundation: Foundation, reporting: Reporting, cutover: CutoverReporting) -> Overviews:
     return Overviews(
-        reporting=reporting_of(database, profile, clock),
-        snapshots=Snapshots(database),
-        activity=Activity(database),
-        cutover=cutover_reporting_of(database, profile, foundation.rules, clock),
+        reporting=reporting,
+        snapshots=Snapshots(foundation.database),
+        activity=Activity(foundation.database),
+        cutover=cutover,
         recorder=foundation.recorder,
-        clock=clock,
+        clock=foundation.clock,
     )
 
 
