@@ -19,7 +19,7 @@ from bridge.services.clock import system_clock
 from bridge.services.preconditions import Preconditions
 from bridge.web.app import create_app, load_router
 from bridge.web.composition import preconditions_of, site_profile
-from bridge.web.operations import endpoint_findings
+from bridge.web.cutover.operations import endpoint_findings
 from bridge.web.settings import Settings
 
 __all__ = ["doctor", "examine"]

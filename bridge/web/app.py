@@ -18,15 +18,15 @@ import bridge
 from bridge.cutover.inventory import Handler
 from bridge.errors import ConfigurationError
 from bridge.services.clock import Clock, system_clock
+from bridge.web.cutover.dispatch import Dispatch
+from bridge.web.cutover.operations import handlers_of
 from bridge.web.dashboard import router as dashboard
-from bridge.web.dispatch import Dispatch
 from bridge.web.errors import register_handlers
 from bridge.web.middleware.docs_policy import DocsPolicyMiddleware
 from bridge.web.middleware.form_charset import FormCharsetMiddleware
 from bridge.web.middleware.hardening import HardeningMiddleware
 from bridge.web.middleware.head import HeadMiddleware
 from bridge.web.openapi import DocumentedApp
-from bridge.web.operations import handlers_of
 from bridge.web.proxy import prepare_upstream
 from bridge.web.routers import auth, endpoints, grants, health, mfa, migration, users, wellknown
 from bridge.web.routing.shortcuts import Shortcuts

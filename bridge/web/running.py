@@ -36,10 +36,10 @@ from bridge.store.traffic import EndpointCounts
 from bridge.tokens import KeySet
 from bridge.web.composition import Bridge, Foundation, compose, longest_unused, rules_of, site_profile
 from bridge.web.composition.limits import limits_of
-from bridge.web.cutover import Cutover, open_cutover
-from bridge.web.operations import handlers_of
+from bridge.web.cutover.cutover import Cutover, open_cutover
+from bridge.web.cutover.operations import handlers_of
+from bridge.web.cutover.waiting import waiting
 from bridge.web.settings import Settings
-from bridge.web.waiting import waiting
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer

@@ -16,7 +16,7 @@ from bridge.services.clock import system_clock
 from bridge.services.shadowing import Shadowing
 from bridge.store.database import Batch, Database, Dialect, Executor, Parameters, Reading, Row
 from bridge.store.differences import Differences
-from bridge.web.shadow import Limits, Shadow
+from bridge.web.cutover.shadow import Limits, Shadow
 
 SHADOWED = Standing(Stage.SHADOW, WHOLE)
 REVERSED = Standing(Stage.MIGRATED, WHOLE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.web.budget import Budget
+from bridge.web.cutover.budget import Budget
 
 
 class Seconds:

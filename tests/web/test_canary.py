@@ -10,7 +10,7 @@ import pytest
 
 from bridge.cutover import WHOLE, Stage, bucket_of
 from bridge.store.database import Database
-from bridge.web.canary import COOKIE
+from bridge.web.cutover.canary import COOKIE
 from tests.conftest import DJANGO_SECRET_KEY, Cast, bearer
 from tests.web.conftest import before_any_database
 from tests.web.front import Front, by, in_front

@@ -1,4 +1,4 @@
-"""The migrated endpoints as operations: bridge.web.operations."""
+"""The migrated endpoints as operations: bridge.web.cutover.operations."""
 
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
@@ -11,6 +11,7 @@ from bridge.cutover.inventory import Handler, LegacyEndpoint
 from bridge.cutover.plan import Plan
 from bridge.errors import ConfigurationError
 from bridge.web.app import create_app
+from bridge.web.cutover.operations import endpoint_findings, handlers_of, own_paths
 from bridge.web.dependencies import (
     AccountUser,
     CurrentLogin,
@@ -24,7 +25,6 @@ from bridge.web.dependencies import (
     require_group,
     require_permission,
 )
-from bridge.web.operations import endpoint_findings, handlers_of, own_paths
 from tests.conftest import settings_for
 
 ANYBODY: Final = Demands()

@@ -19,8 +19,8 @@ from bridge.store.activity import Activity, Happened
 from bridge.store.database import Database
 from bridge.store.differences import Differences
 from bridge.web.app import create_app
+from bridge.web.cutover.shadow import Limits
 from bridge.web.dependencies import CurrentUser, SiteDatabase
-from bridge.web.shadow import Limits
 from tests.conftest import Cast, FrozenClock, bearer, running, settings_for
 from tests.web.conftest import before_any_database, shared_events
 from tests.web.shadowing import DEFAULTS, REVERSED, SHADOWED, App, Front, answering, front

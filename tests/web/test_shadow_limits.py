@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bridge.cutover import WHOLE, Side, Stage, Standing, Verdict
 from bridge.errors import DatabaseUnavailable
-from bridge.web.shadow import Limits
+from bridge.web.cutover.shadow import Limits
 from tests.web.shadowing import (
     REVERSED,
     SHADOWED,

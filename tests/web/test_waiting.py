@@ -37,7 +37,7 @@ async def test_what_keeps_the_service_from_beginning_is_logged_until_it_is_mende
     file, whole = tmp_path / "away.sqlite3", Path(sqlite_url.removeprefix("sqlite:///"))
     app = create_app(settings_for(f"sqlite:///{file}", upstream=UPSTREAM), routers=[router])
 
-    with caplog.at_level(logging.CRITICAL, "bridge.web.waiting"):
+    with caplog.at_level(logging.CRITICAL, "bridge.web.cutover.waiting"):
         async with running(app) as client, asyncio.timeout(SECONDS):
             sqlite3.connect(file).executescript("CREATE TABLE other (id integer)")
             while not caplog.records:  # noqa: ASYNC110  # nobody tells

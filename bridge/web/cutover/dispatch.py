@@ -12,13 +12,13 @@ from bridge.cutover import Side, Stage, Standing
 from bridge.cutover.inventory import Handler
 from bridge.sessions.csrf import CsrfRules, is_allowed_host
 from bridge.web.authentication import role_of
-from bridge.web.canary import chosen, marking
 from bridge.web.composition import Bridge
-from bridge.web.cutover import Cutover
+from bridge.web.cutover.canary import chosen, marking
+from bridge.web.cutover.cutover import Cutover
+from bridge.web.cutover.replaying import SHADOW
+from bridge.web.cutover.waiting import Waiting
 from bridge.web.errors import problem_answer
-from bridge.web.replaying import SHADOW
 from bridge.web.tracing import OPERATION
-from bridge.web.waiting import Waiting
 
 __all__ = ["Dispatch"]
 

@@ -20,12 +20,12 @@ from bridge.services.stages import Stages
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.differences import Differences
-from bridge.web.canary import asker_of
 from bridge.web.composition import Bridge, Foundation
-from bridge.web.operations import handlers_of, own_paths
+from bridge.web.cutover.canary import asker_of
+from bridge.web.cutover.operations import handlers_of, own_paths
+from bridge.web.cutover.shadow import Shadow
 from bridge.web.proxy import Upstream, open_upstream
 from bridge.web.proxy.forwarding import Forwarding
-from bridge.web.shadow import Shadow
 
 __all__ = ["Cutover", "open_cutover"]
 

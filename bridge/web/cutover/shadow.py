@@ -23,8 +23,8 @@ from bridge.errors import DatabaseError
 from bridge.services.shadowing import FIRST_SERVER_ERROR, Pair, Shadowing
 from bridge.store.database import Database
 from bridge.web.authentication import role_of
-from bridge.web.budget import Budget
-from bridge.web.replaying import Kept, replay, replayable, unconditional
+from bridge.web.cutover.budget import Budget
+from bridge.web.cutover.replaying import Kept, replay, replayable, unconditional
 
 __all__ = ["Limits", "Shadow"]
 

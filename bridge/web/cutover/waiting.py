@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 
 from bridge.cutover.matching import OwnPaths
 from bridge.errors import BridgeError, DatabaseUnavailable
-from bridge.web.operations import own_paths
+from bridge.web.cutover.operations import own_paths
 from bridge.web.proxy import Upstream, open_upstream
 from bridge.web.settings import Settings
 
