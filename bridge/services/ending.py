@@ -1,16 +1,18 @@
 """Ends grants and takes tokens back, at once and on every replica."""
 
+import uuid
 from collections.abc import Sequence
 from typing import Final
 
 from bridge.errors import InvalidToken
 from bridge.services.clock import Clock
-from bridge.store.blacklist import Blacklist
+from bridge.store.blacklist import Blacklist, Outstanding
 from bridge.store.database import Database, Executor
 from bridge.store.grants import Grants, StoredGrant
 from bridge.store.revocations import Revocations
 from bridge.store.sessions import Sessions
 from bridge.store.text import is_storable
+from bridge.store.users import Users
 from bridge.tokens import AccessClaims, EndedBy, RefreshClaims, TokenVerifier, unverified_session_id
 
 __all__ = ["Ending"]
@@ -30,6 +32,7 @@ class Ending:
         self,
         *,
         database: Database,
+        users: Users,
         grants: Grants,
         revocations: Revocations,
         blacklist: Blacklist | None,
@@ -38,6 +41,7 @@ class Ending:
         clock: Clock,
     ) -> None:
         self._database = database
+        self._users = users
         self._grants = grants
         self._revocations = revocations
         self._blacklist = blacklist
@@ -123,6 +127,8 @@ class Ending:
         if not is_storable(claims.token_id) or not is_storable(claims.session_id or ""):
             return None
         async with self._database.transaction() as transaction:
+            if claims.session_id is None and not claims.is_own:
+                await self._begin_at_its_end(claims, transaction)
             grant = (
                 await self._grants.locked_of_opener(claims.token_id, executor=transaction)
                 if claims.session_id is None
@@ -133,6 +139,27 @@ class Ending:
             if self._blacklist is not None:
                 await self._blacklist.spend([claims.token_id], now=self._clock(), executor=transaction)
         return claims
+
+    async def _begin_at_its_end(self, claims: RefreshClaims, executor: Executor) -> None:
+        """Give a refresh token of the site a grant to be ended, unless it has begun one: it never begins another."""
+        user = await self._users.with_password(claims.user_id, executor=executor)
+        if user is None:
+            return
+        now = self._clock()
+        begun = StoredGrant(
+            id=uuid.uuid4().hex,
+            user_id=user.id,
+            auth_hash="",
+            current_token_id=claims.token_id,
+            created_at=now,
+            rotated_at=now,
+            expires_at=claims.expires_at,
+            opened_by=claims.token_id,
+        )
+        await self._grants.open_once(begun, executor=executor)
+        if self._blacklist is not None:
+            listed = Outstanding(claims.token_id, user.id, "", claims.issued_at or now, claims.expires_at)
+            await self._blacklist.list(listed, batch=executor)
 
     async def _revoke(self, claims: AccessClaims, executor: Executor) -> None:
         await self._revocations.add(

@@ -10,8 +10,8 @@ from django.contrib.auth import get_user_model
 from rest_framework_simplejwt.tokens import AccessToken
 
 from tests.conftest import PASSWORD, Cast, FrozenClock, Serve, log_in
-from tests.web.conftest import assert_problem
-from tests.web.test_refresh import issued_by_the_site
+from tests.web.conftest import PublishedProfile, assert_problem
+from tests.web.test_refresh import claims, issued_by_the_site
 
 ME: Final = "/users/me/"
 CLIENT: Final = ("orders-api", "a resource server's own secret, long enough")
@@ -239,6 +239,42 @@ async def test_a_refresh_token_of_the_site_takes_the_login_that_it_began_with_it
     await revoke(client, token)
 
     assert not await is_alive(client, tokens)
+
+
+@pytest.mark.parametrize("keeps_blacklist", [True, False], ids=["blacklist", "no_blacklist"])
+async def test_a_revoked_refresh_token_of_the_site_begins_no_login(
+    serve: Serve, cast: Cast, profile: PublishedProfile, *, keeps_blacklist: bool
+):
+    token = str(issued_by_the_site(await cast.add("ada")))
+    await profile.edit(lambda document: document["simple_jwt"].update(keeps_blacklist=keeps_blacklist))
+    async with serve(introspection_clients=CLIENTS) as client:
+        await revoke(client, token)
+
+        refreshed = await client.post("/auth/refresh", json={"refresh_token": token})
+        introspected = await client.post("/auth/introspect", data={"token": token}, auth=CLIENT)
+
+    assert (refreshed.status_code, introspected.json()) == (401, {"active": False})
+
+
+async def test_the_site_does_not_take_it_either(client: httpx.AsyncClient, cast: Cast):
+    token = str(issued_by_the_site(await cast.add("ada")))
+
+    await revoke(client, token)
+
+    (spent,) = await cast.database.fetch_all(
+        "SELECT o.jti AS jti FROM token_blacklist_outstandingtoken o"
+        " JOIN token_blacklist_blacklistedtoken b ON b.token_id = o.id"
+    )
+    assert spent["jti"] == claims(token)["jti"]
+
+
+async def test_a_revoked_refresh_token_of_a_user_who_is_gone_is_as_good_as_revoked(
+    client: httpx.AsyncClient, cast: Cast
+):
+    token = str(issued_by_the_site(await cast.add("ada")))
+    await cast.database.execute("DELETE FROM auth_user")
+
+    assert (await revoke(client, token)).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["x", "a.b.c", "\0", "ü" * 9000], ids=ascii)

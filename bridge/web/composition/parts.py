@@ -123,6 +123,7 @@ def parts_of(foundation: Foundation, profile: SiteProfile | None, keys: KeySet, 
         verifier=verifier,
         ending=Ending(
             database=database,
+            users=users,
             grants=grants,
             revocations=Revocations(database),
             blacklist=blacklist,
