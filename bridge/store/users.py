@@ -104,7 +104,7 @@ class Users(UserRows):
         slots = ", ".join(f":{name}" for name in values)
         row = await self._database.fetch_one(
             f"INSERT INTO {self._name} ({names}) SELECT {slots} WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._name} t WHERE lower(t.{self._username}) = lower(:wanted))"
+            f" (SELECT 1 FROM {self._name} t WHERE upper(t.{self._username}) = upper(:wanted))"
             f" ON CONFLICT DO NOTHING RETURNING {self._columns}",
             {**values, "wanted": username},
         )

@@ -194,6 +194,22 @@ async def test_a_taken_username_creates_nobody(users: Users, cast: Cast, usernam
     assert await users.create(username=username, encoded="x", texts={}, now=NOW) is None
 
 
+@pytest.mark.parametrize(
+    ("known", "username"), [("admin", "adm\u0131n"), ("\u03c3\u03c2", "\u03c3\u03c3"), ("ix", "\u0130x")], ids=ascii
+)
+async def test_a_username_is_taken_where_djangos_own_form_says_so(
+    users: Users, cast: Cast, database: Database, known: str, username: str
+):
+    await cast.add(known)
+    # `iexact`, as Django asks each of the two.
+    condition = ":known LIKE :username" if database.dialect == "sqlite" else "upper(:known) = upper(:username)"
+    asked = await database.fetch_one(f"SELECT {condition} AS is_taken", {"known": known, "username": username})
+
+    created = await users.create(username=username, encoded="x", texts={}, now=NOW)
+
+    assert asked == {"is_taken": created is None}
+
+
 async def test_columns_are_known_by_their_lengths(users: Users):
     assert (users.limit("first_name"), users.limit("is_active"), users.limit("nickname")) == (150, None, None)
     assert (users.has("email"), users.has("nickname")) == (True, False)
