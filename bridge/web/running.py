@@ -49,6 +49,8 @@ __all__ = ["running"]
 _logger: Final = logging.getLogger(__name__)
 _STAGES_EVERY: Final = timedelta(milliseconds=250)
 _PRUNE_SECONDS: Final = 3600.0
+_DIFFERING_CLOCKS: Final = timedelta(days=1)
+"""What some take for expired, others may not: another replica, or a site with a LEEWAY in SIMPLE_JWT."""
 _FLOOR_SECONDS: Final = 60.0
 _CANCEL_AGAIN_SECONDS: Final = 0.1
 
@@ -243,10 +245,10 @@ async def _prune(app: FastAPI, foundation: Foundation) -> None:
     while True:
         now = clock()
         # Every token of a grant that was last refreshed so long ago has expired, and so has every session that ended so
-        # long ago; a day more for clocks that differ.
-        grants_kept = longest_unused(foundation.settings, app.state.bridge.profile) + timedelta(days=1)
+        # long ago.
+        grants_kept = longest_unused(foundation.settings, app.state.bridge.profile) + _DIFFERING_CLOCKS
         prunings = {
-            "revocations": partial(Revocations(database).prune, now=now),
+            "revocations": partial(Revocations(database).prune, now=now - _DIFFERING_CLOCKS),
             "lineage": partial(Lineage(database).prune, now=now),
             "journal": partial(Journal(database).prune, now=now),
             "differences": partial(Differences(database).prune, now=now),

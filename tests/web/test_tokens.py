@@ -1,5 +1,6 @@
 """Looking at a token and taking it back: GET /auth/token, POST /auth/logout."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final
 
@@ -151,6 +152,38 @@ async def test_a_revocation_says_whose_token_it_was_and_how_long_it_matters(
     assert (row["token_id"], row["user_id"]) == (claims_of(headers)["jti"], str(key))
     assert moment(row["revoked_at"]) == clock.now
     assert moment(row["expires_at"]) == clock.now.replace(microsecond=0) + timedelta(seconds=900)
+
+
+async def test_a_token_stays_revoked_where_the_clock_is_behind_that_of_whoever_prunes(
+    serve: Serve, cast: Cast, clock: FrozenClock
+):
+    key = await cast.add("ada")
+    headers = await revoked_by(serve, clock, key)
+    # Pruning is over once an entry of long ago is gone.
+    await cast.database.execute(
+        "INSERT INTO bridge_revoked_token SELECT 'old', user_id, :past, revoked_at FROM bridge_revoked_token",
+        {"past": clock.now - timedelta(days=30)},
+    )
+
+    clock.advance(timedelta(minutes=15))
+    async with serve(), asyncio.timeout(10):
+        while await cast.database.fetch_all("SELECT 1 AS one FROM bridge_revoked_token WHERE token_id = 'old'"):
+            pass
+    clock.advance(-timedelta(seconds=20))
+
+    async with serve() as behind:
+        assert_problem(await behind.get(ME, headers=headers), status=401, code="invalid_token")
+
+
+async def revoked_by(serve: Serve, clock: FrozenClock, key: int) -> dict[str, str]:
+    """A token of the site, which nothing but its revocation stands against."""
+    token = AccessToken()
+    token["user_id"] = str(key)
+    token.payload |= {"iat": int(clock.now.timestamp()), "exp": int((clock.now + timedelta(minutes=15)).timestamp())}
+    headers = {"Authorization": f"Bearer {token}"}
+    async with serve() as client:
+        assert (await client.post("/auth/logout", headers=headers)).status_code == 204
+    return headers
 
 
 async def test_a_logout_that_cannot_be_written_says_so(serve: Serve, cast: Cast, database_url: str):
