@@ -374,6 +374,22 @@ def test_a_logout_takes_what_else_of_the_user_is_joined_to_the_session(ada: User
     assert set(spent) == {grant.current_token_id for grant in over}
 
 
+@pytest.mark.parametrize("engine", ["db", "cached_db", "cache", "signed_cookies"])
+def test_what_is_joined_to_a_session_ends_with_the_one_that_takes_its_place(
+    site: Client, ada: User, token: str, settings: Settings, engine: str
+):
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    exchange(site, token)
+    other, anywhere = open_at_the_bridge(ada), open_at_the_bridge(ada)
+    Grant.objects.filter(pk=other.pk).update(session_key=Grant.objects.exclude(session_key="").get().session_key)
+
+    elsewhere = Client()
+    exchange(elsewhere, token)
+    elsewhere.post("/accounts/logout/")
+
+    assert Grant.objects.get(ended_at=None) == anywhere
+
+
 def test_another_end_leaves_them(ada: User):
     grants = [open_at_the_bridge(ada) for _ in range(2)]
     Grant.objects.update(session_key="a")

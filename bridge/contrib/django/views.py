@@ -5,6 +5,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.contrib.auth import load_backend, login
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -15,6 +16,7 @@ from bridge.contrib.django.ending import delete_session
 from bridge.contrib.django.grants import locked_live_grant
 from bridge.contrib.django.joining import session_name, take_name
 from bridge.contrib.django.liveness import database
+from bridge.contrib.django.models import Grant
 
 __all__ = ["session"]
 
@@ -54,9 +56,12 @@ def _open_session(request: HttpRequest, holder: Holder) -> bool:
         former = grant.session_key
         take_name(request.session, former)
         request.session.save()
-        grant.session_key = session_name(request.session)
-        grant.save(using=database(), update_fields=["session_key"])
-    if former != grant.session_key:
+        name = session_name(request.session)
+        # What else the user has exchanged the former session for goes along, and so ends with its successor.
+        joined = Q(session_key=former) & ~Q(session_key="")
+        live = Grant.objects.using(database()).filter(user_id=grant.user_id, ended_at=None)
+        live.filter(Q(pk=grant.pk) | joined).update(session_key=name)
+    if former != name:
         delete_session(former)
     return True
 
