@@ -31,6 +31,7 @@ from rest_framework_simplejwt.tokens import Token
 
 from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import bridge_issuer
+from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.ending import end_of_token
 from bridge.contrib.django.grants import can_keep, lock_grant_of, open_grant, take_turn
 from bridge.contrib.django.liveness import database, is_taken_back
@@ -162,9 +163,9 @@ def _open_grant(user: AbstractBaseUser, refresh: Token, *, device: str) -> None:
         with transaction.atomic(using=database()):
             refresh["sid"] = open_grant(user, _claims(refresh, user), device=device).pk
             blacklist.record(user, _claims(refresh, user), text=str(refresh), using=database())
-    except DatabaseError:
+    except DatabaseError as exc:
         refresh.payload.pop("sid", None)
-        _logger.warning("no grant kept for user %s", user.pk, exc_info=True)
+        _logger.warning("no grant kept for user %s: %s", user.pk, kind_of(exc))
 
 
 def _follow(refresh: Any, grant: Grant, user: AbstractBaseUser, *, rotates: bool) -> None:

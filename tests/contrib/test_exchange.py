@@ -489,4 +489,4 @@ def test_and_log_in_over_an_open_session(site: Client, ada: User, grace: User, c
     log_in(site, "grace")
 
     assert who(site) == "grace"
-    assert "grants of a session not ended" in caplog.messages
+    assert "grants of a session not ended: OperationalError" in caplog.messages

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from django.contrib.auth.models import User
@@ -18,7 +18,8 @@ from bridge.contrib.django.models import Activity, SiteProfile
 from bridge.contrib.django.publishing import publish_profile
 from bridge.profile import SimpleJwtProfile, fingerprint
 from bridge.tokens.keys import SigningKey
-from tests.conftest import CHECKOUT, DJANGO_SECRET_KEY, PASSWORD, manage
+from tests.conftest import CHECKOUT, DJANGO_SECRET_KEY, PASSWORD, manage, site_environment
+from tests.forked import run_module
 
 # migrate --------------------------------------------------------------------------------------------------------------
 
@@ -67,6 +68,50 @@ def test_nothing_is_published_into_a_database_that_the_router_keeps_us_out_of(sq
     manage(sqlite_url, "migrate", "--verbosity", "0", **routed)
 
     assert query(path, "SELECT id FROM bridge_site_profile") == set()
+
+
+# The log --------------------------------------------------------------------------------------------------------------
+
+SIGNED_UP: Final = """
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test import Client
+from tests.conftest import PASSWORD, old_hash
+
+ada = User.objects.create(username="ada", password=old_hash(PASSWORD))
+
+def refuse(table, condition):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT refusing CHECK ({condition})")
+"""
+REFUSED: Final = {
+    "upgrade": """
+refuse("auth_user", "password NOT LIKE 'argon2%%'")
+print(ada.check_password(PASSWORD))
+""",
+    "grant": """
+refuse("bridge_grant", "false")
+print(Client().post("/api/token/", {"username": "ada", "password": PASSWORD}).status_code == 200)
+""",
+    "count": """
+refuse("bridge_activity", "false")
+print(Client().post("/accounts/login/", {"username": "ada", "password": PASSWORD}).status_code == 302)
+""",
+}
+
+
+@pytest.mark.parametrize("attempt", REFUSED.values(), ids=list(REFUSED))
+def test_the_log_repeats_nothing_of_a_row_that_postgresql_refuses(postgresql_url: str, attempt: str):
+    said = run_module(
+        "legacy_django.manage",
+        *("shell", "-c", SIGNED_UP + attempt),
+        environment=site_environment(postgresql_url),
+        folder=CHECKOUT,
+    )
+
+    assert said.stdout.splitlines()[-1] == "True"
+    assert "CheckViolation" in said.stderr
+    assert "Failing row" not in said.stderr
 
 
 # Logins ---------------------------------------------------------------------------------------------------------------

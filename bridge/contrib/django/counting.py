@@ -6,6 +6,7 @@ from functools import partial
 
 from django.db import DatabaseError, models, transaction
 
+from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.models import Activity
 
 __all__ = ["count"]
@@ -26,8 +27,8 @@ def _count(event: str) -> None:
     try:
         with transaction.atomic():
             _add(event)
-    except DatabaseError:
-        _logger.warning("%s not counted", event, exc_info=True)
+    except DatabaseError as exc:
+        _logger.warning("%s not counted: %s", event, kind_of(exc))
 
 
 def _add(event: str) -> None:

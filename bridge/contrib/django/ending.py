@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.module_loading import import_string
 
 from bridge.contrib.django import blacklist
+from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.liveness import database, is_storable
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time
@@ -76,9 +77,9 @@ def follow_session(name: str) -> None:
     try:
         with transaction.atomic(using=database()):
             end_of_session(name)
-    except DatabaseError:
+    except DatabaseError as exc:
         # Not migrated yet, perhaps. The session ends all the same, and nobody is kept from logging in or out.
-        _logger.warning("grants of a session not ended", exc_info=True)
+        _logger.warning("grants of a session not ended: %s", kind_of(exc))
 
 
 def delete_session(name: str) -> None:

@@ -14,6 +14,7 @@ from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import DatabaseError, connections, router, transaction
 
+from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.describing.second_factors import second_factors
 from bridge.contrib.django.liveness import database
 from bridge.contrib.django.models import SecondFactor
@@ -93,8 +94,8 @@ def _claim(authenticator: Any, code: str) -> bool:
         with transaction.atomic(using=using), connections[using].cursor() as cursor:
             cursor.execute(_CLAIM, [str(authenticator.user_id), step])
             return bool(cursor.rowcount == 1)
-    except DatabaseError:
-        _logger.warning("used code not shared with the bridge", exc_info=True)
+    except DatabaseError as exc:
+        _logger.warning("used code not shared with the bridge: %s", kind_of(exc))
         return True
 
 

@@ -12,6 +12,7 @@ from django.db import OperationalError, ProgrammingError, connections, router, t
 from django.utils import timezone
 
 from bridge.contrib.django.conf import secret_keys
+from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.models import PasswordLineage
 from bridge.contrib.django.tables import is_there
 from bridge.sessions.lineage import lineage_digest
@@ -71,7 +72,7 @@ def superseded_hashes(user: AbstractBaseUser) -> list[str]:
         # session ends.
         if isinstance(exc, OperationalError) and is_there(links.model, using=database):
             raise
-        _logger.warning("lineage of user %s not read", user.pk, exc_info=True)
+        _logger.warning("lineage of user %s not read: %s", user.pk, kind_of(exc))
         return []
 
 

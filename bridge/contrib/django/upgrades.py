@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from bridge.contrib.django.conf import lineage_age, secret_keys
 from bridge.contrib.django.counting import count
+from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.models import PasswordLineage, PasswordUpgrade
 from bridge.passwords.encoded import WRAPPED, EncodedPassword
 from bridge.sessions.lineage import links_between
@@ -58,9 +59,9 @@ def _upgrade(user: AbstractBaseUser, raw_password: str) -> None:
     try:
         with transaction.atomic(using=_database_of(user)):
             written = _replace(user, old, new)
-    except DatabaseError:
+    except DatabaseError as exc:
         user.password = old
-        _logger.warning("password of user %s not upgraded", user.pk, exc_info=True)
+        _logger.warning("password of user %s not upgraded: %s", user.pk, kind_of(exc))
         return
     if written:
         was_upgraded = _algorithm(old) in ("argon2", *WRAPPED)
