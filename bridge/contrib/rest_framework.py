@@ -33,7 +33,7 @@ from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import bridge_issuer
 from bridge.contrib.django.database_errors import kind_of
 from bridge.contrib.django.ending import end_of_token
-from bridge.contrib.django.grants import can_keep, lock_grant_of, open_grant, take_turn
+from bridge.contrib.django.grants import begin_at_its_end, can_keep, lock_grant_of, open_grant, take_turn
 from bridge.contrib.django.liveness import database, is_taken_back
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import moment_of
@@ -147,6 +147,7 @@ class TokenBlacklistSerializer(simple_jwt.TokenBlacklistSerializer):
             return dict(super().validate(attrs))
         claims = _claims(refresh, user)
         with transaction.atomic(using=database()):
+            begin_at_its_end(user, claims)
             # Before the blacklist is written to, as everywhere else: else two could wait for each other.
             lock_grant_of(claims)
             data: dict[str, Any] = super().validate(attrs)

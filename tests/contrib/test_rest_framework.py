@@ -703,6 +703,18 @@ def test_logging_out_locks_the_grant_before_it_writes_to_the_blacklist(site: Cli
     assert any("token_blacklist_blacklistedtoken" in sql for sql in written)
 
 
+def test_logging_out_with_a_token_that_has_begun_no_login_keeps_it_from_that(
+    site: Client, ada: User, settings: Settings
+):
+    token = str(RefreshToken.for_user(ada))
+    settings.INSTALLED_APPS = [each for each in settings.INSTALLED_APPS if not each.endswith("token_blacklist")]
+
+    assert site.post("/api/token/blacklist/", {"refresh": token}).status_code == 200
+
+    assert is_refused(refresh(site, token))
+    assert not Grant.objects.filter(ended_at=None).exists()
+
+
 def test_logging_out_with_what_can_be_no_grants_name_spends_the_token(site: Client, ada: User):
     token = RefreshToken.for_user(ada)
     token["sid"] = "nul\0"

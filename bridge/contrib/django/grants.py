@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -25,7 +26,7 @@ from bridge.contrib.django.moments import column_time, moment_of
 from bridge.contrib.django.second_factors import has_second_factor
 from bridge.tokens import LONGEST_DEVICE, LONGEST_SCOPE, Chain, EndedBy, RefreshClaims, Turn, turn_of
 
-__all__ = ["can_keep", "lock_grant_of", "locked_live_grant", "open_grant", "take_turn"]
+__all__ = ["begin_at_its_end", "can_keep", "lock_grant_of", "locked_live_grant", "open_grant", "take_turn"]
 
 _logger = logging.getLogger(__name__)
 
@@ -84,6 +85,16 @@ def locked_live_grant(user: AbstractBaseUser, session_id: str) -> Grant | None:
     if grant is None or grant.user_id != str(user.pk) or not is_alive(grant):
         return None
     return grant if _is_of_password(user, grant) and user.is_active else None
+
+
+def begin_at_its_end(user: AbstractBaseUser, claims: RefreshClaims) -> None:
+    """Give a refresh token of the site a grant to be ended, unless it has begun one: it never begins another."""
+    if claims.is_own or claims.session_id is not None or not (_names_rows(claims) and can_keep(claims)):
+        return
+    begun = _new_grant(user, claims, device="")
+    begun.opened_by = claims.token_id
+    with suppress(IntegrityError), transaction.atomic(using=database()):
+        _insert(begun)
 
 
 def lock_grant_of(claims: RefreshClaims) -> None:
