@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
+from bridge.errors import ConstraintViolated
 from bridge.store.database import Batch, Executor, Parameters, quoted
 from bridge.store.text import is_storable
 from bridge.store.user_rows import StoredUser, UserRows
@@ -98,17 +99,29 @@ class Users(UserRows):
     async def create(
         self, *, username: str, encoded: str, texts: Mapping[str, str], now: datetime
     ) -> StoredUser | None:
-        """Insert an ordinary, active user; None if the username is taken, also in other case (``UserCreationForm``)."""
+        """Insert an ordinary, active user; None if the username is taken, also in other case (``UserCreationForm``).
+
+        Raises:
+            ConstraintViolated: the table demands more, such as an address that nobody else has.
+        """
         values = self._new_row(username=username, encoded=encoded, texts=texts, now=now)
         names = ", ".join(quoted(name) for name in values)
         slots = ", ".join(f":{name}" for name in values)
-        row = await self._database.fetch_one(
-            f"INSERT INTO {self._name} ({names}) SELECT {slots} WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._name} t WHERE upper(t.{self._username}) = upper(:wanted))"
-            f" ON CONFLICT DO NOTHING RETURNING {self._columns}",
-            {**values, "wanted": username},
-        )
+        try:
+            row = await self._database.fetch_one(
+                f"INSERT INTO {self._name} ({names}) SELECT {slots} WHERE NOT {self._taken} RETURNING {self._columns}",
+                {**values, "wanted": username},
+            )
+        except ConstraintViolated:
+            # Somebody may have come first, whom the statement did not see.
+            if await self._database.fetch_one(f"SELECT 1 AS one WHERE {self._taken}", {"wanted": username}):
+                return None
+            raise
         return None if row is None else self._user(row)
+
+    @property
+    def _taken(self) -> str:
+        return f"EXISTS (SELECT 1 FROM {self._name} t WHERE upper(t.{self._username}) = upper(:wanted))"
 
     @property
     def editable(self) -> tuple[str, ...]:

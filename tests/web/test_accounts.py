@@ -93,6 +93,16 @@ async def test_of_two_registrations_of_one_name_one_wins(open_client: httpx.Asyn
     assert len(await cast.database.fetch_all("SELECT id FROM auth_user")) == 1
 
 
+async def test_an_address_that_the_site_lets_only_one_have_does_not_take_the_username(
+    open_client: httpx.AsyncClient, cast: Cast
+):
+    await cast.add("grace", email="grace@example.com")
+    await cast.database.execute("CREATE UNIQUE INDEX one_address ON auth_user (email)")
+
+    assert_problem(await register(open_client, email="grace@example.com"), status=409, code="site_demands_more")
+    assert (await register(open_client, email="ada@example.com")).status_code == 201
+
+
 WEAK: Final = {
     "short": ("Xy7!", ["This password is too short. It must contain at least 8 characters."]),
     "common": ("password1", ["This password is too common."]),

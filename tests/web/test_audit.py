@@ -100,6 +100,17 @@ async def test_the_life_of_an_account_is_told_by_its_key_alone(serve: Serve, lin
     assert [each for each in secrets if isinstance(each, str) and len(each) > 6 and each in written] == []
 
 
+async def test_a_registration_that_the_sites_table_refuses_is_told(serve: Serve, cast: Cast, lines: Lines):
+    await cast.add("grace", email="grace@example.com")
+    await cast.database.execute("CREATE UNIQUE INDEX one_address ON auth_user (email)")
+    form = {"username": "ada", "password": PASSWORD, "email": "grace@example.com"}
+    async with serve(registration="on") as client:
+        await client.post("/auth/register", json=form)
+
+    (line,) = lines.new()
+    assert (line["event"], line["reason"]) == ("registration_refused", "site_demands_more")
+
+
 async def test_who_moved_an_endpoint_is_told(serve: Serve, cast: Cast, lines: Lines):
     key = str(await cast.add("staff", is_staff=True))
     async with serve() as client:

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from bridge.errors import ConstraintViolated
 from bridge.services.accounts import Invalid, Registered, UsernameTaken, WrongPassword
 from bridge.services.login import LoggedIn
 from bridge.services.recording import Event
@@ -101,7 +102,7 @@ async def show_token(bearer: TokenBearer) -> TokenInfo:
     status_code=201,
     responses={
         403: {"description": "Registration is closed"},
-        409: {"description": "The username is taken"},
+        409: {"description": "The username is taken, or the site's table demands more (`site_demands_more`)"},
         429: {"description": "Too many registrations"},
     },
 )
@@ -112,9 +113,13 @@ async def register(registration: Registration, request: Request, bridge: BridgeS
     client = client_of(request)
     await admitted(bridge, bridge.limits.registration(client), client=client)
     texts = registration.model_dump(include={"email", "first_name", "last_name"}, exclude_unset=True)
-    outcome = await bridge.accounts.register(
-        username=registration.username, password=registration.password, texts=texts
-    )
+    try:
+        outcome = await bridge.accounts.register(
+            username=registration.username, password=registration.password, texts=texts
+        )
+    except ConstraintViolated:
+        bridge.recorder.record(Event.REGISTRATION_REFUSED, reason="site_demands_more", client=client)
+        raise
     match outcome:
         case Registered(user):
             bridge.recorder.record(Event.REGISTERED, user_id=user.id, client=client)
