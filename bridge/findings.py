@@ -152,6 +152,12 @@ CHECK_REVOKE_TOKEN: Final = Finding(
     "SIMPLE_JWT has CHECK_REVOKE_TOKEN: a re-hash would void every token of the user",
     "Switch CHECK_REVOKE_TOKEN off.",
 )
+LOGIN_RULES_CUSTOM: Final = Finding(
+    "login-rules-custom",
+    "Code of the site's own decides who may log in by a password; the bridge asks for the password and is_active alone",
+    "Let is_active say it, and list django.contrib.auth.backends.ModelBackend; or keep /auth/ from the public.",
+    blocking=False,
+)
 SECOND_FACTOR: Final = Finding(
     "second-factor",
     "The site asks for more than a password in ways that the bridge cannot",

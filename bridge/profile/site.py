@@ -36,6 +36,7 @@ class SiteProfile:
         validators: AUTH_PASSWORD_VALIDATORS as in its settings.
         secret_key_fingerprint: of SECRET_KEY, see ``fingerprint``.
         secret_key_fallback_fingerprints: of SECRET_KEY_FALLBACKS.
+        login_rules: dotted paths of its own code that decides who may log in by a password.
         second_factors: what it asks for beyond a password.
         axes: whom it locks out; None where django-axes is not installed.
         sessions: what decides over them.
@@ -52,6 +53,7 @@ class SiteProfile:
     validators: tuple[Mapping[str, Any], ...] = ()
     secret_key_fingerprint: str = ""
     secret_key_fallback_fingerprints: tuple[str, ...] = ()
+    login_rules: tuple[str, ...] = ()
     second_factors: SecondFactorProfile = field(default_factory=SecondFactorProfile)
     axes: AxesProfile | None = None
     sessions: SessionProfile = field(default_factory=SessionProfile)
@@ -85,6 +87,7 @@ class SiteProfile:
             *self._column_findings(),
             *self._session_findings(),
             *self._token_findings(),
+            *self._login_findings(),
             *self._second_factor_findings(),
             *self._url_findings(),
         )
@@ -124,6 +127,11 @@ class SiteProfile:
         return findings.holding(
             (simple_jwt.check_revoke_token, findings.CHECK_REVOKE_TOKEN),
             (passes_by, findings.SIMPLE_JWT_UNASKED),
+        )
+
+    def _login_findings(self) -> tuple[Finding, ...]:
+        return findings.holding(
+            (bool(self.login_rules), findings.LOGIN_RULES_CUSTOM.about(", ".join(self.login_rules)))
         )
 
     def _second_factor_findings(self) -> tuple[Finding, ...]:
@@ -169,6 +177,7 @@ class SiteProfile:
             validators=tuple(document["validators"]),
             secret_key_fingerprint=document["secret_key_fingerprint"],
             secret_key_fallback_fingerprints=tuple(document["secret_key_fallback_fingerprints"]),
+            login_rules=tuple(document.get("login_rules", ())),  # a site of before tells none
             second_factors=SecondFactorProfile.from_document(document["second_factors"]),
             axes=None if axes is None else AxesProfile.from_document(axes),
             sessions=SessionProfile.from_document(document["sessions"]),

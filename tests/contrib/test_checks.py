@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.backends import ModelBackend
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
+from django.http import HttpRequest
 from pytest_django import Settings
 
 from bridge.contrib.django.checks import check_site
@@ -312,3 +314,31 @@ def test_the_shop_is_clean():
         os.EX_OK,
         "System check identified no issues (0 silenced).",
     ), done.stderr
+
+
+class Tickets(ModelBackend):
+    """Lets in by something else than a password."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:  # type: ignore[override]
+        return None
+
+
+OWN: Final = f"{__name__}.Tickets"
+ACCOUNTS: Final = "django.contrib.auth.backends"
+
+
+@pytest.mark.parametrize(
+    ("backends", "expected"),
+    [
+        pytest.param([f"{ACCOUNTS}.ModelBackend"], [], id="djangos"),
+        pytest.param([f"{ACCOUNTS}.AllowAllUsersModelBackend"], [], id="djangos_for_all"),
+        pytest.param([OWN, f"{ACCOUNTS}.ModelBackend"], [], id="own_and_djangos"),
+        pytest.param([OWN], ["bridge.W017"], id="own"),
+    ],
+)
+def test_the_check_finds_that_no_backend_lets_in_whom_the_bridge_does(
+    settings: Settings, backends: list[str], expected: list[str]
+):
+    settings.AUTHENTICATION_BACKENDS = backends
+
+    assert ids() == expected

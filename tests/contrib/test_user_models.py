@@ -78,6 +78,7 @@ def test_columns_that_the_model_lacks_or_names_otherwise_are_not_told():
         ("Subscriber", ["bridge.W010"]),
         ("OwnSessionHash", ["bridge.W006"]),
         ("OwnPasswordCheck", ["bridge.W007"]),
+        ("HiddenOnceDeleted", ["bridge.W017"]),
     ],
 )
 def test_the_check_finds_what_a_model_does_in_its_own_way(model: str, ids: list[str]):

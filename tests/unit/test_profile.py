@@ -66,6 +66,7 @@ PROFILES = {
             groups=Membership("people_groups", "person_id", "group_id"),
             permissions=None,
         ),
+        login_rules=("people.managers.Living",),
         validators=(
             {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
         ),
@@ -138,6 +139,13 @@ def test_a_document_of_before_the_site_told_of_actions_is_read():
 
     assert [each.actions for each in urls.endpoints] == [(), ()]
     assert [each.name for each in urls.endpoints] == ["", "shop:order"]
+
+
+def test_a_site_of_before_tells_no_login_rules():
+    document = PROFILES["full"].to_document()
+    del document["login_rules"]
+
+    assert SiteProfile.from_document(document).login_rules == ()
 
 
 def test_actions_stand_where_a_version_that_does_not_know_them_does_not_look():
@@ -235,6 +243,7 @@ ALLAUTH = SecondFactorProfile(allauth=AllauthMfaProfile())
         ({"sessions": SessionProfile(password_check_is_stock=False)}, "password-check-custom"),
         ({"sessions": SessionProfile(middleware_keeps_keys=False)}, "session-middleware"),
         ({"simple_jwt": SimpleJwtProfile(check_revoke_token=True)}, "check-revoke-token"),
+        ({"login_rules": ("shop.managers.Living",)}, "login-rules-custom"),
         ({"second_factors": SecondFactorProfile(unknown_apps=("trench",))}, "second-factor"),
         ({"axes": AxesProfile(not_honoured=("its handler",))}, "second-factor"),
         ({"second_factors": OTP, "simple_jwt": SimpleJwtProfile()}, "simple-jwt-second-factor"),

@@ -32,6 +32,7 @@ _WARNINGS: Final = {
     "simple-jwt-second-factor": "bridge.W014",
     "sessions-outlive-logout": "bridge.W015",
     "urls-unlisted": "bridge.W016",
+    "login-rules-custom": "bridge.W017",
 }
 _SIGNING_KEY: Final = "bridge.E001"
 _USER_ID: Final = "bridge.E002"

@@ -3,10 +3,10 @@
 import uuid
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 
-__all__ = ["Customer", "OwnPasswordCheck", "OwnSessionHash", "Subscriber"]
+__all__ = ["Customer", "HiddenOnceDeleted", "OwnPasswordCheck", "OwnSessionHash", "Subscriber"]
 
 
 class Customer(AbstractUser):
@@ -45,3 +45,20 @@ class OwnPasswordCheck(AbstractUser):
 
     def check_password(self, raw_password: str | None) -> bool:
         return super().check_password(raw_password)
+
+
+class _Living(UserManager["HiddenOnceDeleted"]):
+    """Hides whom the site has deleted."""
+
+    def get_queryset(self) -> models.QuerySet["HiddenOnceDeleted"]:
+        return super().get_queryset().filter(deleted_at=None)
+
+
+class HiddenOnceDeleted(AbstractUser):
+    """Keeps the rows of users who are gone."""
+
+    groups = None  # type: ignore[assignment]  # two models may not share the reverse names
+    user_permissions = None  # type: ignore[assignment]  # likewise
+    deleted_at = models.DateTimeField(null=True)
+
+    objects = _Living()

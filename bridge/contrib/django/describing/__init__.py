@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from bridge.contrib.django.conf import secret_keys
 from bridge.contrib.django.describing.axes import axes
+from bridge.contrib.django.describing.logins import login_rules
 from bridge.contrib.django.describing.passwords import hasher
 from bridge.contrib.django.describing.second_factors import second_factors
 from bridge.contrib.django.describing.sessions import csrf, sessions
@@ -28,6 +29,7 @@ def describe_site() -> SiteProfile:
         validators=tuple(dict(each) for each in settings.AUTH_PASSWORD_VALIDATORS),
         secret_key_fingerprint=fingerprint(secret_keys()[0]),
         secret_key_fallback_fingerprints=tuple(fingerprint(key) for key in secret_keys()[1:]),
+        login_rules=tuple(login_rules(get_user_model())),
         second_factors=second_factors(),
         axes=axes(),
         sessions=sessions(get_user_model()),
