@@ -81,7 +81,7 @@ def read(output: Connection, said: list[str], addresses: queue.Queue[str]) -> No
     with output, os.fdopen(os.dup(output.fileno()), errors="replace") as lines:
         for line in lines:
             said.append(line)
-            listening = re.search(r"(?:Listening at:|Uvicorn running on) (http://127\.0\.0\.1:[1-9]\d*)", line)
+            listening = re.search(r"(?:Listening at:|Uvicorn running on) (https?://127\.0\.0\.1:[1-9]\d*)", line)
             if listening:
                 addresses.put(listening[1])
 

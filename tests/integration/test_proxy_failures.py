@@ -1,20 +1,23 @@
 """What the bridge does when its upstream, or its client, does not do its part: servers that count, cut and hang."""
 
 import asyncio
+import itertools
 import json
 import re
 import socket
+import struct
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import uvicorn
-from starlette.types import ASGIApp, Message
+import uvloop
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.web.proxy import open_upstream
 from bridge.web.server import BoundedHttp
@@ -26,10 +29,22 @@ PATIENT: Final = timedelta(seconds=SECONDS)
 # Where it must run out: at once, and after what has to be in time.
 IMPATIENT: Final = timedelta(seconds=0.4)
 SOON: Final = timedelta(seconds=2)
+POSTED: Final[Scope] = {
+    "type": "http",
+    "http_version": "1.1",
+    "scheme": "http",
+    "method": "POST",
+    "path": "/",
+    "raw_path": b"/",
+    "query_string": b"",
+    "headers": [(b"host", b"shop")],
+    "client": ("192.0.2.1", 1),
+}
 ANSWER: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
+Run = Callable[[Coroutine[Any, Any, tuple[int, bytes]]], tuple[int, bytes]]
 
 
 @dataclass
@@ -278,16 +293,6 @@ async def test_a_path_that_no_line_can_hold_is_quoted(method: str):
 
 async def passed_by_hand(url: str, named: dict[str, object]) -> int:
     """Pass a request on that no HTTP server has looked at, and give the answer's status."""
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "scheme": "http",
-        "path": "/",
-        "raw_path": b"/",
-        "query_string": b"",
-        "headers": [(b"host", b"shop")],
-        "client": ("192.0.2.1", 1),
-    }
     told: list[Message] = []
 
     async def receive() -> Message:
@@ -296,13 +301,17 @@ async def passed_by_hand(url: str, named: dict[str, object]) -> int:
     async def send(message: Message) -> None:
         told.append(message)
 
-    site = await open_upstream(url)
-    try:
-        await site({**scope, **named}, receive, send)
-    finally:
-        await site.close()
+    await passed_on(url, {**POSTED, **named}, receive, send)
     status: int = told[0]["status"]
     return status
+
+
+async def passed_on(url: str, scope: Scope, receive: Receive, send: Send) -> None:
+    site = await open_upstream(url)
+    try:
+        await site(scope, receive, send)
+    finally:
+        await site.close()
 
 
 # Once and not twice --------------------------------------------------------------------------------------------------
@@ -547,6 +556,56 @@ async def test_a_client_that_closes_hears_an_early_answer_while_it_uploads():
         writer.close()
 
     assert (answer.status, answer.body, answer.is_whole) == (413, b"big", True)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX], ids=["tcp", "unix"])
+@pytest.mark.parametrize("size", [3, 100_000], ids=["short", "long"])
+def test_an_early_answer_is_heard_where_its_connection_was_reset_before_the_next_write(
+    run: Run, family: socket.AddressFamily, size: int, tmp_path: Path
+):
+    early = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: %d\r\n\r\n%s" % (size, b"x" * size)
+    with socket.socket(family) as listening:
+        listening.bind(("127.0.0.1", 0) if family == socket.AF_INET else str(tmp_path / "site"))
+        listening.listen()
+        place = listening.getsockname()
+        url = f"http://127.0.0.1:{place[1]}" if family == socket.AF_INET else f"unix:{place}"
+
+        assert run(refused_while_uploading(url, listening, early)) == (413, b"x" * size)
+
+
+async def refused_while_uploading(url: str, listening: socket.socket, early: bytes) -> tuple[int, bytes]:
+    """Pass an upload on; before its second part goes on, the answer has come, and the connection is reset."""
+    parts = itertools.count(1)
+    told: list[Message] = []
+    has_told = asyncio.Event()
+
+    async def receive() -> Message:
+        part = next(parts)
+        if part == 2:
+            answer_and_reset(listening, early)
+        if part > 4:
+            await has_told.wait()
+        return {"type": "http.request", "body": b"a part", "more_body": True}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+        if not message.get("more_body", True):
+            has_told.set()
+
+    headers = [(b"host", b"shop"), (b"content-length", b"1000000")]
+    async with asyncio.timeout(SECONDS):
+        await passed_on(url, {**POSTED, "headers": headers}, receive, send)
+    return told[0]["status"], b"".join(each["body"] for each in told[1:])
+
+
+def answer_and_reset(listening: socket.socket, early: bytes) -> None:
+    """Close on a client that is still sending; the event loop stands still, and can have read nothing of it."""
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.sendall(early)
 
 
 async def test_what_is_said_before_an_answer_is_not_taken_for_it():

@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-import select
 from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import Payload
 from aiohttp.abc import AbstractStreamWriter
 from starlette.types import Receive, Scope
+
+from bridge.web.proxy import early
 
 __all__ = ["Caller", "CallerLeft", "Upload", "UploadStalled", "announces_body", "closes"]
 
@@ -169,38 +170,15 @@ class Upload(Payload):
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002  # aiohttp's signature
         """Send all of it; the server above sees to it that it is as long as it was announced."""
         self._consumed = True
+        early.hear_out(writer)
         try:
-            await self._write(writer, self._first)
+            await early.write(writer, self._first)
             while self._more:
                 chunk, self._more = await self._caller.next_chunk()
-                await self._write(writer, chunk)
+                await early.write(writer, chunk)
         finally:
             self._caller.watch()
-
-    async def _write(self, writer: AbstractStreamWriter, chunk: bytes) -> None:
-        if not chunk:
-            return
-        if _has_something_to_read(writer):
-            # asyncio's own loop runs who waits already before what has come in the meantime.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-        await writer.write(chunk)
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002  # likewise
         """Refuse: nothing of it is kept."""
         raise TypeError("an upload passes through, and is not kept")
-
-
-def _has_something_to_read(writer: AbstractStreamWriter) -> bool:
-    """Tell whether the upstream has answered already, or closed.
-
-    A write to a connection that it has closed is an error that would lose its early answer, a 413 for one; the event
-    loop has to have its turn to read that first.
-    """
-    transport = writer.transport
-    connection = transport.get_extra_info("socket") if transport is not None else None
-    if connection is None or connection.fileno() < 0:
-        return False
-    poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    return bool(poll.poll(0))

@@ -264,7 +264,8 @@ def _ascii(part: bytes) -> str:
 def _refusal(error: Exception, *, has_stalled: bool) -> Response:
     if has_stalled:
         return stalled()
-    if isinstance(error, ValueError):
+    # A certificate that nobody vouches for is a ValueError as well, and nothing that the client has done.
+    if isinstance(error, ValueError) and not isinstance(error, aiohttp.ClientConnectionError):
         return malformed()
     _logger.warning("nothing came from the upstream: %s", type(error).__name__)
     if isinstance(error, TimeoutError):
