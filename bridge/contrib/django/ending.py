@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from bridge.contrib.django import blacklist
 from bridge.contrib.django.database_errors import kind_of
-from bridge.contrib.django.liveness import database, is_storable
+from bridge.contrib.django.liveness import database, fits_column
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time
 from bridge.tokens import EndedBy, RefreshClaims
@@ -56,7 +56,7 @@ def end_grant(grant_id: str, *, user_id: str, by: EndedBy) -> bool:
 
 def end_of_token(user: AbstractBaseUser, claims: RefreshClaims, *, by: EndedBy = EndedBy.LOGOUT) -> bool:
     """End the grant of a refresh token; False if it has none that is alive."""
-    if not is_storable(claims.token_id) or not is_storable(claims.session_id or "none"):
+    if not fits_column(claims.token_id) or not fits_column(claims.session_id or "none"):
         return False
     which = {"opened_by": claims.token_id} if claims.session_id is None else {"pk": claims.session_id}
     grant = Grant.objects.using(database()).filter(user_id=str(user.pk), **which).first()

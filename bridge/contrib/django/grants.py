@@ -20,7 +20,7 @@ from bridge.contrib.django import blacklist
 from bridge.contrib.django.conf import grant_lifetime, refresh_grace
 from bridge.contrib.django.counting import count
 from bridge.contrib.django.ending import end_grant
-from bridge.contrib.django.liveness import auth_hash_of, database, hangs_on_present_password, is_alive, is_storable
+from bridge.contrib.django.liveness import auth_hash_of, database, fits_column, hangs_on_present_password, is_alive
 from bridge.contrib.django.models import Grant
 from bridge.contrib.django.moments import column_time, moment_of
 from bridge.contrib.django.second_factors import has_second_factor
@@ -41,7 +41,7 @@ class _Reused(Exception):
 
 def can_keep(claims: RefreshClaims) -> bool:
     """Tell whether a grant can be limited as its token is: by a scope that can be read, and that a row can hold."""
-    return not claims.is_scoped or is_storable(" ".join(claims.scope), longest=LONGEST_SCOPE)
+    return not claims.is_scoped or fits_column(" ".join(claims.scope), longest=LONGEST_SCOPE)
 
 
 def open_grant(user: AbstractBaseUser, claims: RefreshClaims, *, device: str = "") -> Grant:
@@ -81,7 +81,7 @@ def take_turn(user: AbstractBaseUser, claims: RefreshClaims, *, device: str = ""
 
 def locked_live_grant(user: AbstractBaseUser, session_id: str) -> Grant | None:
     """Give a user's grant if it may still be refreshed, and keep all others from it until the transaction ends."""
-    grant = _locked(pk=session_id) if is_storable(session_id) else None
+    grant = _locked(pk=session_id) if fits_column(session_id) else None
     if grant is None or grant.user_id != str(user.pk) or not is_alive(grant):
         return None
     return grant if _is_of_password(user, grant) and user.is_active else None
@@ -104,7 +104,7 @@ def lock_grant_of(claims: RefreshClaims) -> None:
 
 
 def _names_rows(claims: RefreshClaims) -> bool:
-    return is_storable(claims.token_id) and is_storable(claims.session_id or "none")
+    return fits_column(claims.token_id) and fits_column(claims.session_id or "none")
 
 
 def _locked_of(claims: RefreshClaims) -> Grant | None:
@@ -203,7 +203,7 @@ def _new_grant(user: AbstractBaseUser, claims: RefreshClaims, *, device: str) ->
         auth_hash=auth_hash_of(user),
         current_token_id=claims.token_id,
         scope=" ".join(claims.scope),
-        device=device[:LONGEST_DEVICE] if is_storable(device[:LONGEST_DEVICE]) else "",
+        device=device[:LONGEST_DEVICE] if fits_column(device[:LONGEST_DEVICE]) else "",
         created_at=column_time(now, using=using),
         rotated_at=column_time(now, using=using),
         # A site that does not rotate may have given its token longer than that.

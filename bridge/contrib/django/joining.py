@@ -5,7 +5,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db, signed_cookies
 from django.contrib.sessions.backends.base import SessionBase
 
-from bridge.contrib.django.liveness import database, is_migrated, is_storable
+from bridge.contrib.django.liveness import database, fits_column, is_migrated
 from bridge.contrib.django.models import Grant
 from bridge.sessions.naming import NAME_KEY, is_name, new_name
 from bridge.tokens import EndedBy
@@ -21,7 +21,7 @@ def session_name(session: SessionBase) -> str:
         name = session.get(NAME_KEY)
         return name if is_name(name) else ""
     key = session.session_key or ""
-    return key if is_storable(key, longest=_LONGEST_NAME) else ""
+    return key if fits_column(key, longest=_LONGEST_NAME) else ""
 
 
 def begin_name(session: SessionBase) -> None:

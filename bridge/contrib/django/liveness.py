@@ -21,11 +21,11 @@ from bridge.sessions.auth_hash import is_auth_hash_of, session_auth_hash
 __all__ = [
     "auth_hash_of",
     "database",
+    "fits_column",
     "hangs_on_present_password",
     "is_alive",
     "is_live",
     "is_migrated",
-    "is_storable",
     "is_taken_back",
 ]
 
@@ -71,7 +71,7 @@ def is_taken_back(user: AbstractBaseUser, *, token_id: str, session_id: str | No
         session_id: its ``sid``.
         is_own: whether the bridge issued it, whose ``sid`` is a grant's; others may have one of their own.
     """
-    if not is_storable(token_id) or not is_storable(session_id or "none"):
+    if not fits_column(token_id) or not fits_column(session_id or "none"):
         return True
     if not is_migrated(database()):
         return is_own
@@ -92,7 +92,7 @@ def is_taken_back(user: AbstractBaseUser, *, token_id: str, session_id: str | No
 
 def is_live(user: AbstractBaseUser, session_id: str) -> bool:
     """Tell whether a user has this grant, and may still refresh it."""
-    grant = _grants_of(user, session_id).first() if is_storable(session_id) else None
+    grant = _grants_of(user, session_id).first() if fits_column(session_id) else None
     return grant is not None and is_alive(grant) and hangs_on_present_password(user, grant.auth_hash)
 
 
@@ -116,9 +116,9 @@ def hangs_on_present_password(user: AbstractBaseUser, auth_hash: str) -> bool:
     return any(hmac.compare_digest(each, auth_hash) for each in superseded_hashes(user))
 
 
-def is_storable(identifier: str, *, longest: int = _LONGEST_ID) -> bool:
-    """Tell whether it can be a row's: PostgreSQL takes no NUL, UTF-8 no lone surrogates, and there is a longest."""
-    return 0 < len(identifier) <= longest and "\0" not in identifier and _SURROGATE.search(identifier) is None
+def fits_column(text: str, *, longest: int = _LONGEST_ID) -> bool:
+    """Tell whether there is a text and a column takes it: PostgreSQL takes no NUL, UTF-8 no lone surrogates."""
+    return 0 < len(text) <= longest and "\0" not in text and _SURROGATE.search(text) is None
 
 
 def _grants_of(user: AbstractBaseUser, session_id: str) -> QuerySet[Grant]:
