@@ -65,7 +65,15 @@ class DatabaseError(BridgeError):
 
 
 class DatabaseUnavailable(DatabaseError):
-    """The database cannot be reached, or did not answer in time."""
+    """The database cannot be reached, or did not answer in time.
+
+    Attributes:
+        cure: what to do about it where nothing has answered yet, for an operator's eyes only.
+    """
+
+    def __init__(self, message: str, *, cure: str = "Check BRIDGE_DATABASE_URL, and that the server is up.") -> None:
+        super().__init__(message)
+        self.cure = cure
 
 
 class WriteRefused(DatabaseError):

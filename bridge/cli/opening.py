@@ -19,9 +19,7 @@ async def opened(url: str) -> AsyncIterator[Database]:
     try:
         database = await open_database(url)
     except DatabaseUnavailable as exc:
-        raise DatabaseUnreachable(
-            f"The database cannot be reached ({exc})", cure="Check BRIDGE_DATABASE_URL, and that the server is up."
-        ) from exc
+        raise DatabaseUnreachable(f"The database cannot be reached: {exc}", cure=exc.cure) from exc
     try:
         yield database
     finally:

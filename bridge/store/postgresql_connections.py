@@ -8,6 +8,7 @@ import psycopg
 from psycopg.rows import DictRow
 
 from bridge.errors import ConfigurationError, DatabaseUnavailable
+from bridge.store.unreachable import URL_CURE, why_unreachable
 
 __all__ = ["Connection", "try_once"]
 
@@ -44,16 +45,14 @@ async def try_once(url: str, options: dict[str, Any], *, in_transaction: bool = 
 
     Raises:
         ConfigurationError: the URL is malformed, or leads to a pooler without transactions.
-        DatabaseUnavailable: nobody answers, or lets us in.
+        DatabaseUnavailable: nobody answers, or lets us in; says why.
     """
     try:
         connection = await Connection.connect(url, **options)
     except psycopg.ProgrammingError as exc:
-        raise ConfigurationError(
-            "BRIDGE_DATABASE_URL is no database URL", cure="Use postgresql://user:password@host:5432/name."
-        ) from exc
-    except psycopg.Error as exc:
-        raise DatabaseUnavailable(type(exc).__name__) from exc
+        raise ConfigurationError("BRIDGE_DATABASE_URL is no database URL", cure=URL_CURE) from exc
+    except (psycopg.Error, UnicodeError) as exc:  # a host that is no name at all is none to the IDNA codec
+        raise why_unreachable(exc) from exc
     try:
         if in_transaction:
             await _refuse_statement_mode(connection)

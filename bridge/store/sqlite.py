@@ -29,6 +29,7 @@ from bridge.store.read_only import Pin, ReadOnlyRun
 
 __all__ = ["SqliteDatabase"]
 
+_CURE: Final = "Check BRIDGE_DATABASE_URL: sqlite:////absolute/path has four slashes, and sqlite:///path begins here."
 _BUSY: Final = timedelta(seconds=5)
 _PRIMARY_CODE: Final = 0xFF
 _INSTRUCTIONS_BETWEEN_LOOKS: Final = 100_000
@@ -224,7 +225,7 @@ async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
 def _uri_of_existing(path: str) -> str:
     file = Path(unquote(path))
     if not file.is_file():
-        raise DatabaseUnavailable("SQLITE_CANTOPEN")
+        raise DatabaseUnavailable("there is no such file", cure=_CURE)
     return f"file:{quote(str(file.absolute()))}?mode=rw"
 
 
@@ -262,7 +263,7 @@ def _translated_errors() -> Iterator[None]:
         raise DatabaseUnavailable(exc.sqlite_errorname) from exc
     except sqlite3.Error as exc:
         if getattr(exc, "sqlite_errorcode", None) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise DatabaseUnavailable(exc.sqlite_errorname) from exc
+            raise DatabaseUnavailable("this is no SQLite database, or a damaged one", cure=_CURE) from exc
         raise DatabaseError(type(exc).__name__) from exc
     except ValueError as exc:  # how aiosqlite says that the connection was closed
         raise DatabaseUnavailable("closed") from exc

@@ -81,7 +81,7 @@ def test_migrate_to_a_malformed_url_names_the_cure(run: Run):
 def test_migrate_to_a_database_that_is_not_there_names_the_cure(run: Run, postgresql_server: str):
     done = run("migrate", url=with_database(postgresql_server, "nowhere"))
 
-    assert_one_line(done, naming="could not be created", cure="Check BRIDGE_DATABASE_URL")
+    assert_one_line(done, naming="no such database", cure="Check its name in BRIDGE_DATABASE_URL")
 
 
 def test_migrate_to_a_folder_that_is_not_there_names_the_cure(run: Run, tmp_path: Path):

@@ -74,20 +74,20 @@ def test_a_file_that_is_no_database_is_one_line_with_its_cure(run: Run, tmp_path
 
     done = run("serve", "--port", "0", url=f"sqlite:///{tmp_path / 'shop.sqlite3'}")
 
-    assert_one_line(done, naming="database", cure="BRIDGE_DATABASE_URL")
+    assert_one_line(done, naming="no SQLite database", cure="Check BRIDGE_DATABASE_URL")
 
 
 def test_a_server_that_does_not_answer_is_one_line_with_its_cure(run: Run):
     done = run("serve", "--port", "0", url="postgresql://bridge:swordfish@127.0.0.1:1/shop")
 
-    assert_one_line(done, naming="cannot be reached", cure="Check BRIDGE_DATABASE_URL")
+    assert_one_line(done, naming="cannot be reached: nobody listens", cure="Check host and port")
     assert "swordfish" not in done.stderr
 
 
 def test_a_database_that_the_server_does_not_have_is_one_line_with_its_cure(run: Run, postgresql_server: str):
     done = run("serve", "--port", "0", url=with_database(postgresql_server, "nowhere"))
 
-    assert_one_line(done, naming="cannot be reached", cure="Check BRIDGE_DATABASE_URL")
+    assert_one_line(done, naming="cannot be reached: the server has no such database", cure="Check its name")
 
 
 def test_a_database_without_the_tables_is_one_line_with_its_cure(run: Run, empty_url: str, tmp_path: Path):
