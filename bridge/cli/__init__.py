@@ -1,7 +1,9 @@
 """The command line: one module a command."""
 
+import errno
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,7 +15,10 @@ from bridge.errors import BridgeError
 
 __all__ = ["run"]
 
-_UNUSABLE = 2
+_UNUSABLE: Final = 2
+_UNREAD: Final = 1
+"""Whoever read the output has read enough; what typer exits with where it notices first."""
+_UNWRITTEN: Final = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 app = typer.Typer(
     name="bridge",
@@ -36,10 +41,25 @@ app.command("demo")(demo.demo)
 def run() -> None:
     """Run a command; an error that we foresaw is one line and exit 2."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # while what goes wrong can still be told
     except BridgeError as exc:
-        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(f"bridge: {exc}")
-        sys.exit(_UNUSABLE)
+        _end(f"bridge: {exc}")
+    except OSError as exc:
+        if exc.errno not in _UNWRITTEN:
+            raise
+        # The interpreter flushes again, and would tell in its own way.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if exc.errno == errno.EPIPE:
+            sys.exit(_UNREAD)
+        _end(f"bridge: The output could not be written ({exc.strerror}). Make room there, and run the command again.")
+
+
+def _end(line: str) -> NoReturn:
+    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(line)
+    sys.exit(_UNUSABLE)
 
 
 def _show_version(*, wanted: bool) -> None:
