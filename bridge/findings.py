@@ -95,6 +95,12 @@ USER_TABLE_DIFFERS: Final = Finding(
     "The database's user table is not as the site's profile has it",
     "Point both apps to the same database, run the site's migrations, and publish the profile again.",
 )
+TABLES_MISSING: Final = Finding(
+    "tables-missing",
+    "The site's migrations are of an earlier version than the bridge, whose tables are not all there",
+    "Install the same version in the site and run `python manage.py migrate` there, or `bridge migrate`; "
+    "then run what `bridge privileges` prints.",
+)
 PRIVILEGES_MISSING: Final = Finding(
     "privileges-missing",
     "The bridge's database role lacks rights",

@@ -35,6 +35,7 @@ _CHECKED: Final = (
     (findings.PASSWORD_COLUMN, "The password column holds an argon2 value"),
     (findings.ACTIVE_FLAG, "Inactive users can be told from active ones"),
     (findings.USER_TABLE_DIFFERS, "The user table is as the profile has it"),
+    (findings.TABLES_MISSING, "The bridge's tables are those of this version"),
     (findings.PRIVILEGES_MISSING, "The database role has the rights it needs"),
     (findings.SECRET_KEY_DIFFERS, "Both apps have the same SECRET_KEY"),
     (findings.SESSION_HASH_CUSTOM, "Django sessions survive a re-hash"),
@@ -98,6 +99,7 @@ _TOLD_BY_URLS: Final = (
 )
 
 _TOLD_BY_DATABASE: Final = (
+    findings.TABLES_MISSING,
     findings.WRAPPED_UNLISTED,
     findings.PRIVILEGES_MISSING,
     findings.USERNAMES_UNCHECKED,
@@ -106,6 +108,11 @@ _TOLD_BY_DATABASE: Final = (
     findings.CLOCK_SKEW,
     findings.PING_PONG,
 )
+
+_CLOSING: Final = frozenset(
+    each.code for each in (findings.USER_TABLE_DIFFERS, findings.TABLES_MISSING, findings.PRIVILEGES_MISSING)
+)
+"""What keeps the bridge from looking further into the database."""
 
 
 def doctor(*, as_json: AsJson = False) -> None:
@@ -131,9 +138,7 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
         profile = await site_profile(database)
         preconditions = preconditions_of(settings, database, profile, system_clock, keys=settings.keys())
         found = await preconditions.findings()
-        can_read = {findings.USER_TABLE_DIFFERS.code, findings.PRIVILEGES_MISSING.code}.isdisjoint(
-            each.code for each in found
-        )
+        can_read = _CLOSING.isdisjoint(each.code for each in found)
         return (
             *found,
             *await _of_usernames(preconditions),
@@ -183,7 +188,7 @@ def _verdict(candidate: Finding, by_code: dict[str, Finding]) -> bool | None:
         return None
     if findings.URLS_UNLISTED.code in by_code and candidate in _TOLD_BY_URLS:
         return None
-    is_closed = findings.USER_TABLE_DIFFERS.code in by_code or findings.PRIVILEGES_MISSING.code in by_code
+    is_closed = not _CLOSING.isdisjoint(by_code)
     return None if is_closed and candidate in _TOLD_BY_DATABASE else True
 
 

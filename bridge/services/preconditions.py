@@ -130,6 +130,10 @@ class Preconditions:
         if not await self._inspection.has_table():
             yield findings.USER_TABLE_DIFFERS
             return
+        absent = await self._inspection.missing_tables()
+        if absent:
+            yield findings.TABLES_MISSING.about(", ".join(absent))
+            return
         lacking = await self._inspection.missing_privileges()
         if lacking:
             yield findings.PRIVILEGES_MISSING.about(", ".join(f"{each.right} on {each.table}" for each in lacking))

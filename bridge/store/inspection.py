@@ -9,7 +9,7 @@ from bridge.errors import SchemaMissing, WriteRefused
 from bridge.passwords.encoded import WRAPPED
 from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
-from bridge.store.privileges import Privilege, needed_privileges
+from bridge.store.privileges import OWN_TABLES, Privilege, needed_privileges
 
 __all__ = ["Inspection"]
 
@@ -60,6 +60,15 @@ class Inspection:
         }[self._database.dialect]
         rows = {name: await self._database.fetch_one(f"SELECT {present} AS there", {"name": name}) for name in _GUARDS}
         return frozenset(name for name, row in rows.items() if row and row["there"])
+
+    async def missing_tables(self) -> list[str]:
+        """Give those of the bridge's own tables that are not there, readable or not."""
+        present = {
+            "postgresql": "SELECT relname AS name FROM pg_class WHERE pg_table_is_visible(oid)",
+            "sqlite": "SELECT name FROM sqlite_master",
+        }[self._database.dialect]
+        rows = await self._database.fetch_all(f"SELECT name FROM ({present}) AS present WHERE name LIKE 'bridge%'")
+        return sorted(OWN_TABLES.keys() - {row["name"] for row in rows})
 
     async def missing_privileges(self) -> list[Privilege]:
         """Give the needed rights that this role lacks; on SQLite, where there are no roles, none."""

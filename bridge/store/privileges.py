@@ -9,10 +9,10 @@ from bridge.store.rights import auth_tables
 from bridge.store.sessions import SESSION_TABLE
 from bridge.store.users import EDITABLE
 
-__all__ = ["Privilege", "grant_statements", "key_sequence", "key_sequences", "needed_privileges"]
+__all__ = ["OWN_TABLES", "Privilege", "grant_statements", "key_sequence", "key_sequences", "needed_privileges"]
 
 _STOCK_SESSIONS = SessionProfile()
-_OWN_TABLES = {
+OWN_TABLES = {
     "bridge_site_profile": ("SELECT",),
     "bridge_activity": ("SELECT", "INSERT", "UPDATE"),
     "bridge_revoked_token": ("SELECT", "INSERT", "DELETE"),
@@ -58,7 +58,7 @@ def needed_privileges(table: UserTable, sessions: SessionProfile = _STOCK_SESSIO
     if sessions.in_table:
         yield from (Privilege(SESSION_TABLE, right) for right in ("SELECT", "DELETE"))
     yield from (Privilege(name, "SELECT") for name in auth_tables(table))
-    for name, rights in _OWN_TABLES.items():
+    for name, rights in OWN_TABLES.items():
         yield from (Privilege(name, right) for right in rights)
 
 

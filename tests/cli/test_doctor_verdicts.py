@@ -34,9 +34,22 @@ async def test_where_the_user_table_is_missing_what_it_would_tell_is_neither_fin
 
     found = verdicts(done)
     assert (done.returncode, found["user-table-differs"]) == (1, False), done.stderr
-    assert {code: found[code] for code in (*UNSEEN, "privileges-missing")} == dict.fromkeys(
-        (*UNSEEN, "privileges-missing")
-    )
+    unseen = (*UNSEEN, "tables-missing", "privileges-missing")
+    assert {code: found[code] for code in unseen} == dict.fromkeys(unseen)
+
+
+async def test_where_the_site_has_not_been_migrated_since_an_upgrade_no_rights_are_asked_for(
+    run: Run, site: Site, service_url: str
+):
+    await site.cast.database.execute("DROP TABLE bridge_census_snapshot")
+
+    done = run("doctor", "--json", url=service_url)
+
+    found = {each["code"]: each for each in json.loads(done.stdout)["checks"]}
+    told = found["tables-missing"]
+    assert (done.returncode, told["ok"], found["privileges-missing"]["ok"]) == (1, False, None), done.stderr
+    assert told["message"].endswith(": bridge_census_snapshot")
+    assert "python manage.py migrate" in told["cure"]
 
 
 @on_postgresql

@@ -129,6 +129,10 @@ async def revoked(site: Site) -> None:
     site.revoke("DELETE", "bridge_revoked_token")
 
 
+async def dropped(site: Site) -> None:
+    await site.cast.database.execute("DROP TABLE bridge_census_snapshot")
+
+
 UNSAFE: Final[dict[str, Unsafe]] = {
     "profile_missing": Unsafe("profile-missing", lambda site: site.profile.withdraw(), FULL_COST),
     "profile_stale": Unsafe("profile-stale", published_ago(timedelta(days=7, minutes=1))),
@@ -146,6 +150,7 @@ UNSAFE: Final[dict[str, Unsafe]] = {
     "user_table_absent": Unsafe("user-table-differs", user_table(name="crm_customer"), on_writes=False),
     "user_key_absent": Unsafe("user-table-differs", user_table(key="customer_id"), on_writes=False),
     "user_column_absent": Unsafe("user-table-differs", columns(nickname=30)),
+    "table_missing": Unsafe("tables-missing", dropped),
     "privilege_missing": Unsafe("privileges-missing", revoked, databases=("postgresql",)),
     "simple_jwt_key": Unsafe("simple-jwt-rejects", nothing, {"signing_key": OTHER_SECRET}),
     "simple_jwt_issuer": Unsafe("simple-jwt-rejects", simple_jwt(issuer="https://shop.example")),
