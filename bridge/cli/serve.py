@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ import uvicorn
 
 from bridge.cli.doctor import examine
 from bridge.cli.own_code import see_own_code
-from bridge.errors import DatabaseUnreachable
+from bridge.errors import ConfigurationError, DatabaseUnreachable
 from bridge.findings import Finding
 from bridge.services.logs import Format, logging_config
 from bridge.web.app import load_router
@@ -21,7 +22,7 @@ __all__ = ["serve"]
 
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8001,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any.")] = 8001,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
     endpoints: Annotated[
         list[str] | None,
@@ -45,6 +46,7 @@ def serve(
     settings = Settings.load()
     for name in settings.endpoints:
         load_router(name)
+    _require_free(host, port)
     # The database is tried before anything listens.
     try:
         _say_how_rehashing_stands(settings, asyncio.run(examine(settings)))
@@ -64,6 +66,21 @@ def serve(
         access_log=access_log,
         log_config=logging_config(log_format, access_log=access_log),
     )
+
+
+def _require_free(host: str, port: int) -> None:
+    """Refuse what cannot be listened on; uvicorn would find out when the service has begun."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As uvicorn does: connections that a bridge before this one has left may still wait for their end.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as exc:
+        raise ConfigurationError(
+            f"Nothing can listen on {host} port {port} ({exc.strerror})",
+            cure="End what does so already, or give another --port or --host.",
+        ) from exc
 
 
 def _say_how_rehashing_stands(settings: Settings, found: tuple[Finding, ...]) -> None:

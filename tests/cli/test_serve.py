@@ -2,6 +2,7 @@
 
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -120,6 +121,27 @@ def test_a_role_that_may_not_read_is_one_line_with_its_cure(run: Run, postgresql
             connection.execute("DROP ROLE bridge_blind")
 
     assert_one_line(done, naming="may not read", cure="GRANT")
+
+
+def test_a_port_that_is_taken_is_one_line_with_its_cure(run: Run, sqlite_url: str):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("serve", "--port", str(taken.getsockname()[1]), url=sqlite_url)
+
+    assert_one_line(done, naming="(Address already in use)", cure="another --port")
+
+
+def test_an_address_of_another_machine_is_one_line_with_its_cure(run: Run, sqlite_url: str):
+    done = run("serve", "--host", "192.0.2.1", "--port", "0", url=sqlite_url)
+
+    assert_one_line(done, naming="192.0.2.1", cure="--host")
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_is_none_is_refused(run: Run, sqlite_url: str, port: str):
+    done = run("serve", "--port", port, url=sqlite_url)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Invalid value for '--port'" in done.stderr
 
 
 # Running --------------------------------------------------------------------------------------------------------------
