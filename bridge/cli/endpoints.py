@@ -193,19 +193,19 @@ def log(
 
 @asynccontextmanager
 async def _database(url: str) -> AsyncIterator[Database]:
-    async with opened(url) as database:
-        try:
+    try:
+        async with opened(url) as database:
             yield database
-        except SchemaMissing as exc:
-            raise ConfigurationError(
-                "The database has no bridge_endpoint_* tables",
-                cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
-            ) from exc
-        except WriteRefused as exc:
-            raise ConfigurationError(
-                "The database role may not read or write the bridge_endpoint_* tables",
-                cure="Run the GRANT statements that `bridge privileges` prints as the tables' owner.",
-            ) from exc
+    except SchemaMissing as exc:
+        raise ConfigurationError(
+            "The database has no bridge_endpoint_* tables",
+            cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
+        ) from exc
+    except WriteRefused as exc:
+        raise ConfigurationError(
+            "The database role may not read or write the bridge_endpoint_* tables",
+            cure="Run the GRANT statements that `bridge privileges` prints as the tables' owner.",
+        ) from exc
 
 
 async def _listed(url: str, served: Mapping[str, Handler], plan: Plan | None, *, everything: bool) -> EndpointList:

@@ -90,19 +90,19 @@ def _require_known(algorithm: str | None) -> None:
 
 @asynccontextmanager
 async def _site(url: str) -> AsyncIterator[tuple[Database, SiteProfile | None]]:
-    async with opened(url) as database:
-        try:
+    try:
+        async with opened(url) as database:
             yield database, await site_profile(database)
-        except SchemaMissing as exc:
-            raise ConfigurationError(
-                "The bridge_* tables are of an earlier version, or the user table is not what the site told",
-                cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
-            ) from exc
-        except WriteRefused as exc:
-            raise ConfigurationError(
-                "The database role may not read the users, or not keep a snapshot",
-                cure="Run the GRANT statements that `bridge privileges` prints as the tables' owner.",
-            ) from exc
+    except SchemaMissing as exc:
+        raise ConfigurationError(
+            "The bridge_* tables are of an earlier version, or the user table is not what the site told",
+            cure="Run `python manage.py migrate` at the site, or `bridge migrate`.",
+        ) from exc
+    except WriteRefused as exc:
+        raise ConfigurationError(
+            "The database role may not read the users, or not keep a snapshot",
+            cure="Run the GRANT statements that `bridge privileges` prints as the tables' owner.",
+        ) from exc
 
 
 async def _count(url: str, *, keep: bool) -> tuple[MigrationReport, frozenset[str] | None]:
