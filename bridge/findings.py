@@ -106,6 +106,12 @@ PRIVILEGES_MISSING: Final = Finding(
     "The bridge's database role lacks rights",
     "Run what `bridge privileges` prints as the tables' owner.",
 )
+DATABASE_READ_ONLY: Final = Finding(
+    "database-read-only",
+    "The database can only be read: logins go on, upgrades, refreshes and logouts do not",
+    "Name the primary in BRIDGE_DATABASE_URL, no standby; or look for default_transaction_read_only.",
+    blocking=False,
+)
 USERNAMES_DIFFER_BY_CASE: Final = Finding(
     "usernames-differ-by-case",
     "Some usernames differ by case only, and their owners may type either",

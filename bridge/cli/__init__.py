@@ -11,7 +11,7 @@ from rich.console import Console
 import bridge
 from bridge.cli import demo, doctor, endpoints, hashes, keys, migrate, privileges, report, serve
 from bridge.cli.auditing import AuditLog
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, DatabaseError
 
 __all__ = ["run"]
 
@@ -45,6 +45,8 @@ def run() -> None:
             app()
         finally:
             sys.stdout.flush()  # while what goes wrong can still be told
+    except DatabaseError as exc:
+        _end(f"bridge: The database refuses this ({exc}). See what `bridge doctor` finds, and the database's log.")
     except BridgeError as exc:
         _end(f"bridge: {exc}")
     except OSError as exc:

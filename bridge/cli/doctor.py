@@ -37,6 +37,7 @@ _CHECKED: Final = (
     (findings.USER_TABLE_DIFFERS, "The user table is as the profile has it"),
     (findings.TABLES_MISSING, "The bridge's tables are those of this version"),
     (findings.PRIVILEGES_MISSING, "The database role has the rights it needs"),
+    (findings.DATABASE_READ_ONLY, "The database can be written"),
     (findings.SECRET_KEY_DIFFERS, "Both apps have the same SECRET_KEY"),
     (findings.SESSION_HASH_CUSTOM, "Django sessions survive a re-hash"),
     (findings.PASSWORD_CHECK_CUSTOM, "They survive Django's own upgrade on login"),
@@ -100,6 +101,7 @@ _TOLD_BY_URLS: Final = (
 
 _TOLD_BY_DATABASE: Final = (
     findings.TABLES_MISSING,
+    findings.DATABASE_READ_ONLY,
     findings.WRAPPED_UNLISTED,
     findings.PRIVILEGES_MISSING,
     findings.USERNAMES_UNCHECKED,
@@ -141,6 +143,7 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
         can_read = _CLOSING.isdisjoint(each.code for each in found)
         return (
             *found,
+            *await preconditions.writing_findings(),
             *await _of_usernames(preconditions),
             *(await preconditions.password_findings() if can_read else ()),
             *endpoint_findings(

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from bridge.errors import ConfigurationError, DatabaseUnavailable, DatabaseUnreachable, ReadOnlyDatabase
+from bridge.findings import DATABASE_READ_ONLY
 from bridge.store.database import Database, open_database
 
 __all__ = ["opened"]
@@ -24,10 +25,7 @@ async def opened(url: str) -> AsyncIterator[Database]:
     try:
         yield database
     except ReadOnlyDatabase as exc:
-        raise ConfigurationError(
-            "The database can only be read, by this role at least",
-            cure="Name the primary in BRIDGE_DATABASE_URL, no standby; or look for default_transaction_read_only.",
-        ) from exc
+        raise ConfigurationError(DATABASE_READ_ONLY.message, cure=DATABASE_READ_ONLY.cure) from exc
     except DatabaseUnavailable as exc:
         raise DatabaseUnreachable(
             f"The database stopped answering: {exc}", cure="Run the command again once it does."

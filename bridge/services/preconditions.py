@@ -67,6 +67,14 @@ class Preconditions:
         """
         return (*self._of_profile(), *[finding async for finding in self._of_database()])
 
+    async def writing_findings(self) -> tuple[Finding, ...]:
+        """Look whether the database takes anything; one that does not now may do so in a second.
+
+        Raises:
+            DatabaseError: the database cannot be asked.
+        """
+        return holding((await self._inspection.is_read_only(), findings.DATABASE_READ_ONLY))
+
     async def username_findings(self) -> tuple[Finding, ...] | None:
         """Look for usernames that more than one user might type, or nobody can; None where they cannot be read."""
         if not await self._inspection.has_table() or await self._inspection.missing_privileges():

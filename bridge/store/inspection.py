@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from bridge.errors import SchemaMissing, WriteRefused
+from bridge.errors import ReadOnlyDatabase, SchemaMissing, WriteRefused
 from bridge.passwords.encoded import WRAPPED
 from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
@@ -77,6 +77,16 @@ class Inspection:
         needed = (*needed_privileges(self._table, self._sessions), *self._also)
         on_tables = await self._has_on_tables([each for each in needed if not each.columns])
         return [each for each in needed if not (await self._has_on_columns(each) if each.columns else on_tables[each])]
+
+    async def is_read_only(self) -> bool:
+        """Tell whether nothing may be written at all, by a write to no row."""
+        try:
+            await self._database.execute("UPDATE bridge_activity SET event = event WHERE 1 = 0")
+        except ReadOnlyDatabase:
+            return True
+        except (WriteRefused, SchemaMissing):
+            return False
+        return False
 
     async def now(self) -> datetime:
         """Give the database server's time."""
