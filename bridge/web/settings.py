@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Iterable
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -312,11 +313,20 @@ def _loaded(cls: type[S]) -> S:
 
 def _refuse_unknown_names() -> None:
     known = {_PREFIX + name.upper() for name in Settings.model_fields}
-    given = {name for name in (*os.environ, *dotenv_values(_DOTENV)) if name.upper().startswith(_PREFIX)}
+    given = {name for name in (*os.environ, *_names_in_dotenv()) if name.upper().startswith(_PREFIX)}
     for name in sorted(given - known - _READ_BY_TESTS):
         close = difflib.get_close_matches(name, known, n=1)
         cure = f"Did you mean {close[0]}?" if close else f"The names are {', '.join(sorted(known))}."
         raise ConfigurationError(f"{name} is not a setting of the bridge", cure=cure)
+
+
+def _names_in_dotenv() -> Iterable[str]:
+    try:
+        return dotenv_values(_DOTENV)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError(
+            f".env cannot be read ({type(exc).__name__})", cure="Write it in UTF-8, and let this user read it."
+        ) from None  # the cause may quote a secret
 
 
 def _explained(exc: ValidationError) -> ConfigurationError:

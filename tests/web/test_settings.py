@@ -1,6 +1,7 @@
 """What is wrong with the settings, said in one line: for ``bridge serve``, and for whoever runs the app otherwise."""
 
 import gc
+import traceback
 from pathlib import Path
 from typing import Any, Final
 
@@ -160,6 +161,16 @@ def test_settings_may_stand_in_a_file(environment: Environment, tmp_path: Path):
     (tmp_path / ".env").write_text("BRIDGE_DATABASE_URL=sqlite:///from_the_file.sqlite3\n")
 
     assert Settings.load().database_url.get_secret_value() == "sqlite:///from_the_file.sqlite3"
+
+
+def test_a_file_in_another_encoding_is_one_line_with_its_cure_and_no_secret(environment: Environment, tmp_path: Path):
+    environment.set()
+    (tmp_path / ".env").write_bytes(f"BRIDGE_SIGNING_KEY={WEAK}\u00fc\n".encode("latin-1"))
+
+    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read .*UTF-8") as refused:
+        Settings.load()
+
+    assert WEAK not in "".join(traceback.format_exception(refused.value))
 
 
 def test_the_environment_outranks_the_file(environment: Environment, tmp_path: Path):
