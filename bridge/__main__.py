@@ -4,6 +4,9 @@ import sys
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+"""What typer exits with, too, once it is there."""
+
 
 def main() -> None:
     """Run the command line, or say what to install for it."""
@@ -13,6 +16,8 @@ def main() -> None:
         if (exc.name or "").startswith("bridge"):
             raise
         sys.exit(f"bridge: {exc.name} is not installed. Run `pip install 'django-migration-bridge[server]'`.")
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     run()
 
 
