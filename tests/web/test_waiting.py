@@ -53,6 +53,18 @@ async def test_what_keeps_the_service_from_beginning_is_logged_until_it_is_mende
     assert "bridge migrate" in caplog.text
 
 
+async def test_why_the_database_is_away_is_logged_with_the_cure(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    app = create_app(settings_for(f"sqlite:///{tmp_path}/away.sqlite3", upstream=UPSTREAM), routers=[router])
+
+    with caplog.at_level(logging.WARNING, "bridge.web.cutover.waiting"):
+        async with running(app), asyncio.timeout(SECONDS):
+            while not caplog.records:  # noqa: ASYNC110  # nobody tells
+                await asyncio.sleep(0.01)
+
+    [line] = [record.getMessage() for record in caplog.records if record.name == "bridge.web.cutover.waiting"]
+    assert "there is no such file. Check BRIDGE_DATABASE_URL" in line
+
+
 async def test_without_a_site_behind_it_there_is_nothing_to_start_for(tmp_path: Path):
     app = create_app(settings_for(f"sqlite:///{tmp_path}/away.sqlite3"), routers=[router])
 

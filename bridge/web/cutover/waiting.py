@@ -58,7 +58,6 @@ async def waiting(
         timeout=timedelta(seconds=settings.upstream_timeout),
     )
     app.state.cutover = Waiting(OwnPaths(own_paths(app, routers)), site)
-    _logger.warning("the database is away: all requests go to the site until it answers")
     ending = asyncio.Event()
     beginning = asyncio.create_task(_begin(service, ending))
     beginning.add_done_callback(_tell_of_end)
@@ -79,11 +78,18 @@ async def _begin(service: Callable[[], AbstractAsyncContextManager[None]], endin
                 await ending.wait()
         except BridgeError as exc:
             # What an operator has to mend holds no longer than until they have.
-            if not isinstance(exc, DatabaseUnavailable) and str(exc) != told:
+            if str(exc) != told:
                 told = str(exc)
-                _logger.critical("the service cannot begin, all requests go to the site: %s", told)
+                _tell_why_not(exc)
             with suppress(TimeoutError):
                 await asyncio.wait_for(ending.wait(), _AGAIN_SECONDS)
+
+
+def _tell_why_not(exc: BridgeError) -> None:
+    if isinstance(exc, DatabaseUnavailable):
+        _logger.warning("the database is away, all requests go to the site until it answers: %s. %s", exc, exc.cure)
+    else:
+        _logger.critical("the service cannot begin, all requests go to the site: %s", exc)
 
 
 def _tell_of_end(beginning: asyncio.Task[None]) -> None:
