@@ -186,6 +186,13 @@ SIMPLE_JWT_REJECTS: Final = Finding(
     "The site's SimpleJWT would reject the bridge's tokens",
     "Let both sides agree: SIMPLE_JWT at the site, BRIDGE_SIGNING_KEY, _SIGNING_ALGORITHM, _ISSUER, _AUDIENCE here.",
 )
+APP_REJECTS: Final = Finding(
+    "app-rejects",
+    "The bridge's app at the site would reject the bridge's tokens",
+    "Let both sides agree: SIGNING_KEY (JWK_URL, VERIFYING_KEY), SIGNING_ALGORITHM, ISSUER and AUDIENCE of BRIDGE at "
+    "the site, and the bridge's settings of these names.",
+    blocking=False,
+)
 SIMPLE_JWT_REJECTS_ITS_OWN: Final = Finding(
     "simple-jwt-rejects-its-own",
     "The site's SimpleJWT has a JWK_URL, and then takes no token without a kid, which its own views never write",

@@ -14,7 +14,7 @@ from bridge.profile.second_factors import (
 )
 from bridge.profile.sessions import CsrfProfile, SessionProfile
 from bridge.profile.site import SCHEMA_VERSION, SiteProfile, fingerprint
-from bridge.profile.tokens import SimpleJwtProfile
+from bridge.profile.tokens import BearerProfile, SimpleJwtProfile
 from bridge.profile.urls import LegacyEndpoint, UrlInventory
 from bridge.profile.users import KeyType, Membership, UserTable
 
@@ -22,6 +22,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "AllauthMfaProfile",
     "AxesProfile",
+    "BearerProfile",
     "CsrfProfile",
     "DjangoOtpProfile",
     "ForeignDevices",

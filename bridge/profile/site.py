@@ -15,7 +15,7 @@ from bridge.profile.axes import AxesProfile
 from bridge.profile.passwords import HasherProfile
 from bridge.profile.second_factors import SecondFactorProfile
 from bridge.profile.sessions import CsrfProfile, SessionProfile
-from bridge.profile.tokens import SimpleJwtProfile
+from bridge.profile.tokens import BearerProfile, SimpleJwtProfile
 from bridge.profile.urls import UrlInventory
 from bridge.profile.users import UserTable
 
@@ -42,6 +42,7 @@ class SiteProfile:
         sessions: what decides over them.
         csrf: what decides over requests that come with their cookie.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
+        bearer: None where the bridge's app has no key to verify tokens with, which ``manage.py check`` says.
         simple_jwt: None where SimpleJWT is not in use.
         urls: what it answers.
     """
@@ -59,6 +60,7 @@ class SiteProfile:
     sessions: SessionProfile = field(default_factory=SessionProfile)
     csrf: CsrfProfile = field(default_factory=CsrfProfile)
     time_zone: str | None = None
+    bearer: BearerProfile | None = None
     simple_jwt: SimpleJwtProfile | None = None
     urls: UrlInventory = field(default_factory=UrlInventory)
 
@@ -169,6 +171,7 @@ class SiteProfile:
     @classmethod
     def _read(cls, document: Mapping[str, Any]) -> Self:
         simple_jwt, axes = document["simple_jwt"], document["axes"]
+        bearer = document.get("bearer")  # a site of before tells none
         return cls(
             published_at=datetime.fromisoformat(document["published_at"]),
             django_version=document["django_version"],
@@ -183,6 +186,7 @@ class SiteProfile:
             sessions=SessionProfile.from_document(document["sessions"]),
             csrf=CsrfProfile.from_document(document["csrf"]),
             time_zone=document["time_zone"],
+            bearer=None if bearer is None else BearerProfile.from_document(bearer),
             simple_jwt=None if simple_jwt is None else SimpleJwtProfile.from_document(simple_jwt),
             urls=UrlInventory.from_document(document["urls"]),
         )

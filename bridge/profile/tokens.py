@@ -4,7 +4,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-__all__ = ["SimpleJwtProfile"]
+__all__ = ["BearerProfile", "SimpleJwtProfile"]
+
+
+@dataclass(frozen=True, slots=True)
+class BearerProfile:
+    """What the bridge's app at the site verifies the bridge's tokens by.
+
+    Attributes:
+        key_fingerprints: of its keys (``SigningKey.fingerprint``); None where it fetches them from a JWK_URL.
+    """
+
+    algorithm: str
+    key_fingerprints: tuple[str, ...] | None
+    issuer: str
+    audience: str
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read the JSON form."""
+        fingerprints = document["key_fingerprints"]
+        return cls(**{**document, "key_fingerprints": None if fingerprints is None else tuple(fingerprints)})
 
 
 @dataclass(frozen=True, slots=True)

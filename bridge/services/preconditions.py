@@ -1,7 +1,7 @@
 """Everything that must hold before the first hash is upgraded, looked up in the profile and in what really runs."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,7 +9,7 @@ from typing import Final
 from bridge import findings
 from bridge.errors import DatabaseError
 from bridge.findings import Finding, holding
-from bridge.profile import SimpleJwtProfile, SiteProfile, fingerprint
+from bridge.profile import BearerProfile, SimpleJwtProfile, SiteProfile, fingerprint
 from bridge.services.clock import Clock
 from bridge.services.recording import Event
 from bridge.store.activity import Activity
@@ -109,8 +109,14 @@ class Preconditions:
             *holding((is_stale, findings.PROFILE_STALE)),
             *self._profile.findings(),
             *holding((is_foreign, findings.SECRET_KEY_DIFFERS)),
-            *self._of_simple_jwt(self._profile.simple_jwt),
+            *self._of_tokens(self._profile),
         )
+
+    def _of_tokens(self, site: SiteProfile) -> tuple[Finding, ...]:
+        found = self._of_simple_jwt(site.simple_jwt)
+        if any(each.code == findings.SIMPLE_JWT_REJECTS.code for each in found):
+            return found  # the app goes by SIMPLE_JWT as well, unless it is told otherwise
+        return (*found, *self._of_app(site.bearer))
 
     def _of_simple_jwt(self, site: SimpleJwtProfile | None) -> tuple[Finding, ...]:
         if site is None:
@@ -128,11 +134,26 @@ class Preconditions:
             f"its JTI_CLAIM is {site.jti_claim!r}": site.jti_claim not in (None, "jti"),
             "its AUTH_HEADER_TYPES lack Bearer": "Bearer" not in site.header_types,
         }
-        found = [text for text, holds in disagreements.items() if holds]
+        found = _all_that_hold(disagreements)
         return holding(
-            (bool(found), findings.SIMPLE_JWT_REJECTS.about("; ".join(found))),
+            (bool(found), findings.SIMPLE_JWT_REJECTS.about(found)),
             (fetches_keys, findings.SIMPLE_JWT_REJECTS_ITS_OWN),
         )
+
+    def _of_app(self, site: BearerProfile | None) -> tuple[Finding, ...]:
+        if site is None:
+            return ()
+        facts = self._facts
+        is_foreign = site.key_fingerprints is not None and facts.key_fingerprints.isdisjoint(site.key_fingerprints)
+        found = _all_that_hold(
+            {
+                f"its algorithm is {site.algorithm}": site.algorithm != facts.algorithm,
+                "its key is another": site.algorithm == facts.algorithm and is_foreign,
+                f"its ISSUER is {site.issuer!r}": site.issuer != facts.issuer,
+                f"its AUDIENCE is {site.audience!r}": site.audience != facts.audience,
+            }
+        )
+        return holding((bool(found), findings.APP_REJECTS.about(found)))
 
     async def _of_database(self) -> AsyncIterator[Finding]:
         if not await self._inspection.has_table():
@@ -152,6 +173,10 @@ class Preconditions:
         reverted = await self._activity.since((self._clock() - timedelta(days=1)).date(), event=Event.UPGRADE_REVERTED)
         if reverted >= PING_PONG_LIMIT:
             yield findings.PING_PONG.about(f"{reverted} since yesterday")
+
+
+def _all_that_hold(conditions: Mapping[str, bool]) -> str:
+    return "; ".join(text for text, holds in conditions.items() if holds)
 
 
 class Safety:

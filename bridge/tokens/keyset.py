@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias
 
 from bridge.errors import ConfigurationError
 from bridge.tokens.jwk import PublicKey, public_jwk
-from bridge.tokens.keys import SigningKey
+from bridge.tokens.keys import SigningKey, public_fingerprint
 
 __all__ = ["MAXIMUM_KEYS", "PUBLICATION", "DatedKey", "KeySet", "KeyState", "KeyTimes", "PublicKeys", "VerifyingKeys"]
 
@@ -44,6 +44,11 @@ class VerifyingKeys(Protocol):
 
     def verifies_until(self, key: Any) -> datetime | None:
         """Say until when it is sure that one of them verifies; None for without end."""
+        ...
+
+    @property
+    def fingerprints(self) -> frozenset[str] | None:
+        """What the keys are known by (``SigningKey.fingerprint``); None where they are somebody else's to tell."""
         ...
 
 
@@ -198,6 +203,11 @@ class PublicKeys:
     def verifies_until(self, key: Any) -> datetime | None:  # noqa: ARG002  # likewise
         """Say that there is no end to it."""
         return None
+
+    @property
+    def fingerprints(self) -> frozenset[str]:
+        """What the bridge's may be known by (``SigningKey.fingerprint``)."""
+        return frozenset(public_fingerprint(each.key) for each in self.keys)
 
 
 def _age(dated: DatedKey) -> tuple[datetime, str]:

@@ -406,6 +406,18 @@ async def test_what_a_safe_site_publishes_is_safe(examine: Examine, site: Site, 
     assert (done.returncode, not_ok(done)) == (0, {})
 
 
+@on_sqlite
+async def test_an_app_at_the_site_that_would_reject_the_bridges_tokens_is_named(
+    examine: Examine, site: Site, publish: Publish
+):
+    """At a site without SimpleJWT as well, where a wrong key was found by nobody but the users."""
+    publish("BRIDGE = {'SIGNING_KEY': 'another signing key, which the bridge has never heard of'}")
+
+    done = examine("--json")
+
+    assert (done.returncode, list(not_ok(done))) == (0, ["app-rejects"])
+
+
 # It cannot look -------------------------------------------------------------------------------------------------------
 
 

@@ -20,8 +20,10 @@ from bridge.contrib.django.conf import token_verifier
 from bridge.contrib.django.describing import describe_site
 from bridge.contrib.django.jwks import FetchedKeys, fetch, fetched_keys
 from bridge.errors import ConfigurationError, InvalidToken
+from bridge.profile import BearerProfile
 from bridge.tokens import KeySet, SigningKey, TokenIssuer
 from bridge.tokens.keyset import DatedKey
+from tests.conftest import DJANGO_SECRET_KEY, SIGNING_KEY
 from tests.contrib.conftest import LIFETIME, bearer, issued
 
 NOW: Final = datetime.now(UTC)
@@ -135,6 +137,49 @@ def test_a_simple_jwt_without_a_readable_key_does_not_tell_that_it_fetches_them(
 
     assert told is not None
     assert told.key_fingerprint == ""
+
+
+def fingerprint_of(secret: str) -> str:
+    return SigningKey.load(secret, algorithm="HS256").fingerprint
+
+
+BY_DEFAULT: Final = {"issuer": "bridge", "audience": "django"}
+VERIFIED_BY: Final[dict[str, tuple[dict[str, Any], BearerProfile]]] = {
+    "simple_jwts_key": (
+        {"SIMPLE_JWT": {"SIGNING_KEY": SIGNING_KEY}},
+        BearerProfile("HS256", (fingerprint_of(SIGNING_KEY),), **BY_DEFAULT),
+    ),
+    "the_secret_key": ({}, BearerProfile("HS256", (fingerprint_of(DJANGO_SECRET_KEY),), **BY_DEFAULT)),
+    "public_keys": (
+        {"BRIDGE": {"SIGNING_ALGORITHM": "ES256", "VERIFYING_KEY": [public(OLD), public(NEW)]}},
+        BearerProfile("ES256", tuple(sorted([OLD.fingerprint, NEW.fingerprint])), **BY_DEFAULT),
+    ),
+    "keys_that_it_fetches": (
+        {"BRIDGE": {"SIGNING_ALGORITHM": "ES256", "JWK_URL": "https://id.example/jwks.json"}},
+        BearerProfile("ES256", None, **BY_DEFAULT),
+    ),
+    "names": (
+        {"BRIDGE": {"SIGNING_KEY": SIGNING_KEY, "ISSUER": "shop", "AUDIENCE": "api"}},
+        BearerProfile("HS256", (fingerprint_of(SIGNING_KEY),), issuer="shop", audience="api"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "told"), VERIFIED_BY.values(), ids=VERIFIED_BY.keys())
+def test_what_the_app_verifies_the_bridges_tokens_by_is_told(
+    settings: Settings, said: dict[str, Any], told: BearerProfile
+):
+    settings.SIMPLE_JWT = settings.BRIDGE = {}
+    for name, value in said.items():
+        setattr(settings, name, value)
+
+    assert describe_site().bearer == told
+
+
+def test_an_app_that_can_verify_nothing_has_nothing_to_tell_of_it(settings: Settings):
+    settings.BRIDGE = {"SIGNING_ALGORITHM": "ES256"}
+
+    assert describe_site().bearer is None
 
 
 # Keys that are fetched ------------------------------------------------------------------------------------------------

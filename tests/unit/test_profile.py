@@ -15,6 +15,7 @@ from bridge.profile import (
     SCHEMA_VERSION,
     AllauthMfaProfile,
     AxesProfile,
+    BearerProfile,
     CsrfProfile,
     DjangoOtpProfile,
     ForeignDevices,
@@ -71,6 +72,7 @@ PROFILES = {
             {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
         ),
         secret_key_fingerprint=fingerprint("secret"),
+        bearer=BearerProfile("ES256", ("0123", "4567"), issuer="shop", audience="api"),
         second_factors=SecondFactorProfile(
             otp=DjangoOtpProfile(totp=True, foreign=(ForeignDevices("sms.device", "sms_device"),)),
             allauth=AllauthMfaProfile(totp_digits=8, codes_can_be_verified=False),
@@ -139,6 +141,22 @@ def test_a_document_of_before_the_site_told_of_actions_is_read():
 
     assert [each.actions for each in urls.endpoints] == [(), ()]
     assert [each.name for each in urls.endpoints] == ["", "shop:order"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [None, BearerProfile("RS256", None, issuer="bridge", audience="django")],
+    ids=["of-none", "of-keys-that-it-fetches"],
+)
+def test_a_site_tells_what_its_app_verifies_tokens_by(said: BearerProfile | None):
+    assert SiteProfile.from_document(replace(GOOD, bearer=said).to_document()).bearer == said
+
+
+def test_a_site_of_before_does_not_tell_what_its_app_verifies_tokens_by():
+    document = PROFILES["full"].to_document()
+    del document["bearer"]
+
+    assert SiteProfile.from_document(document).bearer is None
 
 
 def test_a_site_of_before_tells_no_login_rules():

@@ -356,10 +356,20 @@ async def test_a_simple_jwt_that_takes_our_tokens_is_not_in_the_way(look: Look, 
     assert await look() == {}
 
 
+def verifying_by(algorithm: str, key: str | None) -> Callable[[dict[str, Any]], None]:
+    """SIMPLE_JWT, and the app that goes by it, with one key; None where they fetch them."""
+
+    def say(document: dict[str, Any]) -> None:
+        document["simple_jwt"].update(algorithm=algorithm, key_fingerprint=key)
+        document["bearer"].update(algorithm=algorithm, key_fingerprints=None if key is None else [key])
+
+    return say
+
+
 @before_any_database
 async def test_a_simple_jwt_that_fetches_its_keys_takes_ours_and_not_its_own(look: Look, site: Site):
     """With JWK_URL set, SimpleJWT wants a ``kid``, which the bridge's tokens have and its own have not."""
-    await site.profile.edit(lambda document: document["simple_jwt"].update(algorithm="ES256", key_fingerprint=None))
+    await site.profile.edit(verifying_by("ES256", None))
 
     found = await look(signing_key=SigningKey.generate("ES256").to_pem(), signing_algorithm="ES256")
 
@@ -369,7 +379,7 @@ async def test_a_simple_jwt_that_fetches_its_keys_takes_ours_and_not_its_own(loo
 
 @before_any_database
 async def test_a_simple_jwt_that_fetches_its_keys_finds_no_shared_secret_there(look: Look, site: Site):
-    await site.profile.edit(lambda document: document["simple_jwt"].update(algorithm="ES256", key_fingerprint=None))
+    await site.profile.edit(verifying_by("ES256", None))
 
     message = (await look())["simple-jwt-rejects"].message
 
@@ -383,10 +393,40 @@ async def test_a_simple_jwt_may_verify_with_any_key_that_the_bridge_has(look: Lo
         KeyDirectory(tmp_path).write(DatedKey(key=key))
 
     for key, codes in ((old, []), (new, []), (SigningKey.generate("ES256"), ["simple-jwt-rejects"])):
-        said = {"algorithm": "ES256", "key_fingerprint": key.fingerprint}
-        await site.profile.edit(lambda document, said=said: document["simple_jwt"].update(said))  # type: ignore[misc]
+        await site.profile.edit(verifying_by("ES256", key.fingerprint))
 
         assert list(await look(signing_key=str(tmp_path), signing_algorithm="ES256")) == codes
+
+
+REJECTED_BY_THE_APP: Final[dict[str, tuple[dict[str, Any], str]]] = {
+    "algorithm": ({"algorithm": "RS256"}, "algorithm is RS256"),
+    "key": ({"key_fingerprints": ["0123456789abcdef"]}, "key is another"),
+    "issuer": ({"issuer": "shop"}, "ISSUER is 'shop'"),
+    "audience": ({"audience": "shop"}, "AUDIENCE is 'shop'"),
+}
+
+
+@before_any_database
+@pytest.mark.parametrize(("said", "named"), REJECTED_BY_THE_APP.values(), ids=REJECTED_BY_THE_APP.keys())
+async def test_an_app_at_the_site_that_rejects_our_tokens_is_found(
+    look: Look, site: Site, said: dict[str, Any], named: str
+):
+    """As at a site without SimpleJWT, whose middleware takes the bridge's tokens."""
+    await site.profile.edit(lambda document: document.update(simple_jwt=None))
+    await site.profile.edit(lambda document: document["bearer"].update(said))
+
+    found = await look()
+
+    assert list(found) == ["app-rejects"]
+    assert named in found["app-rejects"].message
+    assert not found["app-rejects"].blocking
+
+
+@before_any_database
+async def test_an_app_may_hold_keys_that_are_still_to_come(look: Look, site: Site):
+    await site.profile.edit(lambda document: document["bearer"]["key_fingerprints"].append("0123456789abcdef"))
+
+    assert await look() == {}
 
 
 async def test_downgrades_are_counted_over_both_apps_and_two_days(look: Look, site: Site):

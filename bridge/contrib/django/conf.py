@@ -29,6 +29,7 @@ from bridge.tokens.keyset import MAXIMUM_KEYS, KeySet, PublicKeys, VerifyingKeys
 from bridge.tokens.verifier import TokenVerifier
 
 __all__ = [
+    "bridge_audience",
     "bridge_issuer",
     "grant_lifetime",
     "lineage_age",
@@ -36,6 +37,7 @@ __all__ = [
     "secret_keys",
     "simple_jwt_profile",
     "token_verifier",
+    "verifying_keys",
 ]
 
 DEFAULT_SIMPLE_JWT_REFRESH_TOKEN_LIFETIME = timedelta(days=1)
@@ -47,24 +49,28 @@ def token_verifier() -> TokenVerifier:
     Raises:
         ConfigurationError: the signing key is too weak or does not fit the algorithm.
     """
-    own: dict[str, Any] = getattr(settings, "BRIDGE", {})
     simple_jwt: dict[str, Any] = getattr(settings, "SIMPLE_JWT", {})
     return TokenVerifier(
-        keys=_verifying_keys(own, simple_jwt),
+        keys=verifying_keys(),
         issuer=bridge_issuer(),
-        audience=own.get("AUDIENCE", defaults.AUDIENCE),
+        audience=bridge_audience(),
         site_issuer=simple_jwt.get("ISSUER"),
         site_audience=simple_jwt.get("AUDIENCE"),
         site_tokens=simple_jwt_profile(simple_jwt).tokens_can_be_read,
     )
 
 
-def _verifying_keys(own: dict[str, Any], simple_jwt: dict[str, Any]) -> VerifyingKeys:
+def verifying_keys() -> VerifyingKeys:
     """Choose the first source that is named: BRIDGE's before SIMPLE_JWT's, public keys before private ones.
 
     BRIDGE's VERIFYING_KEY may be a list, for a rotation without a JWK_URL: the next key joins it before the bridge
     signs with it, the last one leaves after its tokens have expired.
+
+    Raises:
+        ConfigurationError: the signing key is too weak or does not fit the algorithm, or there is none.
     """
+    own: dict[str, Any] = getattr(settings, "BRIDGE", {})
+    simple_jwt: dict[str, Any] = getattr(settings, "SIMPLE_JWT", {})
     algorithm = own.get("SIGNING_ALGORITHM") or simple_jwt.get("ALGORITHM", "HS256")
     if algorithm not in KEY_PAIR_ALGORITHMS:
         return _secret(own, simple_jwt, algorithm)
@@ -139,6 +145,11 @@ def secret_keys() -> tuple[str, ...]:
 def bridge_issuer() -> str:
     """Give ``iss`` of the bridge's own tokens."""
     return str(_own("ISSUER", defaults.ISSUER))
+
+
+def bridge_audience() -> str:
+    """Give ``aud`` of the bridge's own tokens."""
+    return str(_own("AUDIENCE", defaults.AUDIENCE))
 
 
 def grant_lifetime() -> timedelta:

@@ -11,7 +11,7 @@ from bridge.contrib.django.describing.logins import login_rules
 from bridge.contrib.django.describing.passwords import hasher
 from bridge.contrib.django.describing.second_factors import second_factors
 from bridge.contrib.django.describing.sessions import csrf, sessions
-from bridge.contrib.django.describing.tokens import simple_jwt
+from bridge.contrib.django.describing.tokens import bearer, simple_jwt
 from bridge.contrib.django.describing.urls import urls
 from bridge.contrib.django.describing.users import user_table
 from bridge.profile import SiteProfile, fingerprint
@@ -35,6 +35,7 @@ def describe_site() -> SiteProfile:
         sessions=sessions(get_user_model()),
         csrf=csrf(),
         time_zone=None if settings.USE_TZ else settings.TIME_ZONE,
+        bearer=bearer(),
         simple_jwt=simple_jwt(),
         urls=urls(),
     )

@@ -1,4 +1,4 @@
-"""SIMPLE_JWT, without its keys."""
+"""BRIDGE and SIMPLE_JWT, without their keys."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -8,14 +8,35 @@ from django.conf import settings
 from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
-from bridge.contrib.django.conf import secret_keys, simple_jwt_profile
-from bridge.profile import SimpleJwtProfile
+from bridge.contrib.django.conf import (
+    bridge_audience,
+    bridge_issuer,
+    secret_keys,
+    simple_jwt_profile,
+    verifying_keys,
+)
+from bridge.errors import ConfigurationError
+from bridge.profile import BearerProfile, SimpleJwtProfile
 from bridge.tokens.keys import verifying_fingerprint
 
-__all__ = ["simple_jwt"]
+__all__ = ["bearer", "simple_jwt"]
 
 _BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 _ASKING: Final = "bridge.contrib.rest_framework.TokenObtainPairSerializer"
+
+
+def bearer() -> BearerProfile | None:
+    """Describe what verifies the bridge's tokens; None where nothing does, which a system check says."""
+    try:
+        keys = verifying_keys()
+    except ConfigurationError:
+        return None
+    return BearerProfile(
+        algorithm=keys.algorithm,
+        key_fingerprints=None if keys.fingerprints is None else tuple(sorted(keys.fingerprints)),
+        issuer=bridge_issuer(),
+        audience=bridge_audience(),
+    )
 
 
 def simple_jwt() -> SimpleJwtProfile | None:
