@@ -48,6 +48,13 @@ PROFILE_STALE: Final = Finding(
     "Run `python manage.py bridge_profile` at the site; with the app installed, logins there renew it daily.",
 )
 
+PROFILE_OF_BEFORE: Final = Finding(
+    "profile-of-before",
+    "The Django site's profile was published by an earlier version of the app, and tells less",
+    "Install the same version in the site and run `python manage.py bridge_profile` there.",
+    blocking=False,
+)
+
 # Password hashers
 
 ARGON2_MISSING: Final = Finding(
@@ -189,8 +196,8 @@ SIMPLE_JWT_REJECTS: Final = Finding(
 APP_REJECTS: Final = Finding(
     "app-rejects",
     "The bridge's app at the site would reject the bridge's tokens",
-    "Let both sides agree: SIGNING_KEY (JWK_URL, VERIFYING_KEY), SIGNING_ALGORITHM, ISSUER and AUDIENCE of BRIDGE at "
-    "the site, and the bridge's settings of these names.",
+    "If the site takes bearer tokens, let both agree: SIGNING_KEY (JWK_URL, VERIFYING_KEY), SIGNING_ALGORITHM, ISSUER "
+    "and AUDIENCE of BRIDGE at the site, and the bridge's settings of these names.",
     blocking=False,
 )
 SIMPLE_JWT_REJECTS_ITS_OWN: Final = Finding(

@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated, Final, NoReturn
 
 import typer
@@ -11,7 +12,7 @@ from rich.console import Console
 import bridge
 from bridge.cli import demo, doctor, endpoints, hashes, keys, migrate, privileges, report, serve
 from bridge.cli.auditing import AuditLog
-from bridge.errors import BridgeError, DatabaseError
+from bridge.errors import BridgeError, DatabaseError, DatabaseUnavailable
 
 __all__ = ["run"]
 
@@ -44,7 +45,9 @@ def run() -> None:
         try:
             app()
         finally:
-            sys.stdout.flush()  # while what goes wrong can still be told
+            _flush()  # while what goes wrong can still be told
+    except DatabaseUnavailable as exc:
+        _end(f"bridge: The database cannot be reached: {exc}. {exc.cure}")
     except DatabaseError as exc:
         _end(f"bridge: The database refuses this ({exc}). See what `bridge doctor` finds, and the database's log.")
     except BridgeError as exc:
@@ -52,15 +55,26 @@ def run() -> None:
     except OSError as exc:
         if exc.errno not in _UNWRITTEN:
             raise
-        # The interpreter flushes again, and would tell in its own way.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_output()
         if exc.errno == errno.EPIPE:
             sys.exit(_UNREAD)
         _end(f"bridge: The output could not be written ({exc.strerror}). Make room there, and run the command again.")
 
 
+def _flush() -> None:
+    if sys.stdout is not None:  # as where whoever starts the command has closed it
+        sys.stdout.flush()
+
+
+def _let_go_of_output() -> None:
+    """Keep the interpreter, which flushes again, from telling in its own way."""
+    with suppress(OSError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _end(line: str) -> NoReturn:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(line)
+    with suppress(OSError):  # the same disk may hold both
+        Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(line)
     sys.exit(_UNUSABLE)
 
 

@@ -27,6 +27,7 @@ __all__ = ["doctor", "examine"]
 _CHECKED: Final = (
     (findings.PROFILE_MISSING, "The site has published its profile"),
     (findings.PROFILE_STALE, "The profile is at most a week old"),
+    (findings.PROFILE_OF_BEFORE, "It tells all that this version reads"),
     (findings.ARGON2_MISSING, "Django can verify argon2"),
     (findings.ARGON2_NOT_FIRST, "Django prefers argon2"),
     (findings.ARGON2_NOT_INSTALLED, "argon2-cffi is installed where Django runs"),
@@ -67,6 +68,7 @@ _CHECKED: Final = (
 
 _TOLD_BY_PROFILE: Final = (
     findings.PROFILE_STALE,
+    findings.PROFILE_OF_BEFORE,
     findings.ARGON2_MISSING,
     findings.ARGON2_NOT_FIRST,
     findings.ARGON2_NOT_INSTALLED,
@@ -192,6 +194,8 @@ def _verdict(candidate: Finding, by_code: dict[str, Finding]) -> bool | None:
     if findings.PROFILE_MISSING.code in by_code and candidate in _TOLD_BY_PROFILE:
         return None
     if findings.URLS_UNLISTED.code in by_code and candidate in _TOLD_BY_URLS:
+        return None
+    if findings.PROFILE_OF_BEFORE.code in by_code and candidate == findings.APP_REJECTS:
         return None
     is_closed = not _CLOSING.isdisjoint(by_code)
     return None if is_closed and candidate in _TOLD_BY_DATABASE else True

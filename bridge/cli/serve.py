@@ -1,10 +1,11 @@
 """``bridge serve``: the service."""
 
 import asyncio
+import errno
 import json
 import os
 import socket
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 import uvicorn
@@ -18,6 +19,12 @@ from bridge.web.app import load_router
 from bridge.web.settings import Settings
 
 __all__ = ["serve"]
+
+_UNBINDABLE: Final = {
+    errno.EADDRINUSE: "End what does so already, or give another --port.",
+    errno.EADDRNOTAVAIL: "Give as --host an address of this machine, or 0.0.0.0 for all that it has.",
+    errno.EACCES: "Give a --port from 1024 on, or let this user listen on that one.",
+}
 
 
 def serve(
@@ -71,16 +78,26 @@ def serve(
 def _require_free(host: str, port: int) -> None:
     """Refuse what cannot be listened on; uvicorn would find out when the service has begun."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As uvicorn does: connections that a bridge before this one has left may still wait for their end.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as exc:
-        raise ConfigurationError(
-            f"Nothing can listen on {host} port {port} ({exc.strerror})",
-            cure="End what does so already, or give another --port or --host.",
-        ) from exc
+        places = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as exc:
+        raise ConfigurationError(f"Nobody knows the host {host!r}", cure=_UNBINDABLE[errno.EADDRNOTAVAIL]) from exc
+    for family, kind, protocol, _, address in places:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                _bind(probe, address)
+        except OSError as exc:
+            raise ConfigurationError(
+                f"Nothing can listen on {host} port {port} ({exc.strerror})",
+                cure=_UNBINDABLE.get(exc.errno or 0, "Give another --port or --host."),
+            ) from exc
+
+
+def _bind(probe: socket.socket, address: Any) -> None:
+    """Bind as the event loop does: what a bridge before this one has left may still wait for its end."""
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if probe.family == socket.AF_INET6:
+        probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    probe.bind(address)
 
 
 def _say_how_rehashing_stands(settings: Settings, found: tuple[Finding, ...]) -> None:

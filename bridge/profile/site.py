@@ -42,7 +42,7 @@ class SiteProfile:
         sessions: what decides over them.
         csrf: what decides over requests that come with their cookie.
         time_zone: TIME_ZONE where USE_TZ is off and the columns hold local times; None where they are aware.
-        bearer: None where the bridge's app has no key to verify tokens with, which ``manage.py check`` says.
+        bearer: None where it was told by an earlier version of the app.
         simple_jwt: None where SimpleJWT is not in use.
         urls: what it answers.
     """

@@ -12,6 +12,7 @@ class BearerProfile:
     """What the bridge's app at the site verifies the bridge's tokens by.
 
     Attributes:
+        algorithm: empty where it has no key to verify them with, which ``manage.py check`` says.
         key_fingerprints: of its keys (``SigningKey.fingerprint``); None where it fetches them from a JWK_URL.
     """
 

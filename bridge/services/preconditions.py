@@ -31,7 +31,7 @@ class BridgeFacts:
 
     Attributes:
         secret_keys: BRIDGE_DJANGO_SECRET_KEY and its fallbacks.
-        key_fingerprints: of all that the bridge's tokens are verified with.
+        key_fingerprints: of all that the bridge's new tokens may be verified with.
     """
 
     secret_keys: tuple[str, ...]
@@ -109,14 +109,9 @@ class Preconditions:
             *holding((is_stale, findings.PROFILE_STALE)),
             *self._profile.findings(),
             *holding((is_foreign, findings.SECRET_KEY_DIFFERS)),
-            *self._of_tokens(self._profile),
+            *self._of_simple_jwt(self._profile.simple_jwt),
+            *self._of_app(self._profile.bearer),
         )
-
-    def _of_tokens(self, site: SiteProfile) -> tuple[Finding, ...]:
-        found = self._of_simple_jwt(site.simple_jwt)
-        if any(each.code == findings.SIMPLE_JWT_REJECTS.code for each in found):
-            return found  # the app goes by SIMPLE_JWT as well, unless it is told otherwise
-        return (*found, *self._of_app(site.bearer))
 
     def _of_simple_jwt(self, site: SimpleJwtProfile | None) -> tuple[Finding, ...]:
         if site is None:
@@ -142,7 +137,9 @@ class Preconditions:
 
     def _of_app(self, site: BearerProfile | None) -> tuple[Finding, ...]:
         if site is None:
-            return ()
+            return (findings.PROFILE_OF_BEFORE,)
+        if not site.algorithm:
+            return (findings.APP_REJECTS.about("it has no key to verify them with"),)
         facts = self._facts
         is_foreign = site.key_fingerprints is not None and facts.key_fingerprints.isdisjoint(site.key_fingerprints)
         found = _all_that_hold(

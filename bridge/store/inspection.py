@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
-from bridge.errors import ReadOnlyDatabase, SchemaMissing, WriteRefused
+from bridge.errors import SchemaMissing, WriteRefused
 from bridge.passwords.encoded import WRAPPED
 from bridge.profile import SessionProfile, UserTable
 from bridge.store.database import Database, quoted
@@ -79,14 +79,11 @@ class Inspection:
         return [each for each in needed if not (await self._has_on_columns(each) if each.columns else on_tables[each])]
 
     async def is_read_only(self) -> bool:
-        """Tell whether nothing may be written at all, by a write to no row."""
-        try:
-            await self._database.execute("UPDATE bridge_activity SET event = event WHERE 1 = 0")
-        except ReadOnlyDatabase:
-            return True
-        except (WriteRefused, SchemaMissing):
+        """Tell whether nothing may be written at all; not of SQLite, which tells only who waits to write."""
+        if self._database.dialect == "sqlite":
             return False
-        return False
+        row = await self._database.fetch_one("SELECT current_setting('transaction_read_only') = 'on' AS holds")
+        return bool(row and row["holds"])
 
     async def now(self) -> datetime:
         """Give the database server's time."""

@@ -16,20 +16,12 @@ _ENCODE: Final = "In a password, write @ as %40, / as %2F, ? as %3F and % as %25
 URL_CURE: Final = f"Use postgresql://user:password@host:5432/name. {_ENCODE}"
 _REASONS: Final = (
     (
-        r"failed to resolve host|'idna' codec",
-        "nobody knows its host",
-        f"Check the host in BRIDGE_DATABASE_URL. {_ENCODE}",
-    ),
-    (
         r"connection is bad: invalid",
         "BRIDGE_DATABASE_URL has a port or an option that is none",
         URL_CURE,
     ),
-    (r"Connection refused|No such file or directory\s+Is the server", "nobody listens there", _ADDRESS),
-    (r"timeout expired", "nothing answers there in time", f"{_ADDRESS} A firewall may be in between."),
-    (r"received invalid response|expected authentication request", "what answers there is no PostgreSQL", _ADDRESS),
     (
-        r"password authentication failed",
+        r"password authentication failed|SASL authentication failed",  # the latter is PgBouncer's
         "the server does not take this user and password",
         f"Check both in BRIDGE_DATABASE_URL. {_ENCODE}",
     ),
@@ -44,7 +36,11 @@ _REASONS: Final = (
         "the server's pg_hba.conf does not let this user in from here",
         "Add a line to it; one for encrypted connections needs sslmode=require in BRIDGE_DATABASE_URL.",
     ),
-    (r'database ".*" does not exist', "the server has no such database", "Check its name in BRIDGE_DATABASE_URL."),
+    (
+        r'database ".*" does not exist|no such database',
+        "the server has no such database",
+        "Check its name in BRIDGE_DATABASE_URL.",
+    ),
     (
         r"permission denied for database",
         "this user may not connect to this database",
@@ -56,7 +52,7 @@ _REASONS: Final = (
         "Raise its max_connections, or put a pooler such as PgBouncer in between.",
     ),
     (
-        r"database system is|not yet accepting connections",
+        r"database system is|not (yet|currently) accepting connections",
         "the server is starting or stopping",
         "Try again in a moment.",
     ),
@@ -65,10 +61,20 @@ _REASONS: Final = (
         "no encrypted connection came about",
         "Check sslmode and sslrootcert in BRIDGE_DATABASE_URL.",
     ),
+    (
+        r"failed to resolve host|'idna' codec",
+        "nobody knows its host",
+        f"Check the host in BRIDGE_DATABASE_URL. {_ENCODE}",
+    ),
+    (r"Connection refused|No such file or directory\s+Is the server", "nobody listens there", _ADDRESS),
+    (r"No route to host|Network is unreachable", "no way leads there", _ADDRESS),
+    (r"timeout expired", "nothing answers there in time", f"{_ADDRESS} A firewall may be in between."),
+    (r"received invalid response|expected authentication request", "what answers there is no PostgreSQL", _ADDRESS),
 )
 """What the driver's words have in them; ours; and the cure. The first that fits.
 
-There is nothing else to go by: libpq keeps no SQLSTATE of a connection that did not come about.
+A host may have several addresses, and the driver tells of all: what a server has said comes before where none is. There
+is nothing else to go by: libpq keeps no SQLSTATE of a connection that did not come about.
 """
 
 

@@ -149,8 +149,8 @@ class KeySet:
 
     @property
     def fingerprints(self) -> frozenset[str]:
-        """What a site may verify with (``SigningKey.fingerprint``)."""
-        return frozenset(dated.key.fingerprint for dated in self.keys)
+        """What a site may verify new tokens with (``SigningKey.fingerprint``): nothing that is retired signs them."""
+        return frozenset(dated.key.fingerprint for dated in self.keys if dated.retired_at is None)
 
     def signing(self, *, now: datetime) -> SigningKey:
         """Give the newest key that was published for long enough; before there is one, the first that was published."""

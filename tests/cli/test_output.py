@@ -35,6 +35,37 @@ def test_output_that_a_full_disk_does_not_take_is_one_line_with_its_cure(
     assert done.stderr.startswith("bridge: The output could not be written (No space left on device). Make room")
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+def test_a_full_disk_that_takes_no_error_either_leaves_the_exit_code(sqlite_url: str, tmp_path: Path):
+    with FULL.open("w") as output:
+        done = subprocess.run(
+            [*COMMAND, "report"],
+            env=bridge_environment(sqlite_url),
+            cwd=tmp_path,
+            stdout=output,
+            stderr=output,
+            check=False,
+        )
+
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(("command", "code"), [("--version", 0), ("report --algorithm no-such", 2)])
+def test_a_command_whose_output_is_closed_does_its_work_all_the_same(
+    sqlite_url: str, tmp_path: Path, command: str, code: int
+):
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$@" >&-', "sh", *COMMAND, *command.split()],
+        env=bridge_environment(sqlite_url),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+
+
 @both_ways
 @pytest.mark.parametrize("command", COMMANDS)
 def test_output_that_nobody_reads_to_its_end_is_no_error_worth_a_word(

@@ -123,6 +123,13 @@ def test_a_role_that_may_not_read_is_one_line_with_its_cure(run: Run, postgresql
     assert_one_line(done, naming="may not read", cure="GRANT")
 
 
+@pytest.mark.parametrize("host", ["a..b", "no-such-host.invalid", "192.0.2.1"], ids=["no-name", "unknown", "not-ours"])
+def test_a_host_that_is_not_this_machine_is_one_line_with_its_cure(run: Run, sqlite_url: str, host: str):
+    done = run("serve", "--host", host, "--port", "0", url=sqlite_url)
+
+    assert_one_line(done, naming=host, cure="address of this machine")
+
+
 def test_a_port_that_is_taken_is_one_line_with_its_cure(run: Run, sqlite_url: str):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = run("serve", "--port", str(taken.getsockname()[1]), url=sqlite_url)

@@ -179,7 +179,7 @@ def test_what_the_app_verifies_the_bridges_tokens_by_is_told(
 def test_an_app_that_can_verify_nothing_has_nothing_to_tell_of_it(settings: Settings):
     settings.BRIDGE = {"SIGNING_ALGORITHM": "ES256"}
 
-    assert describe_site().bearer is None
+    assert describe_site().bearer == BearerProfile("", (), **BY_DEFAULT)
 
 
 # Keys that are fetched ------------------------------------------------------------------------------------------------

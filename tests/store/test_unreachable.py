@@ -61,6 +61,8 @@ REFUSALS: Final = {
     ),
     "no_right_to_connect": ("42501", 'permission denied for database "shop"', "may not connect", "GRANT CONNECT"),
     "no_room": ("53300", "sorry, too many clients already", "connections are taken", "max_connections"),
+    "a_poolers_wrong_password": ("08P01", "SASL authentication failed", "user and password", "%40"),
+    "a_poolers_no_database": ("08P01", "no such database: shop", "no such database", "name"),
     "starting": ("57P03", "the database system is starting up", "starting or stopping", "a moment"),
     "another_language": (
         "28P01",
@@ -69,6 +71,17 @@ REFUSALS: Final = {
         "Check BRIDGE_DATABASE_URL",
     ),
 }
+
+
+@pytest.mark.parametrize("others", ["127.0.0.1:1,{}", "{},127.0.0.1:1"], ids=["before", "after"])
+async def test_what_a_server_says_counts_more_than_that_none_is_at_another_address(answering: Answering, others: str):
+    """As with `localhost`, which is ::1 as well."""
+    async with answering(refusal("28P01", 'password authentication failed for user "bridge"')) as url:
+        scheme, _, place = url.partition("127.0.0.1:")
+        port, _, rest = place.partition("/")
+        told = await why_not(f"{scheme}{others.format(f'127.0.0.1:{port}')}/{rest}")
+
+    assert "user and password" in str(told)
 
 
 @pytest.mark.parametrize(("code", "message", "naming", "cure"), REFUSALS.values(), ids=REFUSALS.keys())

@@ -392,7 +392,7 @@ async def test_a_simple_jwt_may_verify_with_any_key_that_the_bridge_has(look: Lo
     for key in (old, new):
         KeyDirectory(tmp_path).write(DatedKey(key=key))
 
-    for key, codes in ((old, []), (new, []), (SigningKey.generate("ES256"), ["simple-jwt-rejects"])):
+    for key, codes in ((old, []), (new, []), (SigningKey.generate("ES256"), ["simple-jwt-rejects", "app-rejects"])):
         await site.profile.edit(verifying_by("ES256", key.fingerprint))
 
         assert list(await look(signing_key=str(tmp_path), signing_algorithm="ES256")) == codes
@@ -420,6 +420,36 @@ async def test_an_app_at_the_site_that_rejects_our_tokens_is_found(
     assert list(found) == ["app-rejects"]
     assert named in found["app-rejects"].message
     assert not found["app-rejects"].blocking
+
+
+@before_any_database
+async def test_an_app_at_the_site_that_has_no_key_is_found(look: Look, site: Site):
+    await site.profile.edit(lambda document: document["bearer"].update(algorithm="", key_fingerprints=[]))
+
+    assert "no key to verify them with" in (await look())["app-rejects"].message
+
+
+@before_any_database
+async def test_a_profile_of_before_the_app_told_what_it_verifies_by_is_found(look: Look, site: Site):
+    await site.profile.edit(lambda document: document.update(bearer=None))
+
+    found = await look()
+
+    assert list(found) == ["profile-of-before"]
+    assert not found["profile-of-before"].blocking
+
+
+@before_any_database
+async def test_a_site_that_holds_only_a_retired_key_is_found(look: Look, site: Site, tmp_path: Path):
+    old, new = (SigningKey.generate("ES256") for _ in range(2))
+    directory = KeyDirectory(tmp_path)
+    directory.write(DatedKey(key=old, retired_at=datetime.now(UTC)))
+    directory.write(DatedKey(key=new))
+    await site.profile.edit(verifying_by("ES256", old.fingerprint))
+
+    found = await look(signing_key=str(tmp_path), signing_algorithm="ES256")
+
+    assert list(found) == ["simple-jwt-rejects", "app-rejects"]
 
 
 @before_any_database

@@ -67,7 +67,7 @@ class _HearsOut(asyncio.Protocol):
         self._protocol.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is not None:
+        if isinstance(exc, OSError):
             for part in _left_on(self._transport):
                 self._protocol.data_received(part)
         self._protocol.connection_lost(exc)
@@ -76,6 +76,8 @@ class _HearsOut(asyncio.Protocol):
 def _left_on(transport: asyncio.BaseTransport) -> Iterator[bytes]:
     """Give what has arrived on a connection; Linux keeps it when the connection is reset."""
     connection = transport.get_extra_info("socket")
+    if connection is None:
+        return
     try:
         while part := os.read(connection.fileno(), _AT_ONCE):
             yield part
@@ -90,7 +92,7 @@ def _is_encrypted(transport: asyncio.BaseTransport) -> bool:
 def _has_something_to_read(transport: asyncio.BaseTransport) -> bool:
     """Tell whether the upstream has answered already, or closed."""
     connection = transport.get_extra_info("socket")
-    if connection.fileno() < 0:
+    if connection is None or connection.fileno() < 0:  # TLS lets go of it before it says so
         return False
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)

@@ -25,18 +25,14 @@ _BLACKLIST: Final = "rest_framework_simplejwt.token_blacklist"
 _ASKING: Final = "bridge.contrib.rest_framework.TokenObtainPairSerializer"
 
 
-def bearer() -> BearerProfile | None:
-    """Describe what verifies the bridge's tokens; None where nothing does, which a system check says."""
+def bearer() -> BearerProfile:
+    """Describe what verifies the bridge's tokens."""
     try:
         keys = verifying_keys()
-    except ConfigurationError:
-        return None
-    return BearerProfile(
-        algorithm=keys.algorithm,
-        key_fingerprints=None if keys.fingerprints is None else tuple(sorted(keys.fingerprints)),
-        issuer=bridge_issuer(),
-        audience=bridge_audience(),
-    )
+    except ConfigurationError:  # a system check says so
+        return BearerProfile("", (), issuer=bridge_issuer(), audience=bridge_audience())
+    fingerprints = None if keys.fingerprints is None else tuple(sorted(keys.fingerprints))
+    return BearerProfile(keys.algorithm, fingerprints, issuer=bridge_issuer(), audience=bridge_audience())
 
 
 def simple_jwt() -> SimpleJwtProfile | None:
