@@ -86,6 +86,8 @@ def _require_free(host: str, port: int) -> None:
             with socket.socket(family, kind, protocol) as probe:
                 _bind(probe, address)
         except OSError as exc:
+            if exc.errno == errno.EAFNOSUPPORT:
+                continue  # a kernel without IPv6; the event loop passes it over as well
             raise ConfigurationError(
                 f"Nothing can listen on {host} port {port} ({exc.strerror})",
                 cure=_UNBINDABLE.get(exc.errno or 0, "Give another --port or --host."),
