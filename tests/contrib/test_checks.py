@@ -319,6 +319,7 @@ def test_the_shop_is_clean():
 class Tickets(ModelBackend):
     """Lets in by something else than a password."""
 
+    # Django lets each backend name what it takes.
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> None:  # type: ignore[override]
         return None
 
