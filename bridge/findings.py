@@ -263,6 +263,18 @@ CLOCK_SKEW: Final = Finding(
     "This machine's clock and the database server's differ",
     "Let both follow the same time source (NTP); tokens from the future are refused.",
 )
+UPSTREAM_UNREACHABLE: Final = Finding(
+    "upstream-unreachable",
+    "The Django site cannot be reached where BRIDGE_UPSTREAM says",
+    "Start it, or correct the address; until it answers, what it is to answer is a 502.",
+    blocking=False,
+)
+TRIES_NOT_SHARED: Final = Finding(
+    "tries-not-shared",
+    "The storage that BRIDGE_RATE_LIMIT_STORAGE names does not answer: each process counts tries for itself",
+    "Start it, or correct the address and its password; it is asked again every second.",
+    blocking=False,
+)
 PING_PONG: Final = Finding(
     "ping-pong",
     "Upgraded passwords were downgraded again",

@@ -18,7 +18,7 @@ from bridge.profile import UrlInventory
 from bridge.services.clock import system_clock
 from bridge.services.preconditions import Preconditions
 from bridge.web.app import create_app, load_router
-from bridge.web.composition import preconditions_of, site_profile
+from bridge.web.composition import neighbour_findings, preconditions_of, site_profile
 from bridge.web.cutover.operations import endpoint_findings
 from bridge.web.settings import Settings
 
@@ -61,6 +61,8 @@ _CHECKED: Final = (
     (findings.HANDLER_HIDDEN, "Every migrated endpoint is reached"),
     (findings.HANDLER_FOR_SEVERAL_VIEWS, "Each migrated endpoint answers for one of Django's views"),
     (findings.PLAN_NAMES_UNKNOWN, "The plan names only what one of both apps has"),
+    (findings.UPSTREAM_UNREACHABLE, "The site is reached where the bridge stands before it"),
+    (findings.TRIES_NOT_SHARED, "Where tries are counted for all replicas is reached"),
     (findings.CLOCK_SKEW, "This machine and the database agree on the time"),
     (findings.PING_PONG, "Nothing writes old hashes over upgraded ones"),
 )
@@ -156,6 +158,7 @@ async def examine(settings: Settings) -> tuple[Finding, ...]:
                 profile.urls.endpoints if profile else (),
                 _plan_to_check(settings, profile.urls) if profile else None,
             ),
+            *await neighbour_findings(settings),
         )
 
 

@@ -100,6 +100,10 @@ class Windows:
         for rate in rates:
             await self._add(rate, key, -1)
 
+    async def is_lost(self) -> bool:
+        """Ask the shared storage, if there is one, and say whether it does not answer."""
+        return self._shared is not None and not await self._probe()
+
     async def close(self) -> None:
         """Ask no more."""
         if self._return is not None:
@@ -149,15 +153,21 @@ class Windows:
         self._return = asyncio.create_task(self._until_back())
 
     async def _until_back(self) -> None:
-        """Ask, by writing, until there is an answer: a replica that is read-only answers a mere question."""
         while True:
             await asyncio.sleep(self._again_after)
-            with contextlib.suppress(*_errors(self._shared)):
-                async with asyncio.timeout(self._patience):
-                    await self._shared.incr(f"{_PREFIX}/probe", 60, 1)
+            if await self._probe():
                 break
         _logger.warning("rate limits: the storage is back, all processes count together")
         self._on_change(True)  # noqa: FBT003  # as above
+
+    async def _probe(self) -> bool:
+        """Ask by writing: a replica that is read-only answers a mere question."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._shared.incr(f"{_PREFIX}/probe", 60, 1)
+        except _errors(self._shared):
+            return False
+        return True
 
 
 class BoundedMemory(Storage):

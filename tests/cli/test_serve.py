@@ -260,6 +260,21 @@ def test_re_hashing_on_a_site_that_is_not_ready_is_warned_of(sqlite_url: str, tm
     assert "can lock users out of Django" in "".join(said)
 
 
+def test_neighbours_that_are_not_up_yet_are_pointed_out_at_the_start(sqlite_url: str, tmp_path: Path):
+    nobody: dict[str, str | None] = {
+        "BRIDGE_UPSTREAM": "http://127.0.0.1:1",
+        "BRIDGE_RATE_LIMIT_STORAGE": "redis://:swordfish@127.0.0.1:1/0",
+    }
+
+    with serving(sqlite_url, tmp_path, **nobody) as (_, said):
+        pass
+
+    upstream, storage = (line for line in said if line.startswith("bridge: "))
+    assert "BRIDGE_UPSTREAM says: nobody listens there" in upstream
+    assert "BRIDGE_RATE_LIMIT_STORAGE names does not answer" in storage
+    assert "swordfish" not in "".join(said)
+
+
 def test_an_operation_of_the_plan_that_neither_app_has_is_pointed_out_at_the_start(sqlite_url: str, tmp_path: Path):
     (tmp_path / "cutover.toml").write_text('[operations."POST /api/orders"]')
 

@@ -2,6 +2,7 @@
 
 from bridge.web.composition.bridge import Bridge, bridge_of, compose
 from bridge.web.composition.endpoints import cutover_reporting_of, listing_of, rules_of
+from bridge.web.composition.neighbours import neighbour_findings
 from bridge.web.composition.parts import Foundation
 from bridge.web.composition.site import (
     identities_of,
@@ -22,6 +23,7 @@ __all__ = [
     "identities_of",
     "listing_of",
     "longest_unused",
+    "neighbour_findings",
     "preconditions_of",
     "reporting_of",
     "rules_of",

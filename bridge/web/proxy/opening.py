@@ -16,7 +16,7 @@ from bridge.web.proxy.inprocess import InProcess, load_application
 from bridge.web.proxy.kept import KeptConnections
 from bridge.web.proxy.websocket import WebSocketProxy, keep_answer
 
-__all__ = ["Upstream", "UpstreamAddress", "open_upstream", "prepare_upstream"]
+__all__ = ["CONNECT_SECONDS", "Upstream", "UpstreamAddress", "open_upstream", "prepare_upstream"]
 
 _TIMEOUT: Final = timedelta(seconds=60)
 
@@ -24,7 +24,7 @@ _TIMEOUT: Final = timedelta(seconds=60)
 _KEEP_ALIVE_SECONDS: Final = 1.0
 # A server of the own network answers in milliseconds; this leaves room for a lost packet or two, which come again
 # after one and three seconds.
-_CONNECT_SECONDS: Final = 5.0
+CONNECT_SECONDS: Final = 5.0
 # Of each kind: with the clients' own connections half of the thousand files that a process may open by default.
 _CONNECTIONS: Final = 256
 # Cookies and content security policies outgrow aiohttp's 8190 bytes. uvicorn takes 64 KiB of headers from a client.
@@ -145,7 +145,7 @@ def _opening(timeout: timedelta) -> aiohttp.ClientTimeout:
 
     The proxies bound every other wait themselves: a timer of aiohttp's own, for each request, would do so twice.
     """
-    return aiohttp.ClientTimeout(total=None, sock_connect=min(timeout.total_seconds(), _CONNECT_SECONDS))
+    return aiohttp.ClientTimeout(total=None, sock_connect=min(timeout.total_seconds(), CONNECT_SECONDS))
 
 
 def _connector(address: UpstreamAddress, *, keeps: bool) -> aiohttp.BaseConnector:
