@@ -1,7 +1,10 @@
-"""What wrapping and expiring in bulk have in common: when they are allowed, and whom they are about."""
+"""What commands that change many users share: when they may, whom they are about, what an interrupt leaves."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+
+import typer
 
 from bridge.errors import ConfigurationError
 from bridge.findings import PROFILE_MISSING
@@ -12,7 +15,17 @@ from bridge.store.holders import Holders
 from bridge.web.composition import preconditions_of, users_of
 from bridge.web.settings import Settings
 
-__all__ = ["holders_of", "require_among", "safe_profile"]
+__all__ = ["holders_of", "require_among", "resumable", "safe_profile"]
+
+
+@contextmanager
+def resumable(again: str = "Run the same command again") -> Iterator[None]:
+    """Say how work goes on that was interrupted between two steps."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"bridge: Interrupted. {again}: it goes on with what is left.", err=True)
+        raise
 
 
 def require_among(known: Collection[str], *names: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bridge.cli.auditing import actor
+from bridge.cli.bulk import resumable
 from bridge.cli.hashes_expire import expire
 from bridge.cli.hashes_wrap import wrap
 from bridge.cli.opening import opened
@@ -46,7 +47,8 @@ def restore(
         opener = JournalOpener.load(private_key.read_bytes())
     except OSError as exc:
         raise ConfigurationError(f"{private_key} cannot be read ({exc.strerror})", cure="Give the key's file.") from exc
-    done = asyncio.run(_restore(Settings.load(), opener, dry_run=dry_run))
+    with resumable():
+        done = asyncio.run(_restore(Settings.load(), opener, dry_run=dry_run))
     _tell(done, dry_run=dry_run, as_json=as_json)
     raise typer.Exit(1 if done.unreadable else 0)
 

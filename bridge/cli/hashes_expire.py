@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 
 from bridge.cli.auditing import actor
-from bridge.cli.bulk import holders_of, require_among, safe_profile
+from bridge.cli.bulk import holders_of, require_among, resumable, safe_profile
 from bridge.cli.opening import opened
 from bridge.cli.options import AsJson
 from bridge.cli.progress_bar import progress_bar
@@ -54,7 +54,8 @@ def expire(
     algorithms = tuple(algorithm or _LEGACY)
     require_among(_EXPIRABLE, *algorithms)
     settings = Settings.load()
-    done = asyncio.run(_expire(settings, algorithms, csv_file, dormant_days=dormant_days, dry_run=dry_run))
+    with resumable("Run it again with another --csv"):
+        done = asyncio.run(_expire(settings, algorithms, csv_file, dormant_days=dormant_days, dry_run=dry_run))
     _tell(done, dry_run=dry_run, as_json=as_json)
 
 

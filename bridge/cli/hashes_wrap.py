@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from bridge.cli.auditing import actor
-from bridge.cli.bulk import holders_of, require_among, safe_profile
+from bridge.cli.bulk import holders_of, require_among, resumable, safe_profile
 from bridge.cli.opening import opened
 from bridge.cli.options import AsJson
 from bridge.cli.progress_bar import progress_bar
@@ -42,9 +42,10 @@ def wrap(
     for them stop working. Exit 1 if some value could not be wrapped.
     """
     require_among(WRAPPED.values(), algorithm)
-    done = asyncio.run(
-        _wrap(Settings.load(), algorithm, dormant_days=dormant_days, per_second=per_second, dry_run=dry_run)
-    )
+    with resumable():
+        done = asyncio.run(
+            _wrap(Settings.load(), algorithm, dormant_days=dormant_days, per_second=per_second, dry_run=dry_run)
+        )
     _tell(done, algorithm, dry_run=dry_run, as_json=as_json)
     raise typer.Exit(1 if done.refused else 0)
 

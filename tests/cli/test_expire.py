@@ -162,8 +162,9 @@ END
 
 
 @on_sqlite
-async def test_everybody_who_was_expired_before_a_kill_is_on_a_list(
-    crowd: Crowd, expire: Expire, service_url: str, tmp_path: Path
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGKILL], ids=lambda sent: sent.name)
+async def test_everybody_who_was_expired_before_an_interrupt_is_on_a_list(
+    crowd: Crowd, expire: Expire, service_url: str, tmp_path: Path, by: signal.Signals
 ):
     await crowd.gather(400)
     await crowd.database.execute("UPDATE auth_user SET date_joined = :then", {"then": LONG_AGO})
@@ -179,8 +180,9 @@ async def test_everybody_who_was_expired_before_a_kill_is_on_a_list(
     command = ("bridge", "hashes", "expire", "--dormant-days", "365", "--csv", str(first))
     with running_module(*command, environment=bridge_environment(service_url), folder=tmp_path) as running:
         await until(has_begun)
-        os.kill(running.pid, signal.SIGKILL)
-        running.done()
+        os.kill(running.pid, by)
+        done = running.done()
+    assert ("bridge: Interrupted. Run it again with another --csv" in done.stderr) is (by is signal.SIGINT)
     by_then = await expired()
     await crowd.database.execute("DROP TRIGGER slowly")
     assert 0 < len(by_then) < 400

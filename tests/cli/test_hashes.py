@@ -317,6 +317,7 @@ async def test_a_restore_that_was_interrupted_goes_on_where_it_ended(
         done = process.done()
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
+    assert ("bridge: Interrupted. Run the same command again" in done.stderr) is (by is signal.SIGINT)
 
     halfway = await crowd.stored()
     back = [name for name, value in halfway.items() if value == crowd.before[name]]

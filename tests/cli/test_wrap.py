@@ -299,13 +299,14 @@ async def test_a_wrap_that_is_killed_again_and_again_ends_as_if_it_had_not_been(
 
 
 @on_sqlite
-async def test_a_wrap_that_is_interrupted_by_hand_shows_no_traceback(crowd: Crowd, start: Start):
+async def test_a_wrap_that_is_interrupted_by_hand_says_how_to_go_on(crowd: Crowd, start: Start):
     await crowd.gather(800)
 
     with start() as running:
         done = await interrupted(crowd, running, at=1, by=signal.SIGINT)
 
     assert "Traceback" not in done.stderr
+    assert "bridge: Interrupted. Run the same command again" in done.stderr
     assert 0 < await wrapped_until_now(crowd) < 200
     assert refused_at_django(await crowd.stored()) == []
 
