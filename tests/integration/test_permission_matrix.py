@@ -34,7 +34,7 @@ from tests.conftest import (
     site_environment,
     with_database,
 )
-from tests.web.test_dependencies import token
+from tests.web.demanding import token
 
 SITES: Final = {"shop": "tests.site.settings", "club": "tests.site.custom_settings"}
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from tests.conftest import PASSWORD, Cast
 from tests.web.conftest import before_any_database
-from tests.web.test_dependencies import counted
+from tests.web.counting import counted
 
 pytestmark = before_any_database
 PATIENCE: Final = 5  # seconds

@@ -9,7 +9,7 @@ from bridge.errors import DatabaseError
 from bridge.store.database import Database
 from tests.conftest import PASSWORD, Cast, log_in
 from tests.web.conftest import PublishedProfile, before_any_database
-from tests.web.test_dependencies import counted
+from tests.web.counting import counted
 
 pytestmark = before_any_database
 FLOOR = 0.05

@@ -22,7 +22,7 @@ from bridge.web.redirection import login_location
 from bridge.web.routes import BoundedRoute, SiteRoute
 from tests.conftest import Cast, Serve, settings_for
 from tests.web.conftest import FULL_COST, PublishedProfile, assert_problem, before_any_database
-from tests.web.test_dependencies import token
+from tests.web.demanding import token
 
 router = APIRouter(route_class=SiteRoute)
 
