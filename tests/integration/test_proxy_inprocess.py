@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import pytest
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bridge.errors import ConfigurationError
 from bridge.web.proxy.forwarding import Forwarding
@@ -40,6 +40,10 @@ class Site:
     def fine(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
         return [b"fine"]
+
+    def empty(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "0")])
+        return []
 
     def streams(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
         start_response("200 OK", PLAIN)
@@ -208,6 +212,32 @@ async def test_an_upload_that_stops_under_an_answer_cuts_the_client_off(site: Si
         answer = await ask(port, half)
 
     assert (answer.body, answer.is_whole) == (b"half", False)
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/fine"), ("GET", "/empty"), ("HEAD", "/fine")])
+async def test_an_answer_is_complete_with_the_last_byte_that_it_announced(site: Site, method: str, path: str):
+    """Its client leaves then, and whoever compares answers would never know that it had all of this one."""
+    got, left = bytearray(), asyncio.Event()
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        got.extend(message.get("body", b""))
+        if bytes(got) == (b"fine" if (method, path) == ("GET", "/fine") else b""):
+            left.set()
+            for _ in range(5):  # whatever watches the client has its turn
+                await asyncio.sleep(0)
+
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b""}
+    connection = {"headers": [(b"host", b"localhost")], "scheme": "http", "http_version": "1.1", "root_path": ""}
+    await mounted(site)({**scope, **connection, "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2)}, receive, send)
+
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert not sent[-1].get("more_body", False)
 
 
 async def test_a_thread_comes_back_from_an_answer_that_is_longer_than_it_said(site: Site):

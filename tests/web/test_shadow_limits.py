@@ -441,6 +441,19 @@ async def test_a_client_that_leaves_gives_its_place_back():
     assert await both.counted.settled() == [Verdict.MATCH]
 
 
+async def test_an_answer_that_broke_off_is_counted_as_skipped():
+    async def breaks_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise ConnectionError
+
+    both = between(answering(), breaks_off)
+    with pytest.raises(ConnectionError):
+        await both.ask()
+
+    assert await both.counted.settled() == [Verdict.SKIPPED]
+
+
 async def test_what_waited_too_long_for_its_turn_is_dropped(now: list[float]):
     let_go = asyncio.Event()
 

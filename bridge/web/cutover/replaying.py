@@ -56,6 +56,11 @@ class Kept:
         return self._room < 0
 
     @property
+    def has_begun(self) -> bool:
+        """Tell whether any of it was sent."""
+        return self._status != 0
+
+    @property
     def is_complete(self) -> bool:
         """Tell whether all of it was sent."""
         return self._is_complete

@@ -142,7 +142,7 @@ class Shadow:
         """Give what the app that answers is to send with.
 
         The work begins once the app is done, and never waits or raises here. What there is no room for is counted
-        as dropped.
+        as dropped, and what broke off, or whose client left, as skipped.
 
         Args:
             scope: of a request, before an app has seen it.
@@ -167,6 +167,8 @@ class Shadow:
             yield kept
         finally:
             self._open -= 1
+            if kept.has_begun and not kept.is_complete:
+                self._shadowing.count(shape, Verdict.SKIPPED, role=role_of(scope), status=kept.answer.status)
         if kept.is_complete:
             self._offer(_Request(shape, before, scope, by, kept.answer, self._monotonic()))
 

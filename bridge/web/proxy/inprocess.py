@@ -26,6 +26,7 @@ _EXCHANGE: Final = "bridge.exchange"
 # As many requests as a site's own server usually runs at a time in one process; each may hold a database connection.
 _THREADS: Final = 10
 _AT_ONCE: Final = 65_536
+_WITHOUT_BODY: Final = (204, 304)
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -78,7 +79,7 @@ class InProcess:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the site answer; what it still does after its client was told that it is late is let go."""
-        exchange = _Exchange(receive, send, patience=self._patience)
+        exchange = _Exchange(receive, send, patience=self._patience, is_head=scope["method"] == "HEAD")
         running = asyncio.create_task(self._run(scope, exchange))
         self._running.add(running)
         running.add_done_callback(self._ended)
@@ -131,13 +132,15 @@ class InProcess:
 class _Exchange:
     """One request and its answer, and whether anybody still waits for it."""
 
-    def __init__(self, receive: Receive, send: Send, *, patience: float) -> None:
+    def __init__(self, receive: Receive, send: Send, *, patience: float, is_head: bool) -> None:
         self._receive = receive
         self._send = send
         self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._deadline: float | None = self._loop.time() + patience
         self._watch: asyncio.Task[None] | None = None
+        self._is_head = is_head
+        self._to_come: int | None = None
         self.is_over = False
         self.has_started = False
         self._has_stalled = False
@@ -185,14 +188,11 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Pass a part of the answer on, and never raise: a2wsgi's thread would wait for ever for its queue to empty."""
-        if self.is_over:
+        if self.is_over or self._to_come == 0:
             return
-        if message["type"] == "http.response.start":
-            self.has_started = True
-            message = {**message, "headers": answer_headers(message["headers"], status=message["status"])}
         self._deadline = None
         try:
-            for piece in _pieces(message):
+            for piece in self._begun(message) if message["type"] == "http.response.start" else self._continued(message):
                 # A client that reads nothing keeps no thread: what is raised in the end has the server cut it off.
                 async with asyncio.timeout(self._patience):
                     await self._send(piece)
@@ -201,6 +201,24 @@ class _Exchange:
             self.failure = ConnectionAbortedError("the client reads nothing") if is_idle else exc
             self.is_over = True
         self._deadline = self._loop.time() + self._patience
+
+    def _begun(self, message: Message) -> Iterator[Message]:
+        self.has_started = True
+        headers = answer_headers(message["headers"], status=message["status"])
+        self._to_come = 0 if self._is_head or message["status"] in _WITHOUT_BODY else _announced(headers)
+        yield {**message, "headers": headers}
+        if self._to_come == 0:
+            yield {"type": "http.response.body", "body": b"", "more_body": False}
+
+    def _continued(self, message: Message) -> Iterator[Message]:
+        """Give a part of the body, and with the last byte that was announced the end.
+
+        a2wsgi would have the end follow in a message of its own, when the client may be gone.
+        """
+        if self._to_come is not None:
+            self._to_come -= len(message.get("body", b""))
+            message = {**message, "more_body": message.get("more_body", False) and self._to_come != 0}
+        return _pieces(message)
 
     def watch(self) -> None:
         """Notice from here on that the client hangs up; there is no more of a body."""
@@ -215,6 +233,12 @@ class _Exchange:
         while (await self._receive())["type"] != "http.disconnect":
             pass
         self.is_over = True
+
+
+def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
+    """Give how many bytes an answer is to have; None where it does not say, or says what is no number."""
+    given = next((value for name, value in headers if name.lower() == b"content-length"), b"")
+    return int(given) if given.isdigit() else None
 
 
 def _pieces(message: Message) -> Iterator[Message]:
