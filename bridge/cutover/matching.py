@@ -17,7 +17,7 @@ from bridge.cutover.operations import METHODS, is_narrower
 __all__ = ["LONGEST_PATH", "LegacyTable", "OperationTable", "OwnPaths"]
 
 LONGEST_PATH: Final = 1024
-"""In characters; longer paths are not remembered, nor put to the site's own expressions."""
+"""In characters; longer paths are not remembered, nor put to the site's own expressions, which may take for ever."""
 
 _FOUND: Final = {**{method: method for method in METHODS}, "HEAD": "GET"}
 _REMEMBERED: Final = 4096
@@ -114,7 +114,9 @@ class LegacyTable:
                 for operation in endpoint.operations():
                     view.shapes.setdefault(operation.method, operation.shape)
         self._routes = _Routes(route for (regex, *_), view in by_pattern.items() for route in _routes(regex, view))
+        self._templates = frozenset(template for view in by_pattern.values() for template in view.templates)
         self._remembered = lru_cache(maxsize=_REMEMBERED)(self._routes.first)
+        self._any_narrower = lru_cache(maxsize=_REMEMBERED)(self._look_for_narrower)
 
     def find(self, method: str, path: str) -> str | None:
         """Give the shape of the operation that Django would answer; None where it would not, or that cannot be told.
@@ -129,12 +131,19 @@ class LegacyTable:
     def has_narrower(self, path: str, *, than: str) -> bool:
         """Tell whether Django has a template of its own for a path that a wider one would take as well.
 
+        Of a path that is too long to be told, any narrower template may be its own: padding leads past no view.
+
         Args:
             path: without its percent-encoding, as in an ASGI scope.
             than: a template that it fits.
         """
+        if len(path) > LONGEST_PATH:
+            return self._any_narrower(than)
         view = self._view(path)
         return view is not None and all(is_narrower(each, than) for each in view.templates)
+
+    def _look_for_narrower(self, than: str) -> bool:
+        return any(is_narrower(each, than) for each in self._templates)
 
     def _view(self, path: str) -> _View | None:
         return self._remembered(path) if len(path) <= LONGEST_PATH else None

@@ -294,7 +294,9 @@ async def test_a_request_that_is_for_no_path_is_refused(front: Front, method: st
     assert answer[0]["status"] == 400
 
 
-@pytest.mark.parametrize("raw_path", ["/healthz", "/moved/", "/moved/#x"], ids=["own", "moved", "fragment"])
+@pytest.mark.parametrize(
+    "raw_path", ["/healthz", "/moved/", "//moved/", "/moved/#x"], ids=["own", "moved", "slashes", "fragment"]
+)
 async def test_a_handshake_is_a_get_and_reaches_no_view_that_has_moved(
     service_url: str, database: Database, raw_path: str
 ):

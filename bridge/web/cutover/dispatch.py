@@ -50,7 +50,7 @@ class Dispatch:
         elif isinstance(cutover, Waiting):
             await cutover.upstream(scope, receive, send)
         elif scope["type"] == "websocket":
-            has_moved = _has_moved(cutover, scope["app"].state.bridge, scope["path"])
+            has_moved = _has_moved(cutover, scope["app"].state.bridge, _as_one_slash(scope["path"]))
             answering = self._app if has_moved else cutover.upstream
             await answering(scope, receive, send)
         else:
@@ -58,8 +58,7 @@ class Dispatch:
 
     async def _dispatch(self, cutover: Cutover, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(receive, send)
-        # Some servers, Django's own among them, take several slashes in front for one.
-        method, path = _asked_method(scope), _SLASHES.sub("/", scope["path"])
+        method, path = _asked_method(scope), _as_one_slash(scope["path"])
         bridge: Bridge = scope["app"].state.bridge
         handler = _handler(cutover, bridge, method, path)
         if handler is not None and not _is_for_site(cutover, scope, bridge.csrf_rules):
@@ -208,6 +207,11 @@ def _has_moved(cutover: Cutover, bridge: Bridge, path: str) -> bool:
     """Tell whether Django has a path no more for a WebSocket's handshake, which is a GET to a server of WSGI."""
     handler = _handler(cutover, bridge, "GET", path)
     return handler is not None and cutover.stages.of(handler.operation.shape).side(bucket=None) is Side.BRIDGE
+
+
+def _as_one_slash(path: str) -> str:
+    """Give a path as some servers see it, Django's own among them: they take several slashes in front for one."""
+    return _SLASHES.sub("/", path)
 
 
 def _asked_method(scope: Scope) -> str:

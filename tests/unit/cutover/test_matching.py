@@ -120,6 +120,8 @@ def test_a_view_is_found_as_django_finds_it(method: str, path: str, shape: str |
         pytest.param("/opened/", "/opened/{x}", False, id="handler-is-longer"),
         pytest.param("/colour/", "/{x}/", True, id="optional-parts"),
         pytest.param("/nowhere/", "/{x}/", False, id="unknown-to-django"),
+        pytest.param("/orders/" + "x" * LONGEST_PATH, "/{anything}", True, id="too-long-to-tell"),
+        pytest.param("/orders/" + "x" * LONGEST_PATH, "/orders/new/", False, id="too-long-and-none-is-narrower"),
     ],
 )
 def test_a_narrower_view_of_djangos_keeps_its_paths(path: str, handler: str, *, is_djangos: bool):
