@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 from limits import RateLimitItem, parse_many
 from limits.aio.storage import Storage
@@ -27,6 +28,7 @@ _IN_MEMORY: Final = "memory://"
 _NETWORKED: Final = ("redis://", "rediss://", "redis+unix://", "redis+sentinel://", "redis+cluster://")
 _OFF: Final = "off"
 _PREFIX: Final = "bridge"
+_PORT: Final = 6379
 _PATIENCE: Final = timedelta(milliseconds=250)
 _AGAIN_AFTER: Final = timedelta(seconds=1)
 _MOST_WINDOWS: Final = 100_000
@@ -236,12 +238,20 @@ def _opened(url: str, patience: float) -> Any:
         "max_connections": _MOST_CONNECTIONS,
     }
     try:
-        return storage_from_string(f"async+{url}", implementation="redispy", key_prefix=_PREFIX, **options)
+        return storage_from_string(f"async+{_with_port(url)}", implementation="redispy", key_prefix=_PREFIX, **options)
     except Exception as exc:  # noqa: BLE001  # whatever a client says of a URL that it cannot read
         raise ConfigurationError(
             f"BRIDGE_RATE_LIMIT_STORAGE cannot be used ({type(exc).__name__})",
             cure="Set it to memory:// or redis://[:password@]host:port/0.",
         ) from None  # it may quote a password
+
+
+def _with_port(url: str) -> str:
+    """Give Redis' own port where none is named; ``limits`` asks for one."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss") or parts.port is not None:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc}:{_PORT}"))
 
 
 def _errors(storage: Storage) -> tuple[type[Exception], ...]:

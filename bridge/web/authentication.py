@@ -223,6 +223,7 @@ def bearer_token(scope: Scope) -> str | None:
     scheme, _, token = given[0].decode("latin-1").partition(" ") if given else ("", "", "")
     if scheme.lower() != "bearer":
         return None
+    token = token.lstrip(" ")  # RFC 9110 section 11.4 has one space or more, and Django takes them
     if len(given) > 1 or not token or " " in token:
         raise InvalidToken("malformed")
     return token

@@ -15,6 +15,7 @@ from tests.site.passing import Passing
 
 SECONDS: Final = 20.0
 MESSAGE_BOUND: Final = 16 * 1024 * 1024
+BODIES: Final = {"/at-length": b"no " * 20_000, "/at-too-great-length": b"no " * 40_000}
 
 
 async def site(scope: Scope, receive: Receive, send: Send) -> None:
@@ -22,6 +23,15 @@ async def site(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         return
     await receive()
+    if scope["path"] in BODIES:
+        body = BODIES[scope["path"]]
+        headers = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "websocket.http.response.start", "status": 418, "headers": headers})
+        for start in range(0, len(body), 1000):
+            await send({"type": "websocket.http.response.body", "body": body[start : start + 1000], "more_body": True})
+            await asyncio.sleep(0)
+        await send({"type": "websocket.http.response.body", "body": b""})
+        return
     if scope["path"] == "/refuses":
         await send({"type": "websocket.http.response.start", "status": 401, "headers": [(b"x-why", b"no session")]})
         await send({"type": "websocket.http.response.body", "body": b"log in"})
@@ -96,6 +106,17 @@ async def test_a_refused_handshake_is_refused_as_by_the_site(address: str):
 
     answer = refused.value.response
     assert (answer.status_code, answer.headers["x-why"], answer.body) == (401, "no session", b"log in")
+
+
+@pytest.mark.parametrize(("path", "status"), [("/at-length", 418), ("/at-too-great-length", 403)])
+async def test_a_refusal_is_given_whole_or_not_at_all(address: str, path: str, status: int):
+    with pytest.raises(InvalidStatus) as refused:
+        async with connect(f"{address}{path}"):
+            pass
+
+    answer = refused.value.response
+    assert answer.status_code == status
+    assert status == 403 or answer.body == BODIES[path]
 
 
 async def test_a_handshake_for_several_hosts_is_refused(address: str):

@@ -127,6 +127,11 @@ def test_a_storage_that_is_none_is_refused_in_words_that_repeat_nothing(url: str
     assert "swordfish" not in str(caught.value)
 
 
+@pytest.mark.parametrize("url", ["redis://127.0.0.1/0", "redis://:swordfish@127.0.0.1", "rediss://[::1]/0"])
+def test_without_a_port_it_is_redis_own(url: str):
+    Windows(url)
+
+
 def test_a_storage_whose_address_cannot_be_read_stops_the_start():
     with pytest.raises(ConfigurationError) as caught:
         Windows("redis://:swordfish@redis:port/0")

@@ -79,6 +79,14 @@ async def test_a_malformed_bearer_token_is_invalid(client: httpx.AsyncClient, va
     assert_invalid_token(await client.get(ME, headers={b"authorization": value}))
 
 
+async def test_spaces_before_a_token_are_none_of_it(client: httpx.AsyncClient, cast: Cast):
+    """RFC 9110 section 11.4 has one or more, and Django takes them."""
+    await cast.add("ada")
+    token = (await bearer(client, "ada"))["Authorization"].removeprefix("Bearer ")
+
+    assert (await client.get(ME, headers={"Authorization": f"Bearer   {token}"})).status_code == 200
+
+
 async def test_two_authorization_headers_are_invalid(client: httpx.AsyncClient, cast: Cast):
     await cast.add("ada")
     valid = (await bearer(client, "ada"))["Authorization"]

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from starlette.datastructures import Headers
+from starlette.types import Message
 
-from bridge.cutover import WHOLE, Stage, bucket_of
+from bridge.cutover import WHOLE, Side, Stage, bucket_of
 from bridge.store.database import Database
-from bridge.web.cutover.canary import COOKIE
+from bridge.web.cutover.canary import COOKIE, Choice, marking
 from tests.conftest import DJANGO_SECRET_KEY, Cast, bearer
 from tests.web.conftest import before_any_database
 from tests.web.front import Front, by, in_front
@@ -261,6 +263,28 @@ async def test_no_shared_cache_keeps_the_answer_of_either_side(front: Front, sha
     assert set(answer.headers["cache-control"].split(", ")) == {"max-age=60", "no-transform", "private"}
     assert set(answer.headers["vary"].split(", ")) == {"Accept-Language", "Authorization", "Cookie"}
     assert not {"cdn-cache-control", "surrogate-control"} & set(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ('private="Set-Cookie, X-Foo", max-age=60', "max-age=60, private"),
+        ('no-cache="Set-Cookie, X-\\"Foo", public', 'no-cache="Set-Cookie, X-\\"Foo", private'),
+        ('max-age=60, no-cache="Set-Cookie, X-Foo', "private, no-store"),
+        ("", "private"),
+    ],
+    ids=["left-out", "kept", "never-closed", "none"],
+)
+async def test_what_is_quoted_in_cache_control_is_one(given: str, sent: str):
+    told: list[Message] = []
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    marked = marking(send, Choice(Side.LEGACY), is_secure=False)
+    await marked({"type": "http.response.start", "status": 200, "headers": [(b"cache-control", given.encode())]})
+
+    assert Headers(raw=told[0]["headers"])["cache-control"] == sent
 
 
 @before_any_database

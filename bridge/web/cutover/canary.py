@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import logging
+import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ _MAC_LENGTH: Final = 32
 _PATIENCE_SECONDS: Final = 1.0
 # These caches heed them before Cache-Control (RFC 9213 section 2.2, and W3C's Edge Architecture before it).
 _OF_SHARED_CACHES: Final = ("cdn-cache-control", "surrogate-control")
+_DIRECTIVE: Final = re.compile(r'(?:[^",]|"(?:[^"\\]|\\.)*")+')
+
 _logger: Final = logging.getLogger(__name__)
 
 
@@ -115,10 +118,12 @@ def marking(send: Send, choice: Choice, *, is_secure: bool) -> Send:
 
 
 def _private(cache_control: str) -> str:
+    if '"' in _DIRECTIVE.sub("", cache_control):
+        return "private, no-store"  # of a quote that never closes nobody can tell what it was to say
     kept = [
         each
-        for each in (part.strip() for part in cache_control.split(","))
-        if each and each.lower().partition("=")[0] not in ("public", "private", "s-maxage")
+        for each in (part.strip() for part in _DIRECTIVE.findall(cache_control))
+        if each.lower().partition("=")[0] not in ("", "public", "private", "s-maxage")
     ]
     return ", ".join([*kept, "private"])
 

@@ -34,9 +34,9 @@ _answered: ContextVar[RawHeaders] = ContextVar("answered", default=())
 
 
 class _Refused(aiohttp.ClientError):
-    """The upstream answered the handshake with something else."""
+    """The upstream answered the handshake with something else; None for a body that is too long to be kept."""
 
-    def __init__(self, answer: ClientResponse, body: bytes) -> None:
+    def __init__(self, answer: ClientResponse, body: bytes | None) -> None:
         super().__init__(f"answered {answer.status}")
         self.status = answer.status
         self.headers = answer.raw_headers
@@ -105,16 +105,27 @@ async def keep_answer(request: ClientRequest, handler: ClientHandlerType) -> Cli
     """
     answer = await handler(request)
     if answer.status != HTTPStatus.SWITCHING_PROTOCOLS:
-        body = await answer.content.read(_LONGEST_REFUSAL)
-        answer.close()
+        try:
+            body = await _read(answer)
+        finally:
+            answer.close()
         raise _Refused(answer, body)
     _answered.set(answer.raw_headers)
     return answer
 
 
+async def _read(answer: ClientResponse) -> bytes | None:
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > _LONGEST_REFUSAL:
+            return None
+    return bytes(body)
+
+
 async def _deny(scope: Scope, send: Send, refused: _Refused | None) -> None:
     """Refuse the client's handshake as the upstream did; by a plain 403 where the server above can say nothing else."""
-    if refused is None or _DENIAL not in scope.get("extensions", {}):
+    if refused is None or refused.body is None or _DENIAL not in scope.get("extensions", {}):
         await send({"type": "websocket.close"})
         return
     headers = answer_headers(refused.headers, status=refused.status)
