@@ -13,7 +13,7 @@ from rich.console import Console
 
 from bridge.cli.auditing import actor
 from bridge.cli.endpoints_report import show_report
-from bridge.cli.endpoints_tables import show_demands, show_endpoints, show_log
+from bridge.cli.endpoints_tables import left_unnoticed, show_demands, show_endpoints, show_log
 from bridge.cli.opening import opened
 from bridge.cli.options import AsJson
 from bridge.cli.own_code import see_own_code
@@ -145,6 +145,8 @@ def set_stage(
         _print_json({**moved_document(outcome), "dry_run": dry_run})
         return
     typer.echo(_told(outcome, dry_run=dry_run))
+    if unnoticed := left_unnoticed(operation, standing):
+        typer.echo(unnoticed)
 
 
 @app.command()

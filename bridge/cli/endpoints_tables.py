@@ -1,5 +1,6 @@
 """How ``bridge endpoints list`` and ``log`` look to people."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
@@ -10,13 +11,16 @@ from rich.text import Text
 
 from bridge.cutover.demands import in_words as demands_in_words
 from bridge.cutover.inventory import Pair
+from bridge.cutover.operations import Operation
+from bridge.cutover.stages import Stage, Standing
 from bridge.services.endpoints import in_words
 from bridge.services.listing import EndpointList, EndpointRow
 from bridge.store.endpoints import StoredChange
 
-__all__ = ["show_demands", "show_endpoints", "show_log"]
+__all__ = ["left_unnoticed", "show_demands", "show_endpoints", "show_log"]
 
 _NOTHING: Final = "-"
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def show_endpoints(listed: EndpointList, console: Console) -> None:
@@ -72,8 +76,17 @@ def show_log(changes: Iterable[StoredChange], console: Console) -> None:
         new = in_words(change.stage, change.share) + (" (tripped)" if change.is_tripped else "")
         when = f"{change.changed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
         cells = (str(change.version), when, change.operation, old, new, change.actor, change.reason)
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(_harmless, cells))
     console.print(table)
+
+
+def left_unnoticed(operation: Operation, standing: Standing) -> str | None:
+    """Say what nobody will notice of an operation once Django is not asked any more; None where it is."""
+    is_safe = operation.method == "GET"
+    if standing.stage is not Stage.MIGRATED or (is_safe and standing.share):
+        return None
+    asking = " With --share 5% Django is asked behind so many of the requests." if is_safe else ""
+    return f"Django is not asked any more: 5xx take it back, and neither slowness nor mismatches do.{asking}"
 
 
 def _print_rest(listed: EndpointList, console: Console) -> None:
@@ -96,11 +109,16 @@ def _figures(row: EndpointRow) -> tuple[Text, ...]:
         Text(str(row.pair.operation)),
         Text(f"{stage}{tripped}{beyond}"),
         Text(_shown(moved.changed_at) if moved else _NOTHING),
-        Text(moved.actor if moved else _NOTHING),
+        _harmless(moved.actor if moved else _NOTHING),
         Text(f"{row.figures.legacy.requests:,}"),
         Text(f"{row.figures.bridge.requests:,}"),
         Text(f"{parity.lower_bound:.3f} of {parity.compared:,}" if parity.compared else _NOTHING),
     )
+
+
+def _harmless(text: str) -> Text:
+    """Give what somebody else wrote, and no commands to the terminal in it."""
+    return Text(_CONTROLS.sub("\ufffd", text))
 
 
 def _verdict(pair: Pair) -> Text:

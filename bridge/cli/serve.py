@@ -5,7 +5,9 @@ import errno
 import json
 import os
 import socket
+from ipaddress import ip_address
 from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 import uvicorn
@@ -25,6 +27,7 @@ _UNBINDABLE: Final = {
     errno.EADDRNOTAVAIL: "Give as --host an address of this machine, or 0.0.0.0 for all that it has.",
     errno.EACCES: "Give a --port from 1024 on, or let this user listen on that one.",
 }
+_EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  # only compared
 
 
 def serve(
@@ -53,6 +56,8 @@ def serve(
     settings = Settings.load()
     for name in settings.endpoints:
         load_router(name)
+    if settings.upstream is not None:
+        _require_another(settings.upstream, host, port)
     _require_free(host, port)
     # The database is tried before anything listens.
     try:
@@ -92,6 +97,26 @@ def _require_free(host: str, port: int) -> None:
                 f"Nothing can listen on {host} port {port} ({exc.strerror})",
                 cure=_UNBINDABLE.get(exc.errno or 0, "Give another --port or --host."),
             ) from exc
+
+
+def _require_another(upstream: str, host: str, port: int) -> None:
+    """Refuse a bridge that would pass each request on to itself, until no file descriptor is left."""
+    theirs = _addresses(urlsplit(upstream).hostname, port) if upstream.startswith("http") else set()
+    ours = _addresses(host or None, port)
+    is_ours = theirs & ours or (ours & _EVERYWHERE and any(ip_address(each).is_loopback for each in theirs))
+    if is_ours and urlsplit(upstream).port == port:
+        raise ConfigurationError(
+            "BRIDGE_UPSTREAM is the address that the bridge is to listen on",
+            cure="Name the Django site's own there, or give another --port.",
+        )
+
+
+def _addresses(host: str | None, port: int) -> set[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        return set()  # what nobody can look up is told elsewhere
+    return {str(address[0]).partition("%")[0] for *_, address in found}
 
 
 def _bind(probe: socket.socket, address: Any) -> None:

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import unicodedata
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,6 +164,21 @@ async def test_what_is_broken_hides_no_stage(endpoints: Command, put: Put, tmp_p
     assert listed["shortcoming"].startswith("The site profile was written by another version of the bridge")
     assert "ZeroDivisionError" in done.stderr
     assert "BRIDGE_CUTOVER_FILE: cutover.toml" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "is_warned"),
+    [(("migrated",), True), (("migrated", "--share", "5%"), False), (("canary", "--share", "5%"), False)],
+    ids=["migrated", "migrated-and-compared", "canary"],
+)
+def test_where_django_is_asked_no_more_it_is_said_what_nobody_will_notice(
+    endpoints: Command, given: tuple[str, ...], *, is_warned: bool
+):
+    done = endpoints("set", ORDERS, *given, BRIDGE_CUTOVER_FILE=None)
+
+    assert done.returncode == 0
+    assert ("neither slowness nor mismatches do" in done.stdout) is is_warned
+    assert ("--share 5%" in done.stdout) is is_warned
 
 
 def test_a_stage_that_somebody_set_without_the_plan_is_marked(endpoints: Command):
@@ -405,6 +421,16 @@ async def test_the_log_shows_who_moved_what_and_why(endpoints: Command, put: Put
     assert lines[1].split()[0] == "1"
     assert lines[1].rstrip().endswith("[bold]first[/] try")
     assert "cli:ada" in lines[1]
+
+
+def test_a_reason_commands_no_terminal(endpoints: Command):
+    """Staff may give one over HTTP; whoever reads the log does so in a terminal."""
+    moved(endpoints("set", ORDERS, "shadow", "--reason", "\x1b[2K\x1b[1Aall\x07 is\x9b31m well"))
+
+    shown = moved(endpoints("log"))
+
+    assert "\ufffd[2K\ufffd[1Aall\ufffd is\ufffd31m well" in shown
+    assert not [each for each in shown if unicodedata.category(each) == "Cc" and each != "\n"]
 
 
 async def test_the_log_ends_at_the_limit(endpoints: Command, put: Put):

@@ -137,6 +137,16 @@ def test_a_port_that_is_taken_is_one_line_with_its_cure(run: Run, sqlite_url: st
     assert_one_line(done, naming="(Address already in use)", cure="another --port")
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104  # refused before it listens
+@pytest.mark.parametrize("site", ["127.0.0.1", "localhost"])
+def test_a_bridge_in_front_of_itself_is_one_line_with_its_cure(run: Run, sqlite_url: str, host: str, site: str):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = str(listening.getsockname()[1])
+        done = run("serve", "--host", host, "--port", port, url=sqlite_url, BRIDGE_UPSTREAM=f"http://{site}:{port}")
+
+    assert_one_line(done, naming="the address that the bridge is to listen on", cure="another --port")
+
+
 def test_an_address_of_another_machine_is_one_line_with_its_cure(run: Run, sqlite_url: str):
     done = run("serve", "--host", "192.0.2.1", "--port", "0", url=sqlite_url)
 
