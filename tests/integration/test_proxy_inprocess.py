@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
@@ -44,6 +45,21 @@ class Site:
     def empty(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         start_response("200 OK", [*PLAIN, ("Content-Length", "0")])
         return []
+
+    def tells(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
+        yield b"fi"
+        yield b"ne"
+        time.sleep(0)  # the other threads have their turn
+        self.written.append("what is done after the last byte")
+
+    def goes_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
+        start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
+        try:
+            while True:
+                yield b"fine"
+        finally:
+            self.closed.set()
 
     def streams(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
         start_response("200 OK", PLAIN)
@@ -238,6 +254,24 @@ async def test_an_answer_is_complete_with_the_last_byte_that_it_announced(site: 
 
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
     assert not sent[-1].get("more_body", False)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_what_a_site_does_after_the_last_byte_is_done(site: Site, method: str):
+    async with serving(mounted(site)) as port:
+        for _ in range(20):
+            answer = await ask(port, request("/tells", "Connection: close", method=method))
+            assert answer.body == (b"fine" if method == "GET" else b"")
+        await until(lambda: len(site.written) == 20)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_a_thread_comes_back_from_an_answer_that_never_ends_and_said_that_it_would(site: Site, method: str):
+    async with serving(mounted(site)) as port:
+        answer = await ask(port, request("/goes_on", "Connection: close", method=method))
+
+        assert answer.body == (b"fine" if method == "GET" else b"")
+        assert await asyncio.to_thread(site.closed.wait, SECONDS)
 
 
 async def test_a_thread_comes_back_from_an_answer_that_is_longer_than_it_said(site: Site):

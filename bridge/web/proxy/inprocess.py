@@ -141,6 +141,7 @@ class _Exchange:
         self._watch: asyncio.Task[None] | None = None
         self._is_head = is_head
         self._to_come: int | None = None
+        self._is_complete = False
         self.is_over = False
         self.has_started = False
         self._has_stalled = False
@@ -188,7 +189,12 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         """Pass a part of the answer on, and never raise: a2wsgi's thread would wait for ever for its queue to empty."""
-        if self.is_over or self._to_come == 0:
+        if self._to_come is not None:
+            self._to_come -= len(message.get("body", b""))
+        if self._is_complete:
+            # The site may go on after the last byte that it announced, but not with more of them.
+            self.is_over = self.is_over or self._to_come is None or self._to_come < 0
+        if self.is_over or self._is_complete:
             return
         self._deadline = None
         try:
@@ -205,9 +211,10 @@ class _Exchange:
     def _begun(self, message: Message) -> Iterator[Message]:
         self.has_started = True
         headers = answer_headers(message["headers"], status=message["status"])
-        self._to_come = 0 if self._is_head or message["status"] in _WITHOUT_BODY else _announced(headers)
+        self._to_come = 0 if message["status"] in _WITHOUT_BODY else _announced(headers)
+        self._is_complete = self._to_come == 0 or (self._is_head and self._to_come is not None)
         yield {**message, "headers": headers}
-        if self._to_come == 0:
+        if self._is_complete:
             yield {"type": "http.response.body", "body": b"", "more_body": False}
 
     def _continued(self, message: Message) -> Iterator[Message]:
@@ -215,10 +222,8 @@ class _Exchange:
 
         a2wsgi would have the end follow in a message of its own, when the client may be gone.
         """
-        if self._to_come is not None:
-            self._to_come -= len(message.get("body", b""))
-            message = {**message, "more_body": message.get("more_body", False) and self._to_come != 0}
-        return _pieces(message)
+        self._is_complete = self._to_come == 0 or not message.get("more_body", False)
+        return _pieces({**message, "more_body": not self._is_complete})
 
     def watch(self) -> None:
         """Notice from here on that the client hangs up; there is no more of a body."""
@@ -232,7 +237,7 @@ class _Exchange:
     async def _until_left(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.is_over = True
+        self.is_over = self.is_over or not self._is_complete  # the server says the same of an answer that is complete
 
 
 def _announced(headers: Iterable[tuple[bytes, bytes]]) -> int | None:
