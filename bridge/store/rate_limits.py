@@ -249,7 +249,7 @@ def _opened(url: str, patience: float) -> Any:
 def _with_port(url: str) -> str:
     """Give Redis' own port where none is named; ``limits`` asks for one."""
     parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss") or parts.port is not None:
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or parts.port is not None:
         return url
     return urlunsplit(parts._replace(netloc=f"{parts.netloc}:{_PORT}"))
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
@@ -50,7 +49,6 @@ class Site:
         start_response("200 OK", [*PLAIN, ("Content-Length", "4")])
         yield b"fi"
         yield b"ne"
-        time.sleep(0)  # the other threads have their turn
         self.written.append("what is done after the last byte")
 
     def goes_on(self, environ: dict[str, Any], start_response: StartResponse) -> Iterator[bytes]:
