@@ -89,7 +89,7 @@ class Traffic:
             registry=registry,
             buckets=[bound / 1000 for bound in BOUNDS[2::3]],
         )
-        self._comparisons = Metric(
+        comparisons = Metric(
             "bridge_shadow",
             "Comparisons of both apps' answers, by operation and by what came of them.",
             ["operation", "verdict"],
@@ -98,6 +98,7 @@ class Traffic:
         # As many as there are names: a look-up by labels costs more than the count.
         self._requests = cache(requests.labels)
         self._durations = cache(durations.labels)
+        self._comparisons = cache(comparisons.labels)
         self._tally: Tally[Answered | Compared] = Tally(
             "endpoint traffic",
             database=database,
@@ -127,7 +128,7 @@ class Traffic:
     def compared(self, operation: str, *, role: str, status: int, verdict: Verdict) -> None:
         """Count a comparison; the status is Django's."""
         name, now = self._name(operation), self._clock()
-        self._comparisons.labels(name, verdict.value).inc()
+        self._comparisons(name, verdict.value).inc()
         if status < _FIRST_REFUSAL:
             # What Django refuses any client can make differ, by a Host or a type that it does not know.
             self._window(name).compared(verdict, at=now)

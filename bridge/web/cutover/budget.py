@@ -7,18 +7,19 @@ __all__ = ["Budget"]
 
 
 class Budget:
-    """A token bucket that holds what a second brings, and keeps half of it for what is rare.
+    """A token bucket that keeps half of what it holds for what is rare.
 
     Otherwise what is asked for most would take all, and nothing would ever be seen of the rest.
 
     Args:
         per_second: how many tokens a second brings.
+        burst: how many it holds; as many as a second brings where that is more.
         monotonic: in seconds.
     """
 
-    def __init__(self, per_second: float, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, per_second: float, *, burst: float, monotonic: Callable[[], float]) -> None:
         self._per_second = per_second
-        self._most = max(1.0, per_second)
+        self._most = max(burst, per_second)
         self._monotonic = monotonic
         self._tokens = self._most
         self._at = monotonic()

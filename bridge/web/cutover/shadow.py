@@ -40,7 +40,9 @@ class Limits:
     """How much shadows may cost a process.
 
     Attributes:
-        per_second: how many are begun, on average; fewer where comparing them is dear.
+        per_second: how many are begun, on average; fewer where comparing them is dear. Each takes as much of the
+            processor as some ten requests that only pass through, and some of those wait for it.
+        burst: how many are begun at once after a while in which there were fewer.
         comparing: how much of the processor each of them may take to compare, on average.
         at_once: how many run.
         open: how many wait, run, or are still being answered to their clients.
@@ -50,7 +52,8 @@ class Limits:
         longest: how many bytes of an answer are kept; longer ones are not compared.
     """
 
-    per_second: float = 10.0
+    per_second: float = 3.0
+    burst: float = 10.0
     comparing: timedelta = timedelta(milliseconds=5)
     at_once: int = 2
     open: int = 32
@@ -131,7 +134,7 @@ class Shadow:
         self._limits = limits
         self._draw = draw
         self._monotonic = monotonic
-        self._budget = Budget(limits.per_second, monotonic=monotonic)
+        self._budget = Budget(limits.per_second, burst=limits.burst, monotonic=monotonic)
         self._turns = asyncio.Semaphore(limits.at_once)
         self._open = 0
         self._charged = 0.0
