@@ -86,7 +86,10 @@ def left_unnoticed(operation: Operation, standing: Standing) -> str | None:
     if standing.stage is not Stage.MIGRATED or (is_safe and standing.share):
         return None
     asking = " With --share 5% Django is asked behind so many of the requests." if is_safe else ""
-    return f"Django is not asked any more: 5xx take it back, and neither slowness nor mismatches do.{asking}"
+    return (
+        "Django is not asked any more: 5xx take it back, and slowness by Django's last week of answers;"
+        f" nobody notices mismatches.{asking}"
+    )
 
 
 def _print_rest(listed: EndpointList, console: Console) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 from bridge.cutover.latency import quantile
 from bridge.cutover.rules import Trip
 
-__all__ = ["Observed", "SideSample", "trips"]
+__all__ = ["Observed", "SideSample", "trips", "wants_baseline"]
 
 NOTICEABLE_MS: Final = 50.0
 """A candidate below this is never too slow: three times one millisecond harms nobody."""
@@ -49,17 +49,26 @@ class Observed:
         candidate: the new handler's, whether clients got them or they were only compared.
         compared: how many answers were compared.
         mismatched: how many of these differed.
+        baseline: Django's answers of before, where too few are within the window (``wants_baseline``).
     """
 
     legacy: SideSample = SideSample()
     candidate: SideSample = SideSample()
     compared: int = 0
     mismatched: int = 0
+    baseline: SideSample = SideSample()
 
 
 def trips(observed: Observed, *, by: Trip) -> str | None:
     """Say why an operation must go back to Django, in words with figures; None where it need not."""
     return _errors(observed, by) or _slowness(observed, by) or _mismatches(observed, by)
+
+
+def wants_baseline(observed: Observed, *, by: Trip) -> bool:
+    """Tell whether a new handler is slow enough to be set against Django, which answers too few now to tell."""
+    candidate = observed.candidate
+    is_slow = candidate.answers >= by.minimum and (candidate.p95 or 0) > NOTICEABLE_MS
+    return is_slow and observed.legacy.answers < by.minimum
 
 
 def _errors(observed: Observed, by: Trip) -> str | None:
@@ -75,13 +84,16 @@ def _errors(observed: Observed, by: Trip) -> str | None:
 
 
 def _slowness(observed: Observed, by: Trip) -> str | None:
-    if min(observed.legacy.answers, observed.candidate.answers) < by.minimum:
+    is_asked = observed.legacy.answers >= by.minimum
+    django = observed.legacy if is_asked else observed.baseline
+    if min(django.answers, observed.candidate.answers) < by.minimum:
         return None
-    legacy, candidate = observed.legacy.p95, observed.candidate.p95
+    legacy, candidate = django.p95, observed.candidate.p95
     if not legacy or candidate is None or candidate <= max(by.slowness * legacy, NOTICEABLE_MS):
         return None
     return (
-        f"95 of 100 answers of the new handler took up to {candidate:.0f} ms, of Django {legacy:.0f} ms: "
+        f"95 of 100 answers of the new handler took up to {candidate:.0f} ms, of Django {legacy:.0f} ms"
+        f"{'' if is_asked else ' when it was last asked'}: "
         f"{candidate / legacy:.1f} times as long (allowed {by.slowness:g})"
     )
 

@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final, Protocol
 
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Stage, Standing
-from bridge.cutover.tripping import trips
+from bridge.cutover.tripping import SideSample, trips, wants_baseline
 from bridge.errors import DatabaseError
 from bridge.services.recording import Event, Recorder
 from bridge.services.traffic import Traffic
 
-__all__ = ["TRIP_EVERY", "StagesInForce", "TripWriter", "Tripping"]
+__all__ = ["TRIP_EVERY", "DjangoBefore", "StagesInForce", "TripWriter", "Tripping"]
 
 TRIP_EVERY: Final = timedelta(seconds=1)
 _PATIENCE: Final = timedelta(seconds=5)
@@ -48,6 +49,18 @@ class TripWriter(Protocol):
         ...
 
 
+class DjangoBefore(Protocol):
+    """Who knows how Django answered before (``bridge.services.baseline.Baselines``)."""
+
+    async def of(self, operation: str) -> SideSample:
+        """Give its last answers.
+
+        Raises:
+            DatabaseError: they could not be read.
+        """
+        ...
+
+
 class Tripping:
     """Looks at the window of each operation whose new handler answers clients.
 
@@ -56,9 +69,17 @@ class Tripping:
     """
 
     def __init__(
-        self, *, traffic: Traffic, stages: StagesInForce, moving: TripWriter, plan: Plan, recorder: Recorder
+        self,
+        *,
+        traffic: Traffic,
+        before: DjangoBefore,
+        stages: StagesInForce,
+        moving: TripWriter,
+        plan: Plan,
+        recorder: Recorder,
     ) -> None:
         self._traffic = traffic
+        self._before = before
         self._stages = stages
         self._moving = moving
         self._plan = plan
@@ -68,11 +89,59 @@ class Tripping:
 
     async def look(self) -> None:
         """Trip what must; first here, at once, and then in the database, as soon as it lets us."""
-        for shape, standing, reason in list(self._tripping()):
-            self._stages.trip_locally(shape)
-            self._traffic.forget(shape)
-            self._unwritten[shape] = (standing.version, reason)
-            _logger.warning("%s goes back to Django: %s", shape, reason, extra={"operation": shape})
+        serving = self._serving()
+        for shape, standing in serving:
+            if reason := trips(self._traffic.window(shape), by=self._plan.of(shape).trip):
+                self._take_back(shape, standing, reason)
+        await self._write()
+        # Last, and only of what is slow: it asks the database.
+        if await self._look_back(serving):
+            await self._write()
+
+    async def watch(self, every: timedelta = TRIP_EVERY) -> None:
+        """Look for as long as the service runs."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            await self.look()
+
+    def _serving(self) -> Sequence[tuple[str, Standing]]:
+        """Give what was under this standing at the last look already."""
+        serving = []
+        for shape, standing in self._stages.in_force.items():
+            if self._versions.get(shape) != standing.version:
+                self._versions[shape] = standing.version
+                self._traffic.forget(shape)
+            elif standing.stage in _SERVING:
+                serving.append((shape, standing))
+        return serving
+
+    def _take_back(self, shape: str, standing: Standing, reason: str) -> None:
+        self._stages.trip_locally(shape)
+        self._traffic.forget(shape)
+        self._unwritten[shape] = (standing.version, reason)
+        _logger.warning("%s goes back to Django: %s", shape, reason, extra={"operation": shape})
+
+    async def _look_back(self, serving: Sequence[tuple[str, Standing]]) -> bool:
+        """Set what is slow against how Django answered before, where it is not asked any more; tell if any trips."""
+        trips_now = False
+        for shape, standing in serving:
+            by = self._plan.of(shape).trip
+            if not wants_baseline(self._traffic.window(shape), by=by):
+                continue
+            try:
+                async with asyncio.timeout(_PATIENCE.total_seconds()):
+                    baseline = await self._before.of(shape)
+            except (DatabaseError, TimeoutError) as exc:
+                _logger.warning("whether %s is slower than Django was is not known yet: %s", shape, type(exc).__name__)
+                break
+            observed = replace(self._traffic.window(shape), baseline=baseline)
+            has_stayed = self._stages.in_force.get(shape) == standing
+            if has_stayed and (reason := trips(observed, by=by)):
+                self._take_back(shape, standing, reason)
+                trips_now = True
+        return trips_now
+
+    async def _write(self) -> None:
         for shape, (version, reason) in list(self._unwritten.items()):
             try:
                 async with asyncio.timeout(_PATIENCE.total_seconds()):
@@ -85,20 +154,3 @@ class Tripping:
                 self._recorder.record(Event.ENDPOINT_TRIPPED)
             else:
                 _logger.info("%s was moved by somebody else meanwhile; theirs stands", shape)
-
-    async def watch(self, every: timedelta = TRIP_EVERY) -> None:
-        """Look for as long as the service runs."""
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            await self.look()
-
-    def _tripping(self) -> Iterator[tuple[str, Standing, str]]:
-        for shape, standing in self._stages.in_force.items():
-            if self._versions.get(shape) != standing.version:
-                self._versions[shape] = standing.version
-                self._traffic.forget(shape)
-            elif standing.stage in _SERVING and (reason := self._reason(shape)):
-                yield shape, standing, reason
-
-    def _reason(self, shape: str) -> str | None:
-        return trips(self._traffic.window(shape), by=self._plan.of(shape).trip)

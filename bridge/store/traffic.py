@@ -1,7 +1,7 @@
 """What was answered and compared (``bridge_endpoint_traffic``, ``…_parity``), and what differed (``…_difference``)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from bridge.progress.endpoints import DifferingPlace
@@ -56,6 +56,27 @@ class EndpointCounts:
             {"since": since},
         )
         return [(Answered(since, *(row[name] for name in names)), int(row["count"])) for row in rows]
+
+    async def last_latencies(self, operation: str, *, sides: Sequence[str], reach: timedelta) -> Mapping[int, int]:
+        """Count an operation's answers by latency, from ``reach`` before the last hour in which there were any.
+
+        Args:
+            operation: its shape.
+            sides: whose, as ``Answered.side`` names them.
+            reach: how far back.
+        """
+        named = {f"side_{number}": side for number, side in enumerate(sides)}
+        slots = ", ".join(f":{name}" for name in named)
+        theirs = f"FROM bridge_endpoint_traffic WHERE operation = :operation AND side IN ({slots})"
+        values = {"operation": operation, **named}
+        row = await self._database.fetch_one(f"SELECT max(hour) AS hour {theirs}", values)
+        if row is None or row["hour"] is None:
+            return {}
+        rows = await self._database.fetch_all(
+            f"SELECT le_ms, sum(count) AS count {theirs} AND hour >= :since GROUP BY le_ms",
+            {**values, "since": stored_moment(row["hour"]) - reach},
+        )
+        return {int(row["le_ms"]): int(row["count"]) for row in rows}
 
     async def compared(self, since: date) -> Sequence[tuple[Compared, int]]:
         """Sum up the comparisons from a day on; the keys name that day."""

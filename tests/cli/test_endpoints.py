@@ -177,7 +177,7 @@ def test_where_django_is_asked_no_more_it_is_said_what_nobody_will_notice(
     done = endpoints("set", ORDERS, *given, BRIDGE_CUTOVER_FILE=None)
 
     assert done.returncode == 0
-    assert ("neither slowness nor mismatches do" in done.stdout) is is_warned
+    assert ("nobody notices mismatches" in done.stdout) is is_warned
     assert ("--share 5%" in done.stdout) is is_warned
 
 

@@ -127,9 +127,20 @@ def test_a_storage_that_is_none_is_refused_in_words_that_repeat_nothing(url: str
     assert "swordfish" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["redis://127.0.0.1/0", "redis://:swordfish@127.0.0.1", "rediss://[::1]/0"])
-def test_without_a_port_it_is_redis_own(url: str):
-    Windows(url)
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://127.0.0.1/0", ("127.0.0.1", 6379)),
+        ("redis://:swordfish@127.0.0.1", ("127.0.0.1", 6379)),
+        ("rediss://[::1]/0", ("::1", 6379)),
+        ("redis://127.0.0.1:7000/0", ("127.0.0.1", 7000)),
+    ],
+    ids=["without", "behind a password", "IPv6", "one of its own"],
+)
+def test_without_a_port_it_is_redis_own(url: str, address: tuple[str, int]):
+    client = Windows(url)._shared.bridge.get_connection()  # connects to nothing yet
+    asked = client.connection_pool.connection_kwargs
+    assert (asked["host"], asked["port"]) == address
 
 
 def test_a_storage_whose_address_cannot_be_read_stops_the_start():

@@ -128,6 +128,39 @@ async def test_a_flush_that_fails_half_way_leaves_nothing_and_is_made_up_for_onc
     assert await counts.compared(NOON.date()) == [(compared(), 1)]
 
 
+async def latencies(counts: EndpointCounts, operation: str = "GET /") -> dict[int, int]:
+    found = await counts.last_latencies(operation, sides=["legacy", "legacy shadow"], reach=timedelta(days=7))
+    return dict(found)
+
+
+async def test_the_last_latencies_are_those_of_a_week_before_the_last_hour_with_any(
+    counts: EndpointCounts, database: Database
+):
+    slower = answered()._replace(le_ms=300)
+    await add(
+        database,
+        {
+            answered(): 3,
+            answered(hour=NOON - timedelta(days=7)): 4,
+            answered(hour=NOON - timedelta(days=7, hours=1)): 50,
+            slower._replace(role="staff"): 5,
+            slower._replace(side="legacy shadow"): 6,
+        },
+    )
+
+    assert await latencies(counts) == {20: 7, 300: 11}
+
+
+async def test_the_last_latencies_are_of_one_operation_and_of_whom_is_asked_about(
+    counts: EndpointCounts, database: Database
+):
+    later = NOON + timedelta(days=30)
+    await add(database, {answered(): 3, answered("GET /other/"): 4, answered(hour=later, side="bridge"): 5})
+
+    assert await latencies(counts) == {20: 3}
+    assert await latencies(counts, "GET /third/") == {}
+
+
 async def test_whatever_was_asked_for_was_seen(counts: EndpointCounts, database: Database):
     await add(database, {answered("GET /old/", hour=NOON - KEPT): 1, answered("GET /new/"): 1})
 

@@ -14,6 +14,8 @@ from bridge.cutover.inventory import Handler
 from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
+from bridge.cutover.tripping import SideSample
+from bridge.services.baseline import KEPT_FOR, Baselines
 from bridge.services.clock import system_clock
 from bridge.services.endpoints import Move, Moved, Moving, Rules
 from bridge.services.recording import Recorder
@@ -23,6 +25,8 @@ from bridge.services.tripping import Tripping
 from bridge.store.activity import Activity
 from bridge.store.database import Database, open_database
 from bridge.store.endpoints import Endpoints
+from bridge.store.traffic import Answered, EndpointCounts
+from tests.conftest import FrozenClock
 
 ORDERS: Final = Operation.parse("GET /orders/")
 HANDLER: Final = Handler(ORDERS, Demands(), re.compile("^/orders/$"), name="shop_api.orders")
@@ -41,12 +45,19 @@ class Replica:
         await self.stages.look()
         await self.tripping.look()
 
+    def answer(self, side: Side, *, seconds: float) -> None:
+        for _ in range(50):
+            self.traffic.count(ORDERS.shape, side=side, role="user", status=200, seconds=seconds)
+
     def fail(self) -> None:
         for _ in range(50):
             self.traffic.count(ORDERS.shape, side=Side.BRIDGE, role="user", status=500, seconds=0.01)
 
     async def put_into_canary(self, *, rearm: bool = False) -> None:
-        move = Move(ORDERS, Standing.of(Stage.CANARY, 500), actor="ada", reason="", rearm=rearm)
+        await self.move(Standing.of(Stage.CANARY, 500), rearm=rearm)
+
+    async def move(self, standing: Standing, *, rearm: bool = False) -> None:
+        move = Move(ORDERS, standing, actor="ada", reason="", rearm=rearm)
         assert isinstance(await self.moving.set(move), Moved)
 
 
@@ -60,7 +71,14 @@ async def replica(url: str) -> AsyncIterator[Replica]:
         database=database, registry=registry, clock=system_clock, window_of=lambda shape: plan.of(shape).trip.window
     )
     recorder = Recorder(database=database, registry=registry, clock=system_clock)
-    tripping = Tripping(traffic=traffic, stages=stages, moving=moving, plan=plan, recorder=recorder)
+    tripping = Tripping(
+        traffic=traffic,
+        before=Baselines(EndpointCounts(database), clock=system_clock),
+        stages=stages,
+        moving=moving,
+        plan=plan,
+        recorder=recorder,
+    )
     yield Replica(stages, moving, traffic, tripping)
     await recorder.flush()
     await database.close()
@@ -94,3 +112,40 @@ async def test_a_replica_that_saw_nothing_goes_back_with_the_one_that_did_and_bo
         for each in (one, other):
             await each.look()
             assert each.stages.of(ORDERS.shape).stage is Stage.CANARY
+
+
+async def test_what_is_migrated_goes_back_when_it_is_slower_than_django_was_at_another_replica_that_has_ended(
+    service_url: str,
+):
+    async with replica(service_url) as ended:
+        ended.answer(Side.LEGACY, seconds=0.1)
+        await ended.traffic.flush()
+        await ended.move(Standing.of(Stage.MIGRATED))
+
+    async with replica(service_url) as one:
+        await one.look()
+        one.answer(Side.BRIDGE, seconds=0.2)
+        await one.look()
+        assert one.stages.of(ORDERS.shape).stage is Stage.MIGRATED
+
+        one.answer(Side.BRIDGE, seconds=2.0)
+        await one.look()
+        await one.stages.look()
+        assert one.stages.of(ORDERS.shape) == Standing(version=2, is_tripped=True)
+
+
+async def test_what_django_answered_before_is_read_once_for_a_while(database: Database, clock: FrozenClock):
+    answers = Answered(clock(), ORDERS.shape, "legacy", "user", 2, 100)
+    baselines = Baselines(EndpointCounts(database), clock=clock)
+
+    async def add() -> None:
+        async with database.transaction() as transaction:
+            await EndpointCounts(database).add({answers: 7}, {}, executor=transaction)
+
+    await add()
+    first = await baselines.of(ORDERS.shape)
+    await add()
+    assert await baselines.of(ORDERS.shape) == first == SideSample(answers=7, latencies={100: 7})
+
+    clock.advance(KEPT_FOR)
+    assert (await baselines.of(ORDERS.shape)).answers == 14

@@ -14,12 +14,14 @@ from bridge.cutover import Plan
 from bridge.cutover.matching import OperationTable, OwnPaths
 from bridge.errors import DatabaseError
 from bridge.profile import SiteProfile
+from bridge.services.baseline import Baselines
 from bridge.services.endpoints import Moving
 from bridge.services.shadowing import Shadowing
 from bridge.services.stages import Stages
 from bridge.services.traffic import Traffic
 from bridge.services.tripping import Tripping
 from bridge.store.differences import Differences
+from bridge.store.traffic import EndpointCounts
 from bridge.web.composition import Bridge, Foundation
 from bridge.web.cutover.canary import asker_of
 from bridge.web.cutover.operations import handlers_of, own_paths
@@ -105,6 +107,7 @@ async def open_cutover(app: FastAPI, foundation: Foundation, routers: Sequence[A
         traffic=traffic,
         tripping=Tripping(
             traffic=traffic,
+            before=Baselines(EndpointCounts(database), clock=foundation.clock),
             stages=foundation.stages,
             moving=Moving(endpoints=foundation.endpoints, clock=foundation.clock, rules=foundation.rules),
             plan=plan,

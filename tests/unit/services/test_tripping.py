@@ -1,7 +1,7 @@
 """When an operation goes back to Django by itself."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 from bridge.cutover.parity import Verdict
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
-from bridge.cutover.tripping import Observed
+from bridge.cutover.tripping import Observed, SideSample
 from bridge.errors import DatabaseUnavailable
 from bridge.services.recording import Recorder
 from bridge.services.traffic import Traffic
-from bridge.services.tripping import StagesInForce, Tripping, TripWriter
+from bridge.services.tripping import DjangoBefore, StagesInForce, Tripping, TripWriter
 from tests.conftest import FrozenClock
 from tests.unit.services.away import AwayDatabase
 
@@ -56,6 +56,23 @@ class Log(TripWriter):
         return True
 
 
+@dataclass
+class Before(DjangoBefore):
+    """How Django answered before; what it is asked of is noted, and what happens meanwhile the test says."""
+
+    sample: SideSample = field(default_factory=SideSample)
+    is_away: bool = False
+    meanwhile: Callable[[], None] = lambda: None
+    asked: list[str] = field(default_factory=list)
+
+    async def of(self, operation: str) -> SideSample:
+        self.asked.append(operation)
+        if self.is_away:
+            raise DatabaseUnavailable("away")
+        self.meanwhile()
+        return self.sample
+
+
 class Process:
     """One process of the bridge, as far as it trips."""
 
@@ -69,9 +86,15 @@ class Process:
         )
         self.stages = Stages({ORDERS: Standing(stage, 500, version=7)})
         self.log = Log(self.stages)
+        self.before = Before()
         recorder = Recorder(database=AwayDatabase(), registry=self.registry, clock=clock)
         self.tripping = Tripping(
-            traffic=self.traffic, stages=self.stages, moving=self.log, plan=plan, recorder=recorder
+            traffic=self.traffic,
+            before=self.before,
+            stages=self.stages,
+            moving=self.log,
+            plan=plan,
+            recorder=recorder,
         )
 
     def answer(
@@ -122,6 +145,93 @@ async def test_a_handler_that_is_slower_than_django_goes_back(canary: Process):
     await canary.tripping.look()
 
     assert len(canary.log.written) == 1
+
+
+QUICK = SideSample(answers=MINIMUM, latencies={100: MINIMUM})
+
+
+async def slow(clock: FrozenClock, stage: Stage = Stage.MIGRATED) -> Process:
+    """A process whose handler is slow, where Django took a tenth of a second before."""
+    process = await begun(clock, stage)
+    process.before.sample = QUICK
+    process.answer(seconds=2.0)
+    return process
+
+
+@pytest.mark.parametrize("stage", [Stage.CANARY, Stage.MIGRATED])
+async def test_a_handler_that_is_slower_than_django_was_goes_back_where_django_is_not_asked_any_more(
+    clock: FrozenClock, stage: Stage
+):
+    process = await slow(clock, stage)
+
+    await process.tripping.look()
+
+    [(shape, reason, version)] = process.log.written
+    assert (shape, version) == (ORDERS, 7)
+    assert "of Django 98 ms when it was last asked" in reason
+    assert process.trips == 1
+
+
+async def test_how_django_answered_before_is_asked_of_what_is_slow_alone(clock: FrozenClock):
+    process = await begun(clock, Stage.MIGRATED)
+    process.answer(seconds=0.02)
+
+    await process.tripping.look()
+
+    assert process.before.asked == []
+
+
+async def test_what_django_answers_now_counts_and_not_what_it_did_before(canary: Process):
+    canary.before.sample = QUICK
+    canary.answer(seconds=2.0)
+    canary.answer(seconds=2.0, side=Side.LEGACY)
+
+    await canary.tripping.look()
+
+    assert (canary.before.asked, canary.log.written) == ([], [])
+
+
+async def test_what_nobody_can_tell_while_the_database_is_away_is_told_once_it_is_back(
+    clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    process = await slow(clock)
+    process.before.is_away = True
+
+    await process.tripping.look()
+    assert process.log.written == []
+    assert f"whether {ORDERS} is slower than Django was is not known yet: DatabaseUnavailable" in caplog.text
+
+    process.before.is_away = False
+    await process.tripping.look()
+    assert len(process.log.written) == 1
+
+
+async def test_a_handler_that_fails_is_taken_back_before_the_database_is_asked_about_one_that_is_slow(
+    clock: FrozenClock,
+):
+    process = await begun(clock, Stage.MIGRATED)
+    process.stages.standings["GET /items/"] = Standing(Stage.MIGRATED, version=8)
+    await process.tripping.look()
+    written: list[int] = []
+    process.before.meanwhile = lambda: written.append(len(process.log.written))
+    process.answer(seconds=2.0)
+    for _ in range(MINIMUM):
+        process.traffic.count("GET /items/", side=Side.BRIDGE, role="user", status=500, seconds=0.01)
+
+    await process.tripping.look()
+
+    assert written == [1]
+
+
+async def test_one_that_is_moved_while_the_database_is_asked_does_not_trip(clock: FrozenClock):
+    process = await slow(clock)
+    moved = {ORDERS: Standing(Stage.CANARY, 500, version=8)}
+    process.before.meanwhile = lambda: process.stages.standings.update(moved)
+
+    await process.tripping.look()
+
+    assert process.log.written == []
+    assert process.stages.in_force == moved
 
 
 async def test_a_handler_whose_answers_differ_goes_back(clock: FrozenClock):

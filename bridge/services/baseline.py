@@ -1,0 +1,41 @@
+"""How long Django took for an operation when it last answered it: what a slow handler is set against afterwards."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from bridge.cutover.stages import Side
+from bridge.cutover.tripping import SideSample
+from bridge.services.clock import Clock
+from bridge.services.traffic import run_of
+from bridge.store.traffic import EndpointCounts
+
+__all__ = ["KEPT_FOR", "REACH", "Baselines"]
+
+REACH: Final = timedelta(days=7)
+"""With its busy hours and its quiet ones, which alone would make noon seem slow."""
+
+KEPT_FOR: Final = timedelta(minutes=1)
+_SIDES: Final = (Side.LEGACY.value, run_of(Side.LEGACY))
+
+
+class Baselines:
+    """What all replicas counted of Django's answers, read when it is asked for and kept for a while."""
+
+    def __init__(self, counts: EndpointCounts, *, clock: Clock) -> None:
+        self._counts = counts
+        self._clock = clock
+        self._read: dict[str, tuple[datetime, SideSample]] = {}
+
+    async def of(self, operation: str) -> SideSample:
+        """Give Django's answers of the last seven days in which there were any; its errors are not among what is given.
+
+        Raises:
+            DatabaseError: they could not be read.
+        """
+        now = self._clock()
+        at, sample = self._read.get(operation, (None, SideSample()))
+        if at is None or now - at >= KEPT_FOR:
+            latencies = await self._counts.last_latencies(operation, sides=_SIDES, reach=REACH)
+            sample = SideSample(answers=sum(latencies.values()), latencies=latencies)
+            self._read[operation] = (now, sample)
+        return sample
