@@ -15,6 +15,8 @@ REACH: Final = timedelta(days=7)
 """With its busy hours and its quiet ones, which alone would make noon seem slow."""
 
 KEPT_FOR: Final = timedelta(minutes=1)
+"""Also where they could not be read: what takes the database too long is not to be asked all the time."""
+
 _SIDES: Final = (Side.LEGACY.value, run_of(Side.LEGACY))
 
 
@@ -35,6 +37,7 @@ class Baselines:
         now = self._clock()
         at, sample = self._read.get(operation, (None, SideSample()))
         if at is None or now - at >= KEPT_FOR:
+            self._read[operation] = (now, sample)
             latencies = await self._counts.last_latencies(operation, sides=_SIDES, reach=REACH)
             sample = SideSample(answers=sum(latencies.values()), latencies=latencies)
             self._read[operation] = (now, sample)

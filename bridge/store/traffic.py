@@ -72,9 +72,10 @@ class EndpointCounts:
         row = await self._database.fetch_one(f"SELECT max(hour) AS hour {theirs}", values)
         if row is None or row["hour"] is None:
             return {}
+        until = stored_moment(row["hour"])
         rows = await self._database.fetch_all(
-            f"SELECT le_ms, sum(count) AS count {theirs} AND hour >= :since GROUP BY le_ms",
-            {**values, "since": stored_moment(row["hour"]) - reach},
+            f"SELECT le_ms, sum(count) AS count {theirs} AND hour BETWEEN :since AND :until GROUP BY le_ms",
+            {**values, "since": until - reach, "until": until},
         )
         return {int(row["le_ms"]): int(row["count"]) for row in rows}
 

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import httpx
@@ -16,11 +18,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bridge.cutover import WHOLE, Stage, Standing
+from bridge.cutover import WHOLE, Stage, Standing, Trip
 from bridge.cutover.operations import Operation
 from bridge.services.clock import system_clock
 from bridge.store.database import open_database
 from bridge.store.endpoints import Author, Endpoints
+from bridge.store.traffic import EndpointCounts
 from tests.conftest import (
     PASSWORD,
     Cast,
@@ -42,6 +45,7 @@ ITEMS: Final = "/users/me/items/"
 GUNICORN: Final = ("--bind", "127.0.0.1:0", "--threads", "4", "--no-control-socket")
 SERVE: Final = ("bridge", "serve", "--port", "0")
 BROKEN: Final = "GET /broken/"
+SLOW: Final = "POST /slow/"
 
 
 # The servers ----------------------------------------------------------------------------------------------------------
@@ -277,6 +281,36 @@ async def test_a_canary_that_errs_goes_back_on_both_replicas_and_stays_until_it_
     done = await asyncio.to_thread(bridge_command, database_url, *wanted, "--rearm", BRIDGE_ENDPOINTS=ENDPOINTS)
     assert done.returncode == 0, done.stderr
     await until_answered_by("nobody", replicas, "/broken/")
+
+
+async def test_what_is_migrated_and_slower_than_django_was_goes_back_by_what_django_took_before(
+    replicas: tuple[str, str], operator: Operator, database_url: str
+):
+    """Nobody asks Django any more, least of all what must not be sent twice."""
+
+    async def is_answered_by(side: str, replica: str, *, at_once: int) -> bool:
+        async with talking_to(replica) as client:
+            answers = await asyncio.gather(*(client.post("/slow/") for _ in range(at_once)))
+        return {said_by(each) for each in answers} == {side}
+
+    async def is_counted() -> bool:
+        found = await EndpointCounts(database).last_latencies(SLOW, sides=["legacy"], reach=timedelta(days=1))
+        return sum(found.values()) >= Trip().minimum
+
+    database = await open_database(database_url)
+    for _ in range(Trip().minimum):
+        assert await is_answered_by("django", replicas[0], at_once=1)
+    await until(is_counted)
+    await operator.set(SLOW, Stage.MIGRATED)
+    await until(partial(is_answered_by, "bridge", replicas[1], at_once=1))
+
+    await until(partial(is_answered_by, "django", replicas[1], at_once=Trip().minimum))
+    await until(partial(is_answered_by, "django", replicas[0], at_once=1))
+
+    [last] = await Endpoints(database).history(SLOW, limit=1)
+    await database.close()
+    assert (last.operation, last.is_tripped) == (SLOW, True)
+    assert "when it was last asked" in last.reason
 
 
 # Clients that mean harm ----------------------------------------------------------------------------------------------

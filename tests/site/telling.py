@@ -69,6 +69,14 @@ async def broken() -> None:
     raise RuntimeError("as a handler may")
 
 
+@router.post("/slow/")
+async def slow(response: Response) -> dict[str, str]:
+    """Take many times as long as the site."""
+    await asyncio.sleep(1)
+    response.headers[BY] = "bridge"
+    return {}
+
+
 @router.get("/breaking-off/")
 async def breaking_off() -> StreamingResponse:
     """Raise in the midst of an answer."""

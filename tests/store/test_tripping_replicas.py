@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from bridge.cutover.demands import Demands
@@ -15,6 +16,7 @@ from bridge.cutover.operations import Operation
 from bridge.cutover.plan import Plan
 from bridge.cutover.stages import Side, Stage, Standing
 from bridge.cutover.tripping import SideSample
+from bridge.errors import DatabaseUnavailable
 from bridge.services.baseline import KEPT_FOR, Baselines
 from bridge.services.clock import system_clock
 from bridge.services.endpoints import Move, Moved, Moving, Rules
@@ -27,6 +29,7 @@ from bridge.store.database import Database, open_database
 from bridge.store.endpoints import Endpoints
 from bridge.store.traffic import Answered, EndpointCounts
 from tests.conftest import FrozenClock
+from tests.unit.services.away import AwayDatabase
 
 ORDERS: Final = Operation.parse("GET /orders/")
 HANDLER: Final = Handler(ORDERS, Demands(), re.compile("^/orders/$"), name="shop_api.orders")
@@ -149,3 +152,15 @@ async def test_what_django_answered_before_is_read_once_for_a_while(database: Da
 
     clock.advance(KEPT_FOR)
     assert (await baselines.of(ORDERS.shape)).answers == 14
+
+
+async def test_what_cannot_be_read_is_not_asked_for_again_at_once(clock: FrozenClock):
+    baselines = Baselines(EndpointCounts(AwayDatabase()), clock=clock)
+
+    with pytest.raises(DatabaseUnavailable):
+        await baselines.of(ORDERS.shape)
+    assert await baselines.of(ORDERS.shape) == SideSample()
+
+    clock.advance(KEPT_FOR)
+    with pytest.raises(DatabaseUnavailable):
+        await baselines.of(ORDERS.shape)
