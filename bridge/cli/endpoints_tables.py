@@ -87,8 +87,8 @@ def left_unnoticed(operation: Operation, standing: Standing) -> str | None:
         return None
     asking = " With --share 5% Django is asked behind so many of the requests." if is_safe else ""
     return (
-        "Django is not asked any more: 5xx take it back, and slowness by Django's last week of answers;"
-        f" nobody notices mismatches.{asking}"
+        "Django is not asked any more: 5xx take it back, and answers that surely take longer than the plan's"
+        f" slowness allows beside those that Django gave before; nobody notices mismatches.{asking}"
     )
 
 

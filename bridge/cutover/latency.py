@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["BOUNDS", "bound_of", "quantile"]
+__all__ = ["BOUNDS", "bound_of", "longer_than", "quantile"]
 
 BOUNDS: Final = (
     *(1, 2, 3, 5, 7),
@@ -43,6 +43,11 @@ def quantile(counts: Mapping[int, int], q: float) -> float | None:
             return lower + (upper - lower) * (rank - passed) / counts[upper]
         passed += counts[upper]
     return upper
+
+
+def longer_than(counts: Mapping[int, int], ms: float) -> int:
+    """Count the answers that surely took longer, by the bounds between which they are."""
+    return sum(count for bound, count in counts.items() if _bound_below(bound) >= ms)
 
 
 def _bound_below(bound: int) -> int:

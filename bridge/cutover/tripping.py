@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.cutover.latency import quantile
+from bridge.cutover.confidence import lower_bound
+from bridge.cutover.latency import longer_than, quantile
 from bridge.cutover.rules import Trip
 
 __all__ = ["Observed", "SideSample", "trips", "wants_baseline"]
@@ -13,6 +14,9 @@ NOTICEABLE_MS: Final = 50.0
 """A candidate below this is never too slow: three times one millisecond harms nobody."""
 
 _TAIL: Final = 0.95
+_SURE: Final = 3.0
+"""Standard deviations, against what Django took before. What is migrated is judged every second for ever, and what
+slows both apps for a moment does not excuse it: of the few answers that make a percentile, chance would find enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,8 @@ class SideSample:
     Attributes:
         answers: how many there were.
         errors: how many of them were 5xx.
-        latencies: how many took how long, by ``bridge.cutover.latency.BOUNDS``.
+        latencies: how many took how long, by ``bridge.cutover.latency.BOUNDS``; none of those that refused or failed,
+            which are quick, and which any client can cause.
     """
 
     answers: int = 0
@@ -33,6 +38,11 @@ class SideSample:
     def error_rate(self) -> float:
         """The share of 5xx; 0.0 for no answers."""
         return self.errors / self.answers if self.answers else 0.0
+
+    @property
+    def timed(self) -> int:
+        """How many answers the latencies are of."""
+        return sum(self.latencies.values())
 
     @property
     def p95(self) -> float | None:
@@ -67,8 +77,8 @@ def trips(observed: Observed, *, by: Trip) -> str | None:
 def wants_baseline(observed: Observed, *, by: Trip) -> bool:
     """Tell whether a new handler is slow enough to be set against Django, which answers too few now to tell."""
     candidate = observed.candidate
-    is_slow = candidate.answers >= by.minimum and (candidate.p95 or 0) > NOTICEABLE_MS
-    return is_slow and observed.legacy.answers < by.minimum
+    is_slow = candidate.timed >= by.minimum and (candidate.p95 or 0) > NOTICEABLE_MS
+    return is_slow and observed.legacy.timed < by.minimum
 
 
 def _errors(observed: Observed, by: Trip) -> str | None:
@@ -84,18 +94,23 @@ def _errors(observed: Observed, by: Trip) -> str | None:
 
 
 def _slowness(observed: Observed, by: Trip) -> str | None:
-    is_asked = observed.legacy.answers >= by.minimum
-    django = observed.legacy if is_asked else observed.baseline
-    if min(django.answers, observed.candidate.answers) < by.minimum:
+    is_asked = observed.legacy.timed >= by.minimum
+    django, candidate = observed.legacy if is_asked else observed.baseline, observed.candidate
+    if min(django.timed, candidate.timed) < by.minimum or not django.p95 or candidate.p95 is None:
         return None
-    legacy, candidate = django.p95, observed.candidate.p95
-    if not legacy or candidate is None or candidate <= max(by.slowness * legacy, NOTICEABLE_MS):
+    allowed = max(by.slowness * django.p95, NOTICEABLE_MS)
+    if candidate.p95 <= allowed or not (is_asked or _is_sure(candidate, allowed)):
         return None
     return (
-        f"95 of 100 answers of the new handler took up to {candidate:.0f} ms, of Django {legacy:.0f} ms"
-        f"{'' if is_asked else ' when it was last asked'}: "
-        f"{candidate / legacy:.1f} times as long (allowed {by.slowness:g})"
+        f"95 of 100 answers of the new handler took up to {candidate.p95:.0f} ms, of Django {django.p95:.0f} ms"
+        f"{'' if is_asked else f' in {django.timed:,} answers of before'}: "
+        f"{candidate.p95 / django.p95:.1f} times as long (allowed {by.slowness:g})"
     )
+
+
+def _is_sure(candidate: SideSample, allowed: float) -> bool:
+    """Tell whether more than 5 of 100 answers take longer than is allowed, and not only of those that were seen."""
+    return lower_bound(longer_than(candidate.latencies, allowed), candidate.timed, z=_SURE) > 1 - _TAIL
 
 
 def _mismatches(observed: Observed, by: Trip) -> str | None:

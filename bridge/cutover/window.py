@@ -16,6 +16,7 @@ RESULTS: Final = frozenset({Verdict.MATCH, Verdict.MISMATCH, Verdict.FAILED})
 """The verdicts of comparisons that had a result; the others say nothing about whether the answers are the same."""
 
 _SLOTS: Final = 30
+_FIRST_REFUSAL: Final = 400
 _FIRST_ERROR: Final = 500
 
 
@@ -24,6 +25,7 @@ class _Slot:
     """A thirtieth of the window."""
 
     number: int
+    answers: Counter[Side] = field(default_factory=Counter)
     latencies: dict[Side, Counter[int]] = field(default_factory=lambda: {side: Counter() for side in Side})
     errors: Counter[Side] = field(default_factory=Counter)
     compared: int = 0
@@ -44,7 +46,9 @@ class Window:
     def answered(self, side: Side, *, status: int, seconds: float, at: datetime) -> None:
         """Count an answer of an app."""
         slot = self._slot(at)
-        slot.latencies[side][bound_of(seconds)] += 1
+        slot.answers[side] += 1
+        if status < _FIRST_REFUSAL:
+            slot.latencies[side][bound_of(seconds)] += 1
         slot.errors[side] += status >= _FIRST_ERROR
 
     def compared(self, verdict: Verdict, *, at: datetime) -> None:
@@ -80,5 +84,7 @@ def _sample(slots: list[_Slot], side: Side) -> SideSample:
     for slot in slots:
         latencies.update(slot.latencies[side])
     return SideSample(
-        answers=latencies.total(), errors=sum(slot.errors[side] for slot in slots), latencies=dict(latencies)
+        answers=sum(slot.answers[side] for slot in slots),
+        errors=sum(slot.errors[side] for slot in slots),
+        latencies=dict(latencies),
     )

@@ -1,4 +1,4 @@
-"""How long Django took for an operation when it last answered it: what a slow handler is set against afterwards."""
+"""How long Django took for an operation: what a slow handler is set against once Django is not asked any more."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,19 +9,19 @@ from bridge.services.clock import Clock
 from bridge.services.traffic import run_of
 from bridge.store.traffic import EndpointCounts
 
-__all__ = ["KEPT_FOR", "REACH", "Baselines"]
+__all__ = ["KEPT_FOR", "Baselines"]
 
-REACH: Final = timedelta(days=7)
-"""With its busy hours and its quiet ones, which alone would make noon seem slow."""
-
-KEPT_FOR: Final = timedelta(minutes=1)
+KEPT_FOR: Final = timedelta(minutes=5)
 """Also where they could not be read: what takes the database too long is not to be asked all the time."""
 
 _SIDES: Final = (Side.LEGACY.value, run_of(Side.LEGACY))
 
 
 class Baselines:
-    """What all replicas counted of Django's answers, read when it is asked for and kept for a while."""
+    """What all replicas counted of Django's answers, as far back as that is kept: busy hours and quiet ones.
+
+    It is read when it is asked for, and known for a while.
+    """
 
     def __init__(self, counts: EndpointCounts, *, clock: Clock) -> None:
         self._counts = counts
@@ -29,16 +29,16 @@ class Baselines:
         self._read: dict[str, tuple[datetime, SideSample]] = {}
 
     async def of(self, operation: str) -> SideSample:
-        """Give Django's answers of the last seven days in which there were any; its errors are not among what is given.
+        """Give Django's latencies; no errors are among them.
 
         Raises:
             DatabaseError: they could not be read.
         """
         now = self._clock()
         at, sample = self._read.get(operation, (None, SideSample()))
-        if at is None or now - at >= KEPT_FOR:
+        if at is None or not timedelta() <= now - at < KEPT_FOR:
             self._read[operation] = (now, sample)
-            latencies = await self._counts.last_latencies(operation, sides=_SIDES, reach=REACH)
+            latencies = await self._counts.latencies(operation, sides=_SIDES)
             sample = SideSample(answers=sum(latencies.values()), latencies=latencies)
             self._read[operation] = (now, sample)
         return sample

@@ -24,7 +24,7 @@ from bridge.store.traffic import Answered, Compared, EndpointCounts
 __all__ = ["FLUSH_EVERY", "KEPT", "MOST_KEPT", "OTHER", "ROLES", "UNNAMED", "Traffic", "run_of"]
 
 OTHER: Final = "other"
-"""The operation of what goes to Django and is in no table."""
+"""The operation of what goes to Django and is in no table, and of preflights."""
 
 UNNAMED: Final = "unnamed"
 """The operation of those that came once there were no more names to give, and of those whose name cannot be stored."""

@@ -89,42 +89,18 @@ class Tripping:
 
     async def look(self) -> None:
         """Trip what must; first here, at once, and then in the database, as soon as it lets us."""
-        serving = self._serving()
-        for shape, standing in serving:
+        self._begin_anew()
+        for shape, standing in self._serving():
             if reason := trips(self._traffic.window(shape), by=self._plan.of(shape).trip):
                 self._take_back(shape, standing, reason)
         await self._write()
-        # Last, and only of what is slow: it asks the database.
-        if await self._look_back(serving):
-            await self._write()
 
-    async def watch(self, every: timedelta = TRIP_EVERY) -> None:
-        """Look for as long as the service runs."""
-        while True:
-            await asyncio.sleep(every.total_seconds())
-            await self.look()
+    async def look_back(self) -> None:
+        """Trip what is slower than Django was before, where that is not asked any more; the next look writes it down.
 
-    def _serving(self) -> Sequence[tuple[str, Standing]]:
-        """Give what was under this standing at the last look already."""
-        serving = []
-        for shape, standing in self._stages.in_force.items():
-            if self._versions.get(shape) != standing.version:
-                self._versions[shape] = standing.version
-                self._traffic.forget(shape)
-            elif standing.stage in _SERVING:
-                serving.append((shape, standing))
-        return serving
-
-    def _take_back(self, shape: str, standing: Standing, reason: str) -> None:
-        self._stages.trip_locally(shape)
-        self._traffic.forget(shape)
-        self._unwritten[shape] = (standing.version, reason)
-        _logger.warning("%s goes back to Django: %s", shape, reason, extra={"operation": shape})
-
-    async def _look_back(self, serving: Sequence[tuple[str, Standing]]) -> bool:
-        """Set what is slow against how Django answered before, where it is not asked any more; tell if any trips."""
-        trips_now = False
-        for shape, standing in serving:
+        It asks the database, and only about what is slow. What fails does not wait for that.
+        """
+        for shape, standing in self._serving():
             by = self._plan.of(shape).trip
             if not wants_baseline(self._traffic.window(shape), by=by):
                 continue
@@ -133,13 +109,43 @@ class Tripping:
                     baseline = await self._before.of(shape)
             except (DatabaseError, TimeoutError) as exc:
                 _logger.warning("whether %s is slower than Django was is not known yet: %s", shape, type(exc).__name__)
-                break
+                return
             observed = replace(self._traffic.window(shape), baseline=baseline)
             has_stayed = self._stages.in_force.get(shape) == standing
             if has_stayed and (reason := trips(observed, by=by)):
                 self._take_back(shape, standing, reason)
-                trips_now = True
-        return trips_now
+
+    async def watch(self, every: timedelta = TRIP_EVERY) -> None:
+        """Look for as long as the service runs."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            await self.look()
+
+    async def watch_back(self, every: timedelta = TRIP_EVERY) -> None:
+        """Look back for as long as the service runs."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            await self.look_back()
+
+    def _begin_anew(self) -> None:
+        for shape, standing in self._stages.in_force.items():
+            if self._versions.get(shape) != standing.version:
+                self._versions[shape] = standing.version
+                self._traffic.forget(shape)
+
+    def _serving(self) -> Sequence[tuple[str, Standing]]:
+        """Give what answers clients, and what was seen of that was seen under the standing that it has."""
+        return [
+            (shape, standing)
+            for shape, standing in self._stages.in_force.items()
+            if standing.stage in _SERVING and self._versions.get(shape) == standing.version
+        ]
+
+    def _take_back(self, shape: str, standing: Standing, reason: str) -> None:
+        self._stages.trip_locally(shape)
+        self._traffic.forget(shape)
+        self._unwritten[shape] = (standing.version, reason)
+        _logger.warning("%s goes back to Django: %s", shape, reason, extra={"operation": shape})
 
     async def _write(self) -> None:
         for shape, (version, reason) in list(self._unwritten.items()):
@@ -149,7 +155,8 @@ class Tripping:
             except (DatabaseError, TimeoutError) as exc:
                 _logger.warning("that %s was tripped is not written yet: %s", shape, type(exc).__name__)
                 return
-            del self._unwritten[shape]
+            if self._unwritten.get(shape) == (version, reason):  # and not one of a later standing
+                del self._unwritten[shape]
             if is_first:
                 self._recorder.record(Event.ENDPOINT_TRIPPED)
             else:

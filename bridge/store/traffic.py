@@ -1,7 +1,7 @@
 """What was answered and compared (``bridge_endpoint_traffic``, ``…_parity``), and what differed (``…_difference``)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import NamedTuple
 
 from bridge.progress.endpoints import DifferingPlace
@@ -57,25 +57,18 @@ class EndpointCounts:
         )
         return [(Answered(since, *(row[name] for name in names)), int(row["count"])) for row in rows]
 
-    async def last_latencies(self, operation: str, *, sides: Sequence[str], reach: timedelta) -> Mapping[int, int]:
-        """Count an operation's answers by latency, from ``reach`` before the last hour in which there were any.
+    async def latencies(self, operation: str, *, sides: Sequence[str]) -> Mapping[int, int]:
+        """Count an operation's answers by latency, as far back as they are kept; none that refused or failed.
 
         Args:
             operation: its shape.
             sides: whose, as ``Answered.side`` names them.
-            reach: how far back.
         """
         named = {f"side_{number}": side for number, side in enumerate(sides)}
-        slots = ", ".join(f":{name}" for name in named)
-        theirs = f"FROM bridge_endpoint_traffic WHERE operation = :operation AND side IN ({slots})"
-        values = {"operation": operation, **named}
-        row = await self._database.fetch_one(f"SELECT max(hour) AS hour {theirs}", values)
-        if row is None or row["hour"] is None:
-            return {}
-        until = stored_moment(row["hour"])
         rows = await self._database.fetch_all(
-            f"SELECT le_ms, sum(count) AS count {theirs} AND hour BETWEEN :since AND :until GROUP BY le_ms",
-            {**values, "since": until - reach, "until": until},
+            "SELECT le_ms, sum(count) AS count FROM bridge_endpoint_traffic WHERE operation = :operation"
+            f" AND side IN ({', '.join(f':{name}' for name in named)}) AND status_class IN (2, 3) GROUP BY le_ms",
+            {"operation": operation, **named},
         )
         return {int(row["le_ms"]): int(row["count"]) for row in rows}
 

@@ -153,6 +153,7 @@ def _background(
         yield follow(foundation.stages, every=_STAGES_EVERY)
         yield cutover.traffic.keep_flushing()
         yield cutover.tripping.watch()
+        yield cutover.tripping.watch_back()
 
 
 def _tell_of_end(task: asyncio.Task[None]) -> None:

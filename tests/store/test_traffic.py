@@ -128,37 +128,36 @@ async def test_a_flush_that_fails_half_way_leaves_nothing_and_is_made_up_for_onc
     assert await counts.compared(NOON.date()) == [(compared(), 1)]
 
 
-async def latencies(counts: EndpointCounts, operation: str = "GET /") -> dict[int, int]:
-    found = await counts.last_latencies(operation, sides=["legacy", "legacy shadow"], reach=timedelta(days=7))
-    return dict(found)
+SIDES: Final = ("legacy", "legacy shadow")
 
 
-async def test_the_last_latencies_are_those_of_a_week_before_the_last_hour_with_any(
-    counts: EndpointCounts, database: Database
-):
+async def test_latencies_are_added_up_over_all_that_is_kept(counts: EndpointCounts, database: Database):
     slower = answered()._replace(le_ms=300)
     await add(
         database,
         {
             answered(): 3,
-            answered(hour=NOON - timedelta(days=7)): 4,
-            answered(hour=NOON - timedelta(days=7, hours=1)): 50,
+            answered(hour=NOON - KEPT): 4,
             slower._replace(role="staff"): 5,
             slower._replace(side="legacy shadow"): 6,
+            slower._replace(status_class=3): 7,
         },
     )
 
-    assert await latencies(counts) == {20: 7, 300: 11}
+    assert await counts.latencies("GET /", sides=SIDES) == {20: 7, 300: 18}
 
 
-async def test_the_last_latencies_are_of_one_operation_and_of_whom_is_asked_about(
+async def test_latencies_are_those_of_one_operation_and_side_and_of_no_refusal_or_error(
     counts: EndpointCounts, database: Database
 ):
-    later = NOON + timedelta(days=30)
-    await add(database, {answered(): 3, answered("GET /other/"): 4, answered(hour=later, side="bridge"): 5})
+    refused = [answered()._replace(status_class=status) for status in (0, 1, 4, 5)]
+    await add(
+        database,
+        {answered(): 3, answered("GET /other/"): 4, answered(side="bridge"): 5, **dict.fromkeys(refused, 6)},
+    )
 
-    assert await latencies(counts) == {20: 3}
-    assert await latencies(counts, "GET /third/") == {}
+    assert await counts.latencies("GET /", sides=SIDES) == {20: 3}
+    assert await counts.latencies("GET /third/", sides=SIDES) == {}
 
 
 async def test_whatever_was_asked_for_was_seen(counts: EndpointCounts, database: Database):

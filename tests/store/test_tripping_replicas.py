@@ -47,6 +47,8 @@ class Replica:
     async def look(self) -> None:
         await self.stages.look()
         await self.tripping.look()
+        await self.tripping.look_back()
+        await self.tripping.look()
 
     def answer(self, side: Side, *, seconds: float) -> None:
         for _ in range(50):
@@ -138,20 +140,20 @@ async def test_what_is_migrated_goes_back_when_it_is_slower_than_django_was_at_a
 
 
 async def test_what_django_answered_before_is_read_once_for_a_while(database: Database, clock: FrozenClock):
-    answers = Answered(clock(), ORDERS.shape, "legacy", "user", 2, 100)
+    answers = [Answered(clock(), ORDERS.shape, side, "user", 2, 100) for side in ("legacy", "legacy shadow", "bridge")]
     baselines = Baselines(EndpointCounts(database), clock=clock)
 
     async def add() -> None:
         async with database.transaction() as transaction:
-            await EndpointCounts(database).add({answers: 7}, {}, executor=transaction)
+            await EndpointCounts(database).add(dict.fromkeys(answers, 7), {}, executor=transaction)
 
     await add()
     first = await baselines.of(ORDERS.shape)
     await add()
-    assert await baselines.of(ORDERS.shape) == first == SideSample(answers=7, latencies={100: 7})
+    assert await baselines.of(ORDERS.shape) == first == SideSample(answers=14, latencies={100: 14})
 
     clock.advance(KEPT_FOR)
-    assert (await baselines.of(ORDERS.shape)).answers == 14
+    assert (await baselines.of(ORDERS.shape)).answers == 28
 
 
 async def test_what_cannot_be_read_is_not_asked_for_again_at_once(clock: FrozenClock):

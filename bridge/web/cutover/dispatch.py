@@ -80,9 +80,11 @@ class Dispatch:
             raise
         finally:
             scope[OPERATION] = (shape, side.value)
+            # A preflight asks about another request, and is quicker than that: it is nothing to judge a handler by.
+            counted = None if _is_preflight(scope) else shape
             # Django does not say whom it answered, and of what only passes through nobody looks.
             role = "unknown" if handler is None else role_of(scope, session_cookie=bridge.session_cookie)
-            cutover.traffic.count(shape, side=side, role=role, status=exchange.status, seconds=exchange.seconds)
+            cutover.traffic.count(counted, side=side, role=role, status=exchange.status, seconds=exchange.seconds)
 
 
 async def _side(cutover: Cutover, standing: Standing, scope: Scope, exchange: "_Exchange", *, shape: str) -> Side:
@@ -222,6 +224,10 @@ def _asked_method(scope: Scope) -> str:
     if method == "OPTIONS":
         return _header(scope["headers"], b"access-control-request-method") or method
     return method
+
+
+def _is_preflight(scope: Scope) -> bool:
+    return scope["method"] == "OPTIONS" and _asked_method(scope) != "OPTIONS"
 
 
 def _header(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str:

@@ -21,12 +21,22 @@ def window() -> Window:
 def test_answers_are_counted_by_app(window: Window):
     window.answered(Side.LEGACY, status=200, seconds=0.004, at=NOON)
     window.answered(Side.BRIDGE, status=200, seconds=0.004, at=NOON)
-    window.answered(Side.BRIDGE, status=404, seconds=0.09, at=NOON)
+    window.answered(Side.BRIDGE, status=302, seconds=0.09, at=NOON)
 
     seen = window.observed(at=NOON)
 
     assert (seen.legacy.answers, seen.candidate.answers) == (1, 2)
     assert seen.candidate.latencies == {5: 1, 100: 1}
+
+
+@pytest.mark.parametrize("status", [400, 404, 499, 500, 504])
+def test_how_long_refusals_and_errors_took_is_no_latency(window: Window, status: int):
+    """Any client can cause them, and they are quick, or as slow as a time-out."""
+    window.answered(Side.LEGACY, status=status, seconds=0.001, at=NOON)
+
+    seen = window.observed(at=NOON).legacy
+
+    assert (seen.answers, seen.timed) == (1, 0)
 
 
 @pytest.mark.parametrize(
